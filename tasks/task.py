@@ -1,0 +1,239 @@
+"""The contract that every task folder keeps: a frozen record of functions and types. Nothing to inherit.
+
+A folder `tasks/<name>/` with a `task.py` that holds `TASK: Task` is all it takes; `find()` reads the folders.
+This module imports neither torch nor pandas, so that a command line can list tasks at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+Modality = Literal["text", "table", "series"]
+HeadKind = Literal["classify", "multilabel", "regress", "score"]
+Span = tuple[int, int]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Section(BaseModel):
+    """One part of a recipe: frozen, and a key that is not declared is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskSection(Section):
+    """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass."""
+
+    source: str = "embedded"
+    columns: dict[str, str] = {}
+    epochs: int | None = None
+    learning_rate: float | None = None
+
+
+class Item(BaseModel):
+    """One thing that a task answers about, as a request carries it; a task adds its fields by a subclass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The output layer of a task.
+
+    `classify` and `multilabel` give one logit per output, `score` one logit, `regress` a mean and a log variance.
+    """
+
+    kind: HeadKind
+    outputs: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """How many raw numbers the head gives per row."""
+        return {"classify": len(self.outputs), "multilabel": len(self.outputs), "score": 1, "regress": 2}[self.kind]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of a task's table. `sign` is the direction the card expects: +1, -1, or 0 for none declared."""
+
+    name: str
+    group: str
+    sign: Literal[-1, 0, 1] = 0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model sees of n rows. A modality that the rows do not hold is None.
+
+    owner   (n,) the item each row belongs to: an item may be several rows (a portfolio has one per asset)
+    text    n strings
+    table   (n, features), NaN where a value is missing
+    series  (n, channels, length)
+    hidden  per row the character spans of its text that are shown to the model as mask tokens (explanations only)
+    """
+
+    owner: IntArray
+    text: tuple[str, ...] | None = None
+    table: FloatArray | None = None
+    series: FloatArray | None = None
+    hidden: tuple[tuple[Span, ...], ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that these rows hold, in the fixed order text, table, series."""
+        held: list[tuple[Modality, object]] = [("text", self.text), ("table", self.table), ("series", self.series)]
+        return tuple(name for name, value in held if value is not None)
+
+    def take(self, index: IntArray) -> Inputs:
+        """The rows at `index`, in that order."""
+        pick = index.tolist()
+        return Inputs(
+            owner=self.owner[index],
+            text=None if self.text is None else tuple(self.text[i] for i in pick),
+            table=None if self.table is None else self.table[index],
+            series=None if self.series is None else self.series[index],
+            hidden=None if self.hidden is None else tuple(self.hidden[i] for i in pick),
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows with their times. Every row has the moment it happened and the moment it was known.
+
+    target  (n, k) float64: classify k=1 (index of the class), multilabel k=labels (0 or 1), score k=1 (0 or 1),
+            regress k=1
+    time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
+    group   (n,) str: the entity, document, template or series; rows of one group depend on each other
+    split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
+    """
+
+    ids: tuple[str, ...]
+    inputs: Inputs
+    target: FloatArray
+    time: NDArray[np.datetime64]
+    known: NDArray[np.datetime64]
+    group: NDArray[np.str_]
+    split: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: IntArray) -> Rows:
+        """The rows at `index`, in that order."""
+        return Rows(
+            ids=tuple(self.ids[i] for i in index.tolist()),
+            inputs=self.inputs.take(index),
+            target=self.target[index],
+            time=self.time[index],
+            known=self.known[index],
+            group=self.group[index],
+            split=self.split[index],
+        )
+
+
+@dataclass(frozen=True)
+class Classical:
+    """The model a bank already has. Fitted state is a JSON document (LightGBM's own text may be a string in it).
+
+    fit(inputs, target) -> state;  raw(state, inputs) -> (n, head.width) on the head's own scale (logits, mean + log variance)
+    """
+
+    name: str
+    fit: Callable[[Inputs, FloatArray], dict[str, Any]]
+    raw: Callable[[Mapping[str, Any], Inputs], FloatArray]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit, higher is better.
+
+    score(rows, raw) returns a function of row weights (n,): weights of one give the value, bootstrap weights a replicate.
+    raw is (n, head.width), calibrated where the task is calibrated. `cluster` says which rows are drawn together.
+    """
+
+    name: str
+    score: Callable[[Rows, FloatArray], Callable[[FloatArray], float]]
+    cluster: Literal["row", "group", "time"] = "row"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a source may look: `root` is the recipe's data.root (None where it is not set), `seed` the recipe's seed."""
+
+    root: Path | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that is learned.
+
+    reads    every modality it can read; needs, those that an item must hold
+    features the columns of its table; channels and length, the shape of its series
+    section  its part of the recipe; item and answer, the types of its endpoint
+    sources  name -> function that gives labelled rows ("embedded" is always there and needs no network)
+    target   the label of a user's file (a string, number, list ...) -> (k,) target; raises ValueError with the cure
+    encode   items -> inputs (one item may give several rows, see Inputs.owner)
+    decode   item, its calibrated raw rows (m, head.width) -> the fields of `answer`
+    split    how rows without a given split are divided
+    example  one item as a request carries it, for the docs, the schema and the first question
+    """
+
+    name: str
+    summary: str
+    reads: tuple[Modality, ...]
+    needs: tuple[Modality, ...]
+    head: Head
+    section: type[TaskSection]
+    item: type[Item]
+    answer: type[BaseModel]
+    sources: Mapping[str, Callable[[Place], Rows]]
+    target: Callable[[Any], Sequence[float]]
+    encode: Callable[[Sequence[Any]], Inputs]
+    decode: Callable[[Any, FloatArray], dict[str, Any]]
+    classical: Classical
+    metric: Metric
+    example: Mapping[str, Any]
+    split: Literal["time", "group", "random"] = "random"
+    features: tuple[Feature, ...] = ()
+    channels: tuple[str, ...] = ()
+    length: int = 0
+    purge_days: int = 0
+
+
+class UnknownTask(ValueError):
+    """A task was named that has no folder."""
+
+
+def find() -> dict[str, Task]:
+    """Every task that has a folder beside this file, by name in alphabetical order."""
+    here = Path(__file__).parent
+    names = sorted(path.parent.name for path in here.glob("*/task.py"))
+    return {name: get(name) for name in names}
+
+
+def get(name: str) -> Task:
+    """The task of one folder. Raises UnknownTask with the names that exist."""
+    folder = Path(__file__).parent / name
+    if not name.isidentifier() or not (folder / "task.py").is_file():
+        known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/task.py")))
+        raise UnknownTask(f"there is no task {name!r}; the tasks are {known}")
+    task: Task = importlib.import_module(f"tasks.{name}.task").TASK
+    return dataclasses.replace(task, name=name)
+
+
+def card(name: str) -> str:
+    """The task's card, as Markdown: purpose, data, licence, prohibited uses, expected signs."""
+    return (Path(__file__).parent / name / "card.md").read_text(encoding="utf-8")
