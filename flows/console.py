@@ -1,0 +1,70 @@
+"""What a person sees while work goes on: progress and tables on stderr, the one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+PLAIN_EVERY_SECONDS = 5.0
+
+
+def say(text: str) -> None:
+    """One line for the person who watches."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def emit(document: Mapping[str, Any]) -> None:
+    """The one JSON document of a command, on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def show(table: Table) -> None:
+    """A table on stdout, for a command that was asked for one."""
+    Console(width=None if sys.stdout.isatty() else 150, highlight=False).print(table)
+
+
+class Progress:
+    """Shows the training's reports: a line that renews itself on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, report: Mapping[str, Any]) -> None:
+        """Show one report {"step", "steps", "task", "loss", "rows_per_s", "left_s"}."""
+        done = report["step"] >= report["steps"]
+        now = time.monotonic()
+        terminal = sys.stderr.isatty()
+        if not (done or terminal or now - self._last >= PLAIN_EVERY_SECONDS):
+            return
+        self._last = now
+        line = (
+            f"training  step {report['step']}/{report['steps']}  {report['task']:<11} loss {report['loss']:.3f}"
+            f"  {report['rows_per_s']:.0f} rows/s  {report['left_s']:.0f} s left"
+        )
+        sys.stderr.write(("\r\x1b[K" + line + ("\n" if done else "")) if terminal else line + "\n")
+        sys.stderr.flush()
+
+
+def learned(document: Mapping[str, Any]) -> Table:
+    """The table of what a retrain learned: one row per task, the classical baseline beside it."""
+    table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)")
+    for name in ("task", "version", "rows", "metric", "ours", "95 % interval", "baseline", "lift, 95 %", "ECE", "verdict"):
+        table.add_column(name, justify="right" if name in {"rows", "ours", "ECE"} else "left", no_wrap=True)
+    for name, row in document["tasks"].items():
+        low, high = row["ci95"]
+        lift_low, lift_high = row["lift_ci95"]
+        ece = row["calibration"]["ece"]
+        table.add_row(
+            name + (" (synthetic)" if row.get("synthetic") else ""), str(row["version"]), f"{row['rows']:,}", row["metric"],
+            f"{row['value']:.3f}", f"{low:.3f} .. {high:.3f}",
+            f"{row['baseline']['value']:.3f} {row['baseline']['name']}", f"{lift_low:+.3f} .. {lift_high:+.3f}",
+            "-" if ece is None else f"{ece:.3f}", row["verdict"],
+        )
+    return table

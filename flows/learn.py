@@ -1,0 +1,198 @@
+"""The main job as a Prefect flow: data -> train -> validate -> explain -> register -> ask for approval.
+
+Prefect wraps plain functions by call, here and nowhere below. Every step is a task run; what crosses is dicts and paths.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+import registry
+from flows import console, recipe
+from flows.release import release
+from flows.report import report
+from infra import cluster
+from infra.memory import Peak
+from infra.settings import Settings
+from tasks import data
+
+# Libraries whose versions belong into the lineage of every version.
+LIBRARIES = ("torch", "transformers", "peft", "ray", "prefect", "scikit-learn", "lightgbm", "shap", "numpy", "pandas")
+
+
+@flow(name="retrain", validate_parameters=False)
+def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str = "by hand") -> dict[str, Any]:
+    """Run a recipe from data to registered versions; gives the retrain document of the command.
+
+    Raises recipe.RecipeError, tasks.data.DataError, registry.RegistryError: each with the cure.
+    """
+    began = time.monotonic()
+    plan = recipe.load(recipe_path, overrides or [])
+    settings = Settings()
+    book = registry.open_registry(settings.database, settings.artifacts)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
+    folder = settings.root / "runs" / run_id
+    registry.start_run(book, run_id, recipe_digest=recipe.digest(plan), trigger=trigger)
+    try:
+        with Peak() as peak:
+            cluster.connect(settings)
+            rows = _steps(plan, folder, book)
+    except BaseException as error:
+        registry.finish_run(book, run_id, state="failed", why=type(error).__name__)
+        raise
+    registry.finish_run(book, run_id, state="done")
+    return {
+        "run": run_id,
+        "recipe_digest": recipe.digest(plan),
+        "seconds": round(time.monotonic() - began, 1),
+        "peak_mb": None if peak.mb is None else round(peak.mb),
+        "tasks": rows,
+    }
+
+
+def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry) -> dict[str, Any]:
+    cards = {name: _step(prepare, f"data: {name}")(plan, name, folder) for name in plan.tasks}
+    _step(train, "train", retries=0)(plan, folder)
+    rows = _step(validate, "validate")(plan, folder, cards)
+    reports = report(explain_config(plan, folder, cards))
+    for name in plan.tasks:
+        facts = {"run_id": folder.name, "recipe_digest": recipe.digest(plan), "data_digest": cards[name]["fingerprint"], **rows[name]}
+        rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
+    release([rows[name]["version"] for name in plan.tasks], approval=plan.release.approval)
+    return {name: {"version": rows[name].pop("version"), **rows[name], "report": reports[name]["report"]} for name in plan.tasks}
+
+
+def _step(function: Any, name: str, **options: Any) -> Any:
+    """A plain function as a Prefect task run; results are not cached, since files on disk are what a step leaves."""
+    return task(function, name=name, cache_policy=NO_CACHE, persist_result=False, **options)
+
+
+def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
+    """Read, check, split and write one task's rows; gives its data card."""
+    section = plan.tasks[name].model_dump(mode="json")
+    card = data.prepare(name, section, plan.section("data"), plan.data.seed, str(folder / "data" / name))
+    create_table_artifact(
+        key=f"data-{name}", description=f"Data of {name}",
+        table=[{"what": key, "value": str(value)} for key, value in sorted(card.items())],
+    )
+    console.say(f"data      {name:<11} {card['rows']}  {'synthetic' if card.get('synthetic') else card.get('source', '')}")
+    return card
+
+
+def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
+    """Learn every task in one job on Ray; shows progress here and in the Prefect UI."""
+    config = {
+        "backbone": plan.section("backbone"),
+        "lora": plan.section("lora"),
+        "train": plan.section("train"),
+        "tasks": {
+            name: {
+                "section": section.model_dump(mode="json"),
+                "train": str(folder / "data" / name / "train.parquet"),
+                "valid": str(folder / "data" / name / "valid.parquet"),
+            }
+            for name, section in plan.tasks.items()
+        },
+        "out": str(folder / "models"),
+    }
+    shown = console.Progress()
+    artifact = create_progress_artifact(progress=0.0, key="training", description="Steps of the training job")
+
+    def on_progress(line: dict[str, Any]) -> None:
+        shown(line)
+        update_progress_artifact(artifact_id=artifact, progress=100.0 * line["step"] / line["steps"])
+
+    result: dict[str, Any] = cluster.fit(
+        "tasks.train.fit", config, workers=plan.train.workers, gpus_per_worker=plan.train.gpus_per_worker,
+        storage=folder / "checkpoints", name=folder.name, on_progress=on_progress,
+    )
+    return result
+
+
+def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[str, Any]:
+    """Judge every task on its test rows beside its baseline; gives one row of the retrain document per task."""
+    for name in plan.tasks:
+        model = folder / "models" / name
+        (model / "recipe.json").write_text(_canonical_json(recipe.canonical(plan)), encoding="utf-8")
+        (model / "data.json").write_text(_canonical_json(cards[name]), encoding="utf-8")
+    config = {
+        "backbone": plan.section("backbone"),
+        "validate": plan.section("validate_"),
+        "tasks": {
+            name: {
+                "model": str(folder / "models" / name),
+                **{part: str(folder / "data" / name / f"{part}.parquet") for part in ("train", "valid", "test")},
+            }
+            for name in plan.tasks
+        },
+        "threads": plan.train.threads,
+        "seed": plan.data.seed,
+    }
+    rows: dict[str, Any] = cluster.call("tasks.evaluate.evaluate", config)
+    create_table_artifact(
+        key="metrics", description="Every task on its test rows, the classical baseline beside it",
+        table=[
+            {
+                "task": name, "metric": row["metric"], "value": row["value"], "ci95": str(row["ci95"]),
+                "baseline": f"{row['baseline']['value']:.4f} ({row['baseline']['name']})",
+                "lift_ci95": str(row["lift_ci95"]), "verdict": row["verdict"], "reasons": "; ".join(row["reasons"]),
+            }
+            for name, row in rows.items()
+        ],
+    )
+    return rows
+
+
+def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[str, Any]:
+    """What the report step needs, as a plain dict."""
+    return {
+        "backbone": plan.section("backbone"),
+        "tasks": {
+            name: {"model": str(folder / "models" / name), "data": str(folder / "data" / name)} for name in plan.tasks
+        },
+        "explain": plan.section("explain"),
+        "reports": str(folder / "reports"),
+        "seed": plan.data.seed,
+        "threads": plan.train.threads,
+        "lineage": {
+            "run": folder.name,
+            "recipe_digest": recipe.digest(plan),
+            "data": {name: card["fingerprint"] for name, card in cards.items()},
+            "code": code_version(),
+            "python": platform.python_version(),
+            "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def code_version() -> str:
+    """The commit of the code that ran, with a plus sign where files were changed since; "unknown" outside a checkout."""
+    try:
+        command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get("ASSAY_CODE_VERSION", "unknown")
+
+
+def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, Any]) -> str:
+    """Bind model and report into one immutable version; the run and the task are the key, so a retry adds nothing."""
+    version = registry.register(
+        book, name, folder / "models" / name, folder / "reports" / name, facts, key=f"{folder.name}/{name}"
+    )
+    return f"{name}@{version.number}"
+
+
+def _canonical_json(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

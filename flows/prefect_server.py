@@ -1,0 +1,94 @@
+"""A real Prefect server: the one that answers already, or one of our own for as long as it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from infra.settings import Settings
+
+START_SECONDS = 120
+
+
+class PortTaken(ValueError):
+    """A port that Assay needs is in use."""
+
+
+def free_port() -> int:
+    """A TCP port on loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def claim(port: int, variable: str) -> int:
+    """`port`, or a free one for 0. Raises PortTaken with the variable that moves it."""
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortTaken(f"port {port} is taken by another program; set {variable} to another port, or to 0 for a free one") from error
+    return port
+
+
+def answers(url: str) -> bool:
+    """True where a Prefect API answers at `url`."""
+    try:
+        return httpx.get(f"{url}/health", timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextlib.contextmanager
+def running(settings: Settings, port: int) -> Iterator[str]:
+    """Run a Prefect server on loopback; gives its API address and ends it on leaving.
+
+    Raises RuntimeError with the log's place where it does not answer within two minutes.
+    """
+    log = settings.root / "logs" / "prefect-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    url = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, start_new_session=True, env={**os.environ, "PREFECT_UI_API_URL": url}
+        )
+    try:
+        _wait(process, url, log)
+        yield url
+    finally:
+        stop(process)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the Prefect server did not start; its log is {log}")
+        time.sleep(0.2)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its own session, and all of that session."""
+    for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return

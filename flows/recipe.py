@@ -1,0 +1,185 @@
+"""One TOML file drives every stage. It is read once, checked whole, and each step gets its own section and nothing else."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from interpret.section import ExplainSection
+from tasks import task as contract
+from tasks.backbone import BackboneSection, LoraSection
+from tasks.data import DataSection
+from tasks.task import Section, TaskSection
+from tasks.train import TrainSection
+from tasks.validate import ValidateSection
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message names every key that is wrong, its value and the cure."""
+
+
+class ReleaseSection(Section):
+    """Who lets a version answer: a person (the default), or the recipe itself, which is recorded as such."""
+
+    approval: Literal["person", "automatic"] = "person"
+
+
+class ScheduleSection(Section):
+    """When the recipe runs by itself: a cron line in UTC, or never."""
+
+    cron: str = ""
+
+
+class Recipe(Section):
+    """A whole recipe. `tasks` holds the tasks that are learned, each with its own section."""
+
+    backbone: BackboneSection = BackboneSection()
+    lora: LoraSection = LoraSection()
+    data: DataSection = DataSection()
+    tasks: Mapping[str, TaskSection]
+    train: TrainSection = TrainSection()
+    validate_: ValidateSection = ValidateSection()
+    explain: ExplainSection = ExplainSection()
+    release: ReleaseSection = ReleaseSection()
+    schedule: ScheduleSection = ScheduleSection()
+
+    def section(self, name: str) -> dict[str, Any]:
+        """One section as a plain dict, as it crosses a process border."""
+        part: BaseModel = getattr(self, name)
+        return part.model_dump(mode="json")
+
+
+# `validate` is a name that pydantic's models already have.
+FIELD_OF = {"validate": "validate_"}
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe file and apply `key=value` overrides. Raises RecipeError with all mistakes at once."""
+    return parse(override(read(Path(path)), overrides))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The TOML document at `path`. Raises RecipeError where it is absent or not TOML in UTF-8."""
+    if not path.is_file():
+        shipped = ", ".join(str(p) for p in sorted(Path("flows/recipes").glob("*.toml")))
+        raise RecipeError(f"there is no recipe at {str(path)!r}; shipped recipes are {shipped}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}; see flows/recipes/demo.toml for the form") from error
+
+
+def override(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of `document` with `section.key=value` applied; a value is read as TOML, else taken as a string."""
+    result: dict[str, Any] = json.loads(json.dumps(document, default=str))
+    for text in overrides:
+        dotted, sign, raw = text.partition("=")
+        if not sign or not dotted.strip():
+            raise RecipeError(f"--set {text!r} is not of the form section.key=value, as in --set train.epochs=2")
+        node = result
+        *parents, last = dotted.strip().split(".")
+        for part in parents:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise RecipeError(f"--set {text!r}: {part!r} is a value, not a section")
+        node[last] = _toml_value(raw.strip())
+    return result
+
+
+def _toml_value(raw: str) -> Any:
+    try:
+        value = tomllib.loads(f"v = {raw}")["v"]
+    except tomllib.TOMLDecodeError:
+        return raw
+    return value if isinstance(value, bool | int | float | str | list | dict) else raw
+
+
+def parse(document: Mapping[str, Any]) -> Recipe:
+    """Check a document against every section's own type. Raises RecipeError with one line per mistake."""
+    fields = {FIELD_OF.get(key, key): value for key, value in document.items() if key != "tasks"}
+    mistakes: list[str] = []
+    tasks = _task_sections(document.get("tasks", {}), mistakes)
+    try:
+        recipe = Recipe(**fields, tasks={})
+    except ValidationError as error:
+        mistakes += _sentences(error, "", Recipe)
+        recipe = None
+    if mistakes or recipe is None:
+        raise RecipeError("the recipe cannot be used:\n  " + "\n  ".join(mistakes))
+    return recipe.model_copy(update={"tasks": tasks})
+
+
+def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
+    """The sections of the tasks that are learned: those the recipe names, or every folder where it names none."""
+    known = contract.find()
+    if not isinstance(named, Mapping):
+        mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
+        return {}
+    sections: dict[str, TaskSection] = {}
+    for name, values in (named or dict.fromkeys(known, {})).items():
+        if name not in known:
+            mistakes.append(f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}")
+            continue
+        try:
+            sections[name] = known[name].section(**values)
+        except (ValidationError, TypeError) as error:
+            found = _sentences(error, f"tasks.{name}.", known[name].section) if isinstance(error, ValidationError) else [
+                f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]"
+            ]
+            mistakes += found
+    return sections
+
+
+def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> list[str]:
+    sentences = []
+    for row in error.errors():
+        path = [str(part) for part in row["loc"]]
+        key = prefix + ".".join({v: k for k, v in FIELD_OF.items()}.get(part, part) for part in path)
+        if row["type"] == "extra_forbidden":
+            names = _names_at(model, path[:-1])
+            sentences.append(f"{key} = {row['input']!r}: unknown key; known here: {', '.join(names)}{_near(path[-1], names)}")
+        else:
+            sentences.append(f"{key} = {row['input']!r}: {row['msg']}")
+    return sentences
+
+
+def _names_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return [{v: k for k, v in FIELD_OF.items()}.get(name, name) for name in model.model_fields]
+
+
+def _near(word: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(names), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def canonical(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a plain dict without the places (data.root), so that its digest is the same on every machine."""
+    document = {key: recipe.section(field) for key, field in _sections().items()}
+    document["data"].pop("root", None)
+    document["tasks"] = {name: section.model_dump(mode="json") for name, section in sorted(recipe.tasks.items())}
+    return document
+
+
+def _sections() -> dict[str, str]:
+    names = [name for name in Recipe.model_fields if name != "tasks"]
+    return {{v: k for k, v in FIELD_OF.items()}.get(name, name): name for name in names}
+
+
+def digest(recipe: Recipe) -> str:
+    """sha256 of the canonical recipe."""
+    text = json.dumps(canonical(recipe), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

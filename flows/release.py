@@ -1,0 +1,41 @@
+"""The release flow: from accepted versions to champions that answer. A person approves, unless the recipe says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+import registry
+from flows import console
+from infra.settings import Settings
+
+
+@flow(name="release", validate_parameters=False)
+def release(versions: list[str], approval: str) -> dict[str, Any]:
+    """Approve and promote versions (approval "automatic"), or ask a person to ("person")."""
+    settings = Settings()
+    book = registry.open_registry(settings.database, settings.artifacts)
+    step = task(decide, cache_policy=NO_CACHE, persist_result=False)
+    outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
+    create_table_artifact(
+        key="approvals", description="What was decided about each version",
+        table=[{"version": ref, "outcome": text} for ref, text in outcome.items()],
+    )
+    return outcome
+
+
+def decide(book: registry.Registry, ref: str, approval: str) -> str:
+    """What happens to one version; gives it in words."""
+    if registry.show(book, ref).verdict != "accepted":
+        text = "refused by its gates; it cannot be promoted"
+    elif approval == "automatic":
+        registry.approve(book, ref, by="recipe", reason='release.approval = "automatic"', automatic=True)
+        registry.promote(book, ref)
+        text = "approved automatically, as the recipe says, and promoted to champion"
+    else:
+        text = f"waits for a person: ./assay approve {ref} --as NAME --reason TEXT"
+    console.say(f"release   {ref:<14} {text}")
+    return text
