@@ -1,0 +1,172 @@
+"""Who plays in the presence-vector game: text spans, table groups and series segments of one row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tasks.task import Inputs, Modality, Span, Task
+
+SEGMENTS = 4
+MIXED_TEXT_PLAYERS = 5
+MOST_PLAYERS = 64
+ABBREVIATIONS = frozenset("mr mrs ms dr inc ltd corp co plc no nos vs st art sec approx jan feb mar apr jun jul aug sep sept oct nov dec".split())
+JOINED_TO_NEXT = frozenset(
+    "a an the of to in on at by for from with and or but not no its his her their our your this that is was are were be been as than if "
+    "will may shall can could would should has have had any all per about into over under".split()
+)
+WORD = re.compile(r"\S+")
+SENTENCE_END = re.compile(r"[.!?;]['\")\]]*(?=\s+\S)|\n+")
+
+
+@dataclass(frozen=True)
+class Player:
+    """One part of a row that is either shown to the model or not.
+
+    span      the characters of a text player
+    columns   the table columns of a table player
+    channels  the series channels of a series player, at the steps `start` to `end` (end excluded)
+    """
+
+    name: str
+    modality: Modality
+    span: Span = (0, 0)
+    columns: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
+    steps: Span = (0, 0)
+
+
+class NothingToExplain(ValueError):
+    """A row that holds no text, no table and no series."""
+
+
+def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
+    """The players of one row: at most `most_text` text spans, one per feature group, one per series cell.
+
+    Where a row mixes text with numbers, text gets at most five players, because each combination of text players is one pass through
+    the backbone. Raises NothingToExplain where the row is empty.
+    """
+    table = table_players(task) if row.table is not None else ()
+    series = series_players(task, row) if row.series is not None else ()
+    limit = min(most_text, MIXED_TEXT_PLAYERS) if table or series else most_text
+    text = text_players(row.text[0], limit) if row.text is not None else ()
+    players = (*text, *table, *series)
+    if not players:
+        raise NothingToExplain(f"the row of task {task.name!r} holds nothing that could be hidden; give it text, table or series")
+    if len(players) > MOST_PLAYERS:
+        raise NothingToExplain(
+            f"the row of task {task.name!r} has {len(players)} players, more than {MOST_PLAYERS}; declare fewer feature groups"
+        )
+    return players
+
+
+def table_players(task: Task) -> tuple[Player, ...]:
+    """One player per declared group of features, in the order of their first column: correlated columns go together."""
+    groups: dict[str, list[int]] = {}
+    for column, feature in enumerate(task.features):
+        groups.setdefault(feature.group, []).append(column)
+    return tuple(Player(name, "table", columns=tuple(columns)) for name, columns in groups.items())
+
+
+def channel_groups(channels: tuple[str, ...], width: int) -> dict[str, tuple[int, ...]]:
+    """Channels by the part of their name before the first dot or colon; unnamed channels are one group."""
+    if len(channels) != width:
+        return {"series": tuple(range(width))}
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(channels):
+        groups.setdefault(re.split(r"[.:]", name, maxsplit=1)[0], []).append(index)
+    return {name: tuple(indexes) for name, indexes in groups.items()}
+
+
+def series_players(task: Task, row: Inputs) -> tuple[Player, ...]:
+    """Segments of equal length by channel groups, oldest first."""
+    if row.series is None:
+        return ()
+    _, width, length = row.series.shape
+    edges = [round(length * part / SEGMENTS) for part in range(SEGMENTS + 1)]
+    groups = channel_groups(task.channels, width)
+    return tuple(
+        Player(f"{name}, steps {start + 1}-{end}", "series", channels=channels, steps=(start, end))
+        for name, channels in groups.items()
+        for start, end in pairwise(edges)
+        if end > start
+    )
+
+
+def text_players(text: str, most: int) -> tuple[Player, ...]:
+    """Sentences where there are three or more, else phrases of whole words; together they cover every word.
+
+    Sentences are merged with their neighbour until at most `most` are left. Phrases never cross the end of a sentence.
+    """
+    sentences = sentence_spans(text)
+    while len(sentences) > most:
+        sentences = _merge_shortest(sentences)
+    spans = sentences if len(sentences) >= min(3, most) else _phrases_of(text, sentences, most)
+    return tuple(Player(" ".join(text[start:end].split()), "text", span=(start, end)) for start, end in spans)
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """Character spans of the sentences, without white space at the ends."""
+    cuts = [match.end() for match in SENTENCE_END.finditer(text) if not _abbreviation(text, match.start())]
+    spans = []
+    for start, end in pairwise([0, *cuts, len(text)]):
+        part = text[start:end]
+        if part.strip():
+            lead = len(part) - len(part.lstrip())
+            spans.append((start + lead, start + len(part.rstrip())))
+    return spans
+
+
+def _abbreviation(text: str, dot: int) -> bool:
+    """Whether the full stop at `dot` ends an abbreviation, an initial or a numbered heading such as "4.2."."""
+    if text[dot] != ".":
+        return False
+    word = text[:dot].rsplit(None, 1)[-1].lower().strip("(\"'") if text[:dot].strip() else ""
+    return word in ABBREVIATIONS or re.fullmatch(r"([a-z]\.)*[a-z]", word) is not None or word.replace(".", "").isdigit()
+
+
+def _merge_shortest(spans: list[Span]) -> list[Span]:
+    joined = [(spans[i + 1][1] - spans[i][0], i) for i in range(len(spans) - 1)]
+    at = min(joined)[1]
+    return [*spans[:at], (spans[at][0], spans[at + 1][1]), *spans[at + 2 :]]
+
+
+def _phrases_of(text: str, sentences: list[Span], most: int) -> list[Span]:
+    """Phrases for one or two sentences: each gets players by its share of the words, at least one."""
+    words = [[(start + m.start(), start + m.end()) for m in WORD.finditer(text[start:end])] for start, end in sentences]
+    total = sum(len(w) for w in words)
+    spans: list[Span] = []
+    left = most
+    for index, own in enumerate(words):
+        later = len(words) - index - 1
+        count = left - later if later == 0 else max(1, min(left - later, round(most * len(own) / total)))
+        spans += _cut_words(text, own, min(count, len(own)))
+        left -= count
+    return spans
+
+
+def _cut_words(text: str, words: list[Span], parts: int) -> list[Span]:
+    """Cut words into `parts` runs of similar length that prefer to end at punctuation and not after a joining word.
+
+    Dynamic programme over cut places; the cost of a run is its squared distance from the even length plus the price of its end.
+    """
+    count, even = len(words), len(words) / parts
+    price = [_end_price(text[start:end]) for start, end in words]
+    best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}] + [{} for _ in range(parts)]
+    for part in range(1, parts + 1):
+        for end in range(part, count - (parts - part) + 1):
+            options = [(c + (end - at - even) ** 2 + (price[end - 1] if end < count else 0.0), at)
+                       for at, (c, _) in best[part - 1].items() if at < end]  # fmt: skip
+            if options:
+                best[part][end] = min(options)
+    cuts = [count]
+    for part in range(parts, 0, -1):
+        cuts.append(best[part][cuts[-1]][1])
+    return [(words[a][0], words[b - 1][1]) for a, b in pairwise(reversed(cuts))]
+
+
+def _end_price(word: str) -> float:
+    if word[-1] in ",;:.)":
+        return -1.5
+    return 2.0 if word.lower().strip("\"'(") in JOINED_TO_NEXT else 0.0
