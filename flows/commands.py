@@ -1,0 +1,192 @@
+"""What each command does. Heavy libraries are imported inside the command that needs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+import registry
+from flows import console
+from infra.settings import Settings
+
+DONE, SAID_NO = 0, 1
+
+
+def _book() -> registry.Registry:
+    settings = Settings()
+    return registry.open_registry(settings.database, settings.artifacts)
+
+
+def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
+    """A document as JSON where asked, else as a table of keys and values."""
+    if arguments.json:
+        console.emit(document)
+        return DONE
+    table = Table(show_header=False)
+    for key, value in document.items():
+        text = json.dumps(value, indent=1, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+        table.add_row(key, text)
+    console.show(table)
+    return DONE
+
+
+def _record(value: Any) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
+    return document
+
+
+def retrain(arguments: Namespace) -> int:
+    """Data to registered versions; status 1 where a gate refused one of them."""
+    from flows import retraining
+
+    document = retraining.run(arguments.recipe, arguments.set)
+    if arguments.json:
+        console.emit(document)
+    else:
+        console.show(console.learned(document))
+    return SAID_NO if any(row["verdict"] == "refused" for row in document["tasks"].values()) else DONE
+
+
+def versions(arguments: Namespace) -> int:
+    """The versions of one task or of all."""
+    rows = [_record(version) for version in registry.versions(_book(), arguments.task)]
+    if arguments.json:
+        console.emit({"versions": rows})
+        return DONE
+    table = Table(title="Versions")
+    for name in ("version", "verdict", "metric", "value", "aliases", "created", "digest"):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        facts = row["facts"]
+        table.add_row(
+            f"{row['task']}@{row['number']}", row["verdict"], str(facts.get("metric", "")), f"{facts.get('value', float('nan')):.4f}",
+            ", ".join(row.get("aliases", [])), row["created"][:19], row["digest"][:12],
+        )
+    console.show(table)
+    return DONE
+
+
+def show(arguments: Namespace) -> int:
+    """One version, whole."""
+    return _show(arguments, _record(registry.show(_book(), arguments.version)))
+
+
+def as_of(arguments: Namespace) -> int:
+    """Which version was champion of each task at a time."""
+    try:
+        moment = datetime.fromisoformat(arguments.time)
+    except ValueError as error:
+        raise ValueError(f"{arguments.time!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
+    return _show(arguments, registry.as_of(_book(), moment))
+
+
+def diff(arguments: Namespace) -> int:
+    """What differs between two versions."""
+    return _show(arguments, registry.diff(_book(), arguments.version, arguments.other))
+
+
+def approve(arguments: Namespace) -> int:
+    """A person lets a version answer."""
+    registry.approve(_book(), arguments.version, by=arguments.by, reason=arguments.reason)
+    return show(arguments)
+
+
+def reject(arguments: Namespace) -> int:
+    """A person refuses a version."""
+    registry.reject(_book(), arguments.version, by=arguments.by, reason=arguments.reason)
+    return show(arguments)
+
+
+def promote(arguments: Namespace) -> int:
+    """Make an approved version the champion of its task."""
+    registry.promote(_book(), arguments.version)
+    return show(arguments)
+
+
+def rollback(arguments: Namespace) -> int:
+    """Give the task back to the champion before."""
+    return _show(arguments, _record(registry.rollback(_book(), arguments.task)))
+
+
+def report(arguments: Namespace) -> int:
+    """The report of a version: the place of its page, or the JSON itself."""
+    book = _book()
+    version = registry.show(book, arguments.version)
+    folder = Settings().root / "reports" / f"{version.task}-{version.number}-{version.digest[:12]}"
+    files = registry.fetch(book, version, folder)
+    if arguments.format == "json":
+        sys.stdout.write((Path(files["report"]) / "report.json").read_text(encoding="utf-8") + "\n")
+        return DONE
+    return _show(arguments, {"version": arguments.version, "report": str(Path(files["report"]) / "report.html")})
+
+
+def verify(arguments: Namespace) -> int:
+    """Check artifacts and history against their digests; status 1 where one does not hold."""
+    document = registry.verify(_book(), arguments.version)
+    _show(arguments, document)
+    return DONE if document["ok"] else SAID_NO
+
+
+def serve(arguments: Namespace) -> int:
+    """Answer over HTTP until Ctrl-C."""
+    from flows import up
+
+    return up.serve(arguments.recipe, arguments.set)
+
+
+def up(arguments: Namespace) -> int:
+    """What `make run` does."""
+    from flows import up as whole
+
+    return whole.run(arguments.recipe, once=arguments.once, as_json=arguments.json)
+
+
+def ask(arguments: Namespace) -> int:
+    """One question to the running endpoint; the task's own example where no file is given."""
+    from flows import client
+    from tasks import task
+
+    item = client.read_item(arguments.file) if arguments.file else dict(task.get(arguments.task).example)
+    console.emit(client.ask(Settings(), arguments.task, item))
+    return DONE
+
+
+def data(arguments: Namespace) -> int:
+    """Fetch a public data set; its licence is shown and must be accepted first."""
+    from tasks import fetch
+
+    return _show(arguments, fetch.get(arguments.name, accepted=arguments.accept_licence, into=Settings().root / "data"))
+
+
+def doctor(arguments: Namespace) -> int:
+    """Look at every part; status 1 where one is not as it must be."""
+    from flows import doctor as checks
+
+    rows = checks.look(Settings())
+    if arguments.json:
+        console.emit({"ok": all(row["ok"] for row in rows), "parts": rows})
+    else:
+        table = Table(title="Assay's parts")
+        for name in ("part", "state", "what was found, or the cure"):
+            table.add_column(name)
+        for row in rows:
+            table.add_row(row["part"], "[green]ok[/green]" if row["ok"] else "[red]wrong[/red]", row["found"])
+        console.show(table)
+    return DONE if all(row["ok"] for row in rows) else SAID_NO
+
+
+def bench(arguments: Namespace) -> int:
+    """Measure ours beside a peer in one run; status 1 where a bar was missed."""
+    from flows import bench as benches
+
+    document = benches.run(arguments.name, arguments.set)
+    _show(arguments, document)
+    return SAID_NO if any(row.get("pass") is False for row in document["rows"]) else DONE

@@ -1,0 +1,35 @@
+"""Runs the retrain flow from a command: with the Prefect server that answers, or with one of our own for as long as it takes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flows import console, prefect_server, recipe
+from infra.settings import Settings
+
+
+def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
+    """One retrain. The recipe is read first, so that a mistake in it costs no waiting."""
+    recipe.load(recipe_path, overrides)
+    settings = Settings()
+    url = os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{settings.prefect_port or 4200}/api"
+    if prefect_server.answers(url):
+        console.say(f"prefect   {url}")
+        return in_this_process(url, recipe_path, overrides)
+    console.say("prefect   no server answers, starting one for this run (make run keeps one with its UI)")
+    with prefect_server.running(settings, prefect_server.free_port()) as own:
+        return in_this_process(own, recipe_path, overrides)
+
+
+def in_this_process(url: str, recipe_path: str, overrides: list[str]) -> dict[str, Any]:
+    """Run the flow here, reported to the Prefect API at `url`."""
+    os.environ["PREFECT_API_URL"] = url
+    from flows.learn import retrain
+    from infra import cluster
+
+    try:
+        document: dict[str, Any] = retrain(recipe_path, overrides)
+    finally:
+        cluster.disconnect()
+    return document
