@@ -1,0 +1,164 @@
+"""Files by their sha256 under one fsspec address. A name says its content, so nothing is ever overwritten or trusted unread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from registry import digest as digests
+from registry.errors import Damaged, RegistryError, RegistryUnreachable
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of an fsspec file system. `url` names it in messages."""
+
+    files: Any
+    root: str
+    url: str
+
+
+def open_store(artifacts_url: str) -> Store:
+    """The store at an fsspec address (file://, s3://, gs://, memory:// ...). Raises RegistryError where it is no address."""
+    try:
+        files, root = fsspec.core.url_to_fs(artifacts_url)
+    except (ValueError, ImportError) as error:
+        raise RegistryError(
+            f"the artifact store {artifacts_url!r} cannot be opened ({error}); "
+            "give an address such as file:///folder or s3://bucket/folder in ASSAY_ARTIFACTS_URL"
+        ) from error
+    return Store(files=files, root=root.rstrip("/"), url=artifacts_url)
+
+
+def put_folder(store: Store, folder: Path) -> str:
+    """Keep every file of a folder and its manifest; give the manifest's digest, which names the folder's content."""
+    found = digests.manifest(folder)
+    with _reached(store):
+        for name, digest in found.items():
+            _put(store, folder / name, digest)
+        text = digests.canonical(found)
+        with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+            page = Path(scratch) / "manifest"
+            page.write_text(text, encoding="utf-8")
+            _put(store, page, digests.of_text(text))
+    return digests.of_text(text)
+
+
+def manifest(store: Store, digest: str) -> dict[str, str]:
+    """The files of a kept folder: path -> sha256. The bytes are checked against `digest` before they are parsed."""
+    import json
+
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        page = Path(scratch) / "manifest"
+        _get(store, digest, page)
+        found: dict[str, str] = json.loads(page.read_text(encoding="utf-8"))
+    for name in found:
+        digests.check_name(name)
+    return found
+
+
+def get_folder(store: Store, digest: str, to: Path) -> Path:
+    """Bring a kept folder to `to`, whole or not at all; a folder that is there with the same content is left as it is.
+
+    Raises Damaged where a file is missing in the store or has other bytes, RegistryError where `to` holds something else.
+    """
+    wanted = manifest(store, digest)
+    if _holds(to, wanted):
+        return to
+    to.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".assay-", dir=to.parent))
+    try:
+        for name, of_file in wanted.items():
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            _get(store, of_file, scratch / name)
+        with contextlib.suppress(OSError):  # another process may have brought the same folder meanwhile: judged below
+            scratch.rename(to)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not _holds(to, wanted):
+        raise RegistryError(f"the folder {str(to)!r} holds something else; remove it, or fetch to another place")
+    return to
+
+
+def check_folder(store: Store, digest: str) -> Iterator[tuple[str, Damaged]]:
+    """Read a kept folder again, file by file, and give each file that is not what it was."""
+    try:
+        wanted = manifest(store, digest)
+    except Damaged as error:
+        yield "manifest", error
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        for name, of_file in wanted.items():
+            try:
+                _get(store, of_file, Path(scratch) / "file")
+            except Damaged as error:
+                yield name, error
+
+
+def _path(store: Store, digest: str) -> str:
+    return f"{store.root}/{digest[:2]}/{digest}"
+
+
+def _put(store: Store, source: Path, digest: str) -> None:
+    target = _path(store, digest)
+    if store.files.exists(target) and store.files.size(target) == source.stat().st_size:
+        return
+    store.files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+    if "file" not in _protocols(store):
+        store.files.put_file(str(source), target)  # object stores show an object only when it is whole
+        return
+    scratch = Path(f"{target}.{uuid.uuid4().hex}.part")
+    try:
+        with source.open("rb") as read, scratch.open("wb") as write:
+            shutil.copyfileobj(read, write)
+            write.flush()
+            os.fsync(write.fileno())
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _get(store: Store, digest: str, target: Path) -> None:
+    with _reached(store):
+        try:
+            store.files.get_file(_path(store, digest), str(target))
+        except FileNotFoundError as error:
+            raise Damaged(
+                f"the artifact {digest} is missing in {store.url}; bring it back from a copy, or roll back to another version"
+            ) from error
+    found = digests.of_file(target)
+    if found != digest:
+        target.unlink()
+        raise Damaged(
+            f"the artifact {digest} in {store.url} has the digest {found}; its bytes were changed: "
+            "bring it back from a copy, or roll back to another version"
+        )
+
+
+def _holds(folder: Path, wanted: Mapping[str, str]) -> bool:
+    return folder.is_dir() and any(folder.iterdir()) and digests.manifest(folder) == dict(wanted)
+
+
+def _protocols(store: Store) -> tuple[str, ...]:
+    protocol = store.files.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+@contextlib.contextmanager
+def _reached(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RegistryUnreachable(
+            f"the artifact store {store.url} cannot be used ({error}); "
+            "make it readable and writable, or point ASSAY_ARTIFACTS_URL to another"
+        ) from error

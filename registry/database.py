@@ -1,0 +1,187 @@
+"""Opening the registry, and the two ways to speak with it: `reading` and `writing`.
+
+A writer holds one lock from its first statement to its commit (SQLite: BEGIN IMMEDIATE; PostgreSQL: a transaction
+advisory lock), so that events, version numbers and aliases form one order. Writers wait for each other, readers for nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlmodel import Session
+
+from registry import artifacts
+from registry.errors import RegistryError, RegistryUnreachable
+
+LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer
+WAIT_SECONDS = 60  # how long a writer waits for the others before it gives up
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclasses.dataclass(frozen=True)
+class Registry:
+    """An open registry. Another process opens its own by the same two addresses."""
+
+    engine: Engine
+    store: artifacts.Store
+    place: str
+
+
+def open_registry(database_url: str, artifacts_url: str) -> Registry:
+    """Open the registry and bring its tables up to date.
+
+    database_url   sqlite:///file or postgresql://user:password@host:port/name
+    artifacts_url  any fsspec address, for instance file:///folder or s3://bucket/folder
+
+    Raises RegistryUnreachable where nothing answers, RegistryError where the database is newer than this program.
+    """
+    url = _checked(database_url)
+    place = url.render_as_string(hide_password=True)
+    registry = Registry(engine=_engine(url), store=artifacts.open_store(artifacts_url), place=place)
+    with translated(place):
+        _migrate(registry.engine)
+    return registry
+
+
+def close(registry: Registry) -> None:
+    """Give the connections back."""
+    registry.engine.dispose()
+
+
+@contextlib.contextmanager
+def reading(registry: Registry) -> Iterator[Session]:
+    """A session that sees one consistent state and changes nothing."""
+    with translated(registry.place), registry.engine.connect() as connection, Session(connection) as session:
+        yield session
+
+
+@contextlib.contextmanager
+def writing(registry: Registry) -> Iterator[Session]:
+    """A session that is alone in writing. Everything in it is committed together, or nothing is."""
+    with translated(registry.place), _locked(registry.engine) as connection, Session(connection) as session:
+        yield session
+        session.flush()
+
+
+def now(session: Session) -> str:
+    """The database's clock, as fixed-width UTC text."""
+    return clock(session.connection())
+
+
+def clock(connection: Connection) -> str:
+    """The database's clock on one connection: machines may disagree about the time, the database is asked."""
+    if connection.dialect.name == "sqlite":
+        text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')").scalar_one()
+        return f"{text}000Z"
+    query = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+    return f"{connection.exec_driver_sql(query).scalar_one()}Z"
+
+
+@contextlib.contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn the SQL library's errors into the registry's, without the password and without the statement."""
+    try:
+        yield
+    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError) as error:
+        raise RegistryUnreachable(
+            f"the registry's database {place} does not answer ({_first_line(error)}); "
+            "start it, or point ASSAY_DATABASE_URL to one that runs"
+        ) from error
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise RegistryError(
+            f"the registry's database {place} refused: {_first_line(error)}; nothing was written"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return next((line.strip() for line in str(original).splitlines() if line.strip()), type(original).__name__)
+
+
+def _checked(database_url: str) -> URL:
+    cure = "give sqlite:///file or postgresql://user:password@host:port/name in ASSAY_DATABASE_URL"
+    try:
+        url = make_url(database_url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise RegistryError(f"the database address cannot be read; {cure}") from error
+    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database and url.database != ":memory:":
+        return url
+    raise RegistryError(f"the registry runs on a SQLite file or PostgreSQL, not on {url.drivername!r}; {cure}")
+
+
+def _engine(url: URL) -> Engine:
+    if url.drivername.startswith("postgresql"):
+        arguments = {"connect_timeout": 5, "application_name": "assay"}
+        return sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_timeout=WAIT_SECONDS)
+    folder = Path(str(url.database)).expanduser().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryUnreachable(
+            f"the folder {str(folder)!r} of the registry's database cannot be made ({error.strerror}); "
+            "point ASSAY_HOME or ASSAY_DATABASE_URL to a place that can be written"
+        ) from error
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": WAIT_SECONDS}, pool_timeout=WAIT_SECONDS)
+    sqlalchemy.event.listen(engine, "connect", _on_connect)
+    sqlalchemy.event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions on its own: see _on_begin
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("assay_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def _locked(engine: Engine) -> Iterator[Connection]:
+    with engine.connect().execution_options(assay_writes=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        yield connection
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    if _revision(engine) == scripts.get_current_head():
+        return
+    with _locked(engine) as connection:
+        _upgrade(config, connection, {script.revision for script in scripts.walk_revisions()})
+
+
+def _upgrade(config: Any, connection: Connection, known: set[str]) -> None:
+    from alembic import command
+    from alembic.migration import MigrationContext
+
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in known:
+        raise RegistryError(
+            f"the registry's tables are of revision {found!r}, which this Assay does not know; use the newer Assay that made them"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(engine: Engine) -> str | None:
+    from alembic.migration import MigrationContext
+
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

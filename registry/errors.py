@@ -1,0 +1,35 @@
+"""What the registry refuses, each with the cure in its sentence.
+
+RegistryError (ValueError)
+├── RegistryUnreachable   the database or the artifact store does not answer
+├── UnknownVersion        a version, alias, run or decision that is not there
+├── NotAllowed            a refused, rejected or unapproved version was to be approved or promoted
+├── Conflict              the same key came again with other content
+└── Damaged               bytes that do not have the digest they were registered under
+"""
+
+from __future__ import annotations
+
+
+class RegistryError(ValueError):
+    """The registry refused; the sentence says why and what to do."""
+
+
+class RegistryUnreachable(RegistryError):
+    """The database or the artifact store does not answer."""
+
+
+class UnknownVersion(RegistryError):
+    """A version, alias, run or decision was named that the registry does not hold."""
+
+
+class NotAllowed(RegistryError):
+    """A version was to be approved or promoted against its verdict."""
+
+
+class Conflict(RegistryError):
+    """A key that was used before came again with other content."""
+
+
+class Damaged(RegistryError):
+    """Bytes were read that do not have the digest they were registered under."""

@@ -1,0 +1,145 @@
+"""The tables. All but `lease` are append-only: triggers refuse UPDATE and DELETE on both databases.
+
+An event is the source of truth, hash-chained to the one before. The other rows say the same in columns that can be
+searched; each carries the `seq` of its event, and `verify` holds the two against each other.
+Times are the database's own, as fixed-width UTC text: the same bytes on SQLite and PostgreSQL, in an order that a
+binary comparison keeps. JSON is kept as canonical text so that its bytes can be hashed again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+APPEND_ONLY = ("event", "version", "verdict", "alias", "release", "run", "run_end", "decision")
+
+
+def _big(**how: Any) -> Any:
+    return Field(sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), **how))
+
+
+def _seq() -> Any:
+    kind = BigInteger().with_variant(Integer(), "sqlite")
+    return Field(sa_column=Column(kind, ForeignKey("event.seq"), primary_key=True, autoincrement=False))
+
+
+def _version() -> Any:
+    kind = BigInteger().with_variant(Integer(), "sqlite")
+    return Field(sa_column=Column(kind, ForeignKey("version.seq"), nullable=False, index=True))
+
+
+def _time() -> Any:
+    kind = String().with_variant(String(collation="C"), "postgresql")
+    return Field(sa_column=Column(kind, nullable=False))
+
+
+class Event(SQLModel, table=True):
+    """One link of the history. `digest` is the sha256 of the other fields in canonical JSON."""
+
+    seq: int = _big(primary_key=True, autoincrement=False)
+    time: str = _time()
+    kind: str
+    subject: str = Field(index=True)
+    payload: str
+    previous: str
+    digest: str = Field(unique=True)
+
+
+class VersionRow(SQLModel, table=True):
+    """One version of one task: which model, which report, and the facts of its run."""
+
+    __tablename__ = "version"
+    __table_args__ = (UniqueConstraint("task", "number"),)
+    seq: int = _seq()
+    task: str
+    number: int
+    key: str = Field(unique=True)
+    digest: str = Field(index=True)
+    model_digest: str
+    report_digest: str
+    facts: str
+    created: str = _time()
+
+
+class VerdictRow(SQLModel, table=True):
+    """A person (or the recipe, where automatic) approved or rejected a version, and why."""
+
+    __tablename__ = "verdict"
+    seq: int = _seq()
+    version_seq: int = _version()
+    approved: bool
+    by: str
+    reason: str
+    automatic: bool
+    time: str = _time()
+
+
+class AliasRow(SQLModel, table=True):
+    """An alias moved to a version. The newest row of a task and alias is where it points; older rows are history."""
+
+    __tablename__ = "alias"
+    seq: int = _seq()
+    task: str = Field(index=True)
+    alias: str
+    version_seq: int = _version()
+    move: str
+    time: str = _time()
+
+
+class ReleaseRow(SQLModel, table=True):
+    """The versions that one deployment serves together: JSON of task -> {version, digest}."""
+
+    __tablename__ = "release"
+    seq: int = _seq()
+    number: int = Field(unique=True)
+    versions: str
+    digest: str
+    by: str
+    time: str = _time()
+
+
+class RunRow(SQLModel, table=True):
+    """A run began."""
+
+    __tablename__ = "run"
+    seq: int = _seq()
+    run_id: str = Field(unique=True)
+    kind: str
+    facts: str
+    time: str = _time()
+
+
+class RunEndRow(SQLModel, table=True):
+    """A run ended, once: a terminal state is never left."""
+
+    __tablename__ = "run_end"
+    seq: int = _seq()
+    run_id: str = Field(unique=True)
+    status: str
+    facts: str
+    time: str = _time()
+
+
+class DecisionRow(SQLModel, table=True):
+    """One served answer. A batch of answers is one event, whose payload holds the digest of the batch."""
+
+    __tablename__ = "decision"
+    id: str = Field(primary_key=True)
+    seq: int = _big(nullable=False, index=True)
+    place: int
+    task: str
+    version: int
+    digest: str
+    body: str
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who may work on something now. The token grows with every holder, so a late one can be told and refused."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    holder: str
+    token: int
+    until: str = _time()
