@@ -1,0 +1,130 @@
+"""What rows must keep before anything is learned from them: the contract's shapes, labels, times, and no repetition."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+import numpy as np
+
+from tasks.files import UNDATED, DataError
+from tasks.task import Inputs, Rows, Task
+
+
+def check(task: Task, rows: Rows) -> None:
+    """Refuse rows that break the contract: none at all, no time, known too early, a target that is no number, wrong shapes."""
+    if not len(rows):
+        raise DataError(f"the source of {task.name} holds no rows: give it at least one per class and split")
+    width = len(task.head.outputs) if task.head.kind == "multilabel" else 1
+    if rows.target.shape != (len(rows), width):
+        raise DataError(
+            f"{task.name} targets have shape {rows.target.shape}, not {(len(rows), width)}: mend its source"
+        )
+    for name, wrong, cure in (
+        ("time", np.isnat(rows.time) | np.isnat(rows.known), "give every row a time"),
+        ("known time", rows.known < rows.time, "a row is known at or after the time it happened"),
+        ("target", ~np.isfinite(rows.target).all(axis=1), "remove the rows without a label"),
+    ):
+        if wrong.any():
+            first = int(np.flatnonzero(wrong)[0])
+            raise DataError(
+                f"{int(wrong.sum())} of {len(rows)} rows of {task.name} have a wrong {name} "
+                f"(first: row {rows.ids[first]!r}): {cure}"
+            )
+    _check_shapes(task, rows.inputs)
+
+
+def _check_shapes(task: Task, inputs: Inputs) -> None:
+    """Refuse inputs whose width is not the declared one, or a series with a hole."""
+    missing = [part for part in task.needs if part not in inputs.modalities]
+    if missing:
+        raise DataError(f"the rows of {task.name} hold no {missing[0]}, which it needs: map a column to it")
+    if inputs.table is not None and inputs.table.shape[1] != len(task.features):
+        raise DataError(
+            f"{task.name} tables have {inputs.table.shape[1]} columns, not {len(task.features)}: mend its encode"
+        )
+    if inputs.table is not None and np.isinf(inputs.table).any():
+        raise DataError(f"a table of {task.name} holds an infinite value: leave it empty where it is unknown")
+    if inputs.series is not None:
+        if inputs.series.shape[1:] != (len(task.channels), task.length):
+            raise DataError(
+                f"{task.name} series have shape {inputs.series.shape[1:]}, not {(len(task.channels), task.length)}: "
+                "mend its encode"
+            )
+        if not np.isfinite(inputs.series).all():
+            raise DataError(f"a series of {task.name} holds a value that is no number: fill or cut the gap")
+
+
+def check_labels(task: Task, rows: Rows) -> None:
+    """Refuse labels outside the head's outputs, and training or test rows that are all of one class."""
+    head, target = task.head, rows.target
+    top = len(head.outputs) - 1 if head.kind == "classify" else 1
+    if head.kind != "regress" and not np.isin(target, np.arange(top + 1)).all():
+        wrong = target[~np.isin(target, np.arange(top + 1))][0]
+        raise DataError(
+            f"a label of {task.name} is {wrong:g}, outside 0..{top} ({', '.join(head.outputs)}): mend the labels"
+        )
+    for name in ("train", "test"):
+        part = target[rows.split == name]
+        if len(np.unique(part, axis=0)) < 2:
+            raise DataError(
+                f"the {len(part)} {name} rows of {task.name} are all of one class: add rows of another class"
+            )
+
+
+def as_of(rows: Rows, day: datetime | None) -> Rows:
+    """The rows that happened and were known by `day`; an item with a later row is left out as a whole."""
+    if day is None:
+        return rows
+    if (rows.time == UNDATED).all():
+        raise DataError(
+            f"data.as_of = {day.isoformat()} needs dated rows, and this source has no times: map a time column"
+        )
+    moment = np.datetime64(day.astimezone(UTC).replace(tzinfo=None) if day.tzinfo else day, "us")
+    late = np.unique(rows.inputs.owner[(rows.time > moment) | (rows.known > moment)])
+    kept = np.flatnonzero(~np.isin(rows.inputs.owner, late))
+    if not len(kept):
+        raise DataError(
+            f"data.as_of = {day.isoformat()} leaves no row (the first is of {rows.time.min()}): take a later day"
+        )
+    return rows.take(kept)
+
+
+def without_repetition(rows: Rows) -> Rows:
+    """Each item once: the earliest stays, and a test row is never repeated in training or validation.
+
+    Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
+    group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.
+    """
+    digests = _row_digests(rows)
+    owners, first, item = np.unique(rows.inputs.owner, return_index=True, return_inverse=True)
+    keys = [hashlib.sha256() for _ in owners]
+    for index, number in enumerate(item.tolist()):
+        keys[number].update(digests[index])
+    rank = {"test": 0, "valid": 1, "train": 2, "": 3}
+    order = sorted(
+        range(len(owners)), key=lambda i: (rank.get(str(rows.split[first[i]]), 3), rows.known[first[i]], first[i])
+    )
+    seen: set[bytes] = set()
+    keep = np.zeros(len(owners), dtype=bool)
+    for number in order:
+        key = keys[number].digest()
+        keep[number] = key not in seen or rows.split[first[number]] == "test"
+        seen.add(key)
+    return rows.take(np.flatnonzero(keep[item]))
+
+
+def _row_digests(rows: Rows) -> list[bytes]:
+    """What makes a row the same as another."""
+    inputs, digests = rows.inputs, []
+    for index in range(len(rows)):
+        digest = hashlib.sha256()
+        if inputs.text is not None:
+            digest.update(" ".join(inputs.text[index].split()).encode())
+        else:
+            digest.update(f"{rows.time[index]}|{rows.group[index]}|".encode())
+        for array in (inputs.table, inputs.series):
+            if array is not None:
+                digest.update(b"|" + np.ascontiguousarray(array[index]).tobytes())
+        digests.append(digest.digest())
+    return digests

@@ -1,0 +1,222 @@
+"""From a source to rows that can be trained on: read, checked, as of a day, each once, divided, with a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.check import as_of, check, check_labels, without_repetition
+from tasks.files import UNDATED, DataError, read_file
+from tasks.split import NAMES, Splits, divide
+from tasks.task import Inputs, Place, Rows, Section, Task, get
+
+Source = Callable[[Place], Rows]
+
+
+class DataSection(Section):
+    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge, a seed of its own."""
+
+    root: str | None = None
+    as_of: datetime | None = None
+    seed: int | None = None
+
+
+def about(licence: str, synthetic: bool = False) -> Callable[[Source], Source]:
+    """Mark a source with its licence, and whether its rows are synthetic; both stand in every card made from it."""
+
+    def mark(source: Source) -> Source:
+        setattr(source, "about", {"licence": licence, "synthetic": synthetic})  # noqa: B010  (functions have no such field)
+        return source
+
+    return mark
+
+
+def prepare(
+    task_name: str,
+    task_section: Mapping[str, Any],
+    data_section: Mapping[str, Any],
+    seed: int,
+    out: str,
+    splits: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write {train,valid,test}.parquet and data.json (the card) into `out`, and return the card.
+
+    `splits` is `[validate.splits]`. The folder appears as a whole or not at all.
+    Raises DataError or SplitError (both ValueError) with a sentence that names the value and the cure.
+    """
+    task, data = get(task_name), DataSection(**data_section)
+    section = task.section(**task_section)
+    chosen = seed if data.seed is None else data.seed
+    rows, facts = _read(task, section.source, section.columns, data.root, chosen)
+    check(task, rows)
+    dropped = {"read": len(rows)}
+    rows = as_of(rows, data.as_of)
+    dropped["as_of"] = dropped["read"] - len(rows)
+    unique = without_repetition(rows)
+    dropped["repeated"] = len(rows) - len(unique)
+    divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, chosen)
+    dropped["purged"] = len(unique) - len(divided)
+    check_labels(task, divided)
+    card = _card(task, divided, facts) | {"source": section.source, "dropped": dropped, "seed": chosen}
+    card["as_of"] = None if data.as_of is None else data.as_of.isoformat()
+    _write(divided, card, Path(out))
+    return card
+
+
+def _read(
+    task: Task, source: str, columns: Mapping[str, str], root: str | None, seed: int
+) -> tuple[Rows, dict[str, Any]]:
+    """The rows of a named source or of a user's file, with what is known about their licence."""
+    place = Place(root=None if root is None else Path(root).expanduser(), seed=seed)
+    if source in task.sources:
+        if columns:
+            raise DataError(
+                f"tasks.{task.name}.columns is given, but source {source!r} has its own columns: leave columns out, "
+                "or set source to the path of a file"
+            )
+        function = task.sources[source]
+        facts = getattr(function, "about", {"licence": "see the task's card", "synthetic": False})
+        return function(place), dict(facts)
+    if not Path(source).suffix and "/" not in source:
+        raise DataError(
+            f"tasks.{task.name}.source = {source!r} is no source of this task: take one of "
+            f"{', '.join(sorted(task.sources))}, or the path of a .csv, .jsonl or .parquet file"
+        )
+    where = Path(source).expanduser() if "://" not in source else Path(source)
+    if place.root is not None and not where.is_absolute() and "://" not in source:
+        where = place.root / where
+    return read_file(task, source if "://" in source else str(where), columns), {
+        "licence": "the user's own",
+        "synthetic": False,
+    }
+
+
+def fingerprint(rows: Rows) -> str:
+    """The sha256 of everything that the rows hold, in their order: equal rows give equal digests on every machine."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps([rows.ids, rows.inputs.text, rows.group.tolist(), rows.split.tolist()]).encode())
+    arrays = (rows.inputs.owner, rows.inputs.table, rows.inputs.series, rows.target)
+    times = (rows.time.astype("datetime64[us]").astype(np.int64), rows.known.astype("datetime64[us]").astype(np.int64))
+    for array in (*arrays, *times):
+        digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _card(task: Task, rows: Rows, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader must know about the rows: how many, of what, from when, under which licence, synthetic or not."""
+    dated = not bool((rows.time == UNDATED).all())
+    labels = None
+    if task.head.kind != "regress":
+        labels = {name: _label_counts(task, rows.target[rows.split == name]) for name in NAMES}
+    return {
+        "task": task.name,
+        "rows": {name: int((rows.split == name).sum()) for name in NAMES},
+        "items": len(np.unique(rows.inputs.owner)),
+        "groups": len(np.unique(rows.group)),
+        "labels": labels,
+        "dates": {"first": str(rows.time.min()), "last": str(rows.time.max()), "known": str(rows.known.max())}
+        if dated
+        else None,
+        "holds": list(rows.inputs.modalities),
+        "how": task.split,
+        "fingerprint": fingerprint(rows),
+        "synthetic": False,
+        **facts,
+    }
+
+
+def _label_counts(task: Task, target: np.ndarray[Any, Any]) -> dict[str, int]:
+    """How often each output is the label."""
+    if task.head.kind == "multilabel":
+        return {name: int(target[:, index].sum()) for index, name in enumerate(task.head.outputs)}
+    names = task.head.outputs if task.head.kind == "classify" else ("0", "1")
+    return {name: int((target[:, 0] == index).sum()) for index, name in enumerate(names)}
+
+
+def _write(rows: Rows, card: Mapping[str, Any], out: Path) -> None:
+    """Write beside the goal and move into place, so that a killed run leaves nothing half-written."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        for name in NAMES:
+            save_rows(rows.take(np.flatnonzero(rows.split == name)), partial / f"{name}.parquet")
+        text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        (partial / "data.json").write_text(text, encoding="utf-8")
+        shutil.rmtree(out, ignore_errors=True)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def save_rows(rows: Rows, path: Path) -> None:
+    """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if rows.inputs.hidden is not None:
+        raise ValueError(
+            "rows with hidden spans belong to an explanation and are not saved: save the rows they came from"
+        )
+    inputs = rows.inputs
+    columns: dict[str, Any] = {"id": pa.array(rows.ids, pa.string()), "owner": pa.array(inputs.owner)}
+    if inputs.text is not None:
+        columns["text"] = pa.array(inputs.text, pa.string())
+    arrays = {"table": inputs.table, "series": inputs.series, "target": rows.target}
+    shapes = {name: array.shape for name, array in arrays.items() if array is not None}
+    for name, array in arrays.items():
+        if array is not None:
+            flat = np.ascontiguousarray(array).reshape(-1)
+            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(flat), int(np.prod(array.shape[1:])))
+    for name, moments in (("time", rows.time), ("known", rows.known)):
+        columns[name] = pa.array(moments.astype("datetime64[us]"))
+    columns["group"] = pa.array(rows.group.tolist(), pa.string())
+    columns["split"] = pa.array(rows.split.tolist(), pa.string())
+    table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
+    pq.write_table(table, str(path), compression="zstd")
+
+
+def load_rows(path: Path | str) -> Rows:
+    """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(str(path))
+        shapes = json.loads((table.schema.metadata or {})[b"shapes"])
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise DataError(f"{path} cannot be read as saved rows ({error}): run the data step again") from error
+
+    def array(name: str) -> Any:
+        if name not in shapes:
+            return None
+        values = table[name].combine_chunks().flatten() if len(table) else pa.array([], table[name].type.value_type)
+        return np.array(values.to_numpy(zero_copy_only=False)).reshape(shapes[name])  # a copy: torch wants to write
+
+    def strings(name: str) -> Any:
+        return np.array(table[name].to_pylist(), dtype=np.str_)
+
+    inputs = Inputs(
+        owner=np.array(table["owner"].to_numpy()),
+        text=tuple(table["text"].to_pylist()) if "text" in table.column_names else None,
+        table=array("table"),
+        series=array("series"),
+    )
+    return Rows(
+        ids=tuple(table["id"].to_pylist()),
+        inputs=inputs,
+        target=array("target"),
+        time=table["time"].to_numpy().astype("datetime64[us]"),
+        known=table["known"].to_numpy().astype("datetime64[us]"),
+        group=strings("group"),
+        split=strings("split"),
+    )
