@@ -1,0 +1,179 @@
+"""Daily prices and economic indicators for the market tasks: from inside a dependency, or from a folder of public data.
+
+Everything here looks back only: a window ends at the close of its day, an indicator counts from the day it was known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.task import FloatArray, IntArray, Place, Rows
+
+WINDOW = 64  # trading days that a market task looks back: about one quarter
+YEAR = 252  # trading days of a year
+Days = NDArray[np.datetime64]
+
+# STALE: the age in days beyond which an indicator says nothing. LAG: days from the date on its row to its publication.
+# VIX: seen at the close, used from the next day. Moody's spreads are averages of the month that starts on that date.
+# Core CPI of a month comes near the middle of the next one: 52 days after the month's first is never too early.
+STALE = {"vix": 10, "default_spread": 100, "inflation": 100}
+LAG = {"vix": 1, "default_spread": 40, "inflation": 52}
+INDICATORS = tuple(STALE)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Daily adjusted closes: days (n,), names of m assets, close (n, m), NaN where there is none."""
+
+    days: Days
+    names: tuple[str, ...]
+    close: FloatArray
+
+    def until(self, day: np.datetime64) -> Prices:
+        """Keep what was known at the close of `day`."""
+        kept = self.days <= day
+        return Prices(self.days[kept], self.names, self.close[kept])
+
+    def since(self, day: np.datetime64) -> Prices:
+        """Keep the prices from `day` on."""
+        kept = self.days >= day
+        return Prices(self.days[kept], self.names, self.close[kept])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Trailing windows of log returns, one per (day, asset) that has a whole one and a whole future.
+
+    end     (n,) index of the day at whose close the window ends;  asset (n,) column of the asset
+    returns (n, WINDOW) log returns up to and with that day;  future (n, horizon) the log returns after it
+    """
+
+    end: IntArray
+    asset: IntArray
+    returns: FloatArray
+    future: FloatArray
+
+
+class NoPublicData(ValueError):
+    """A public set was asked for and is not there."""
+
+
+def embedded_prices() -> Prices:
+    """Twenty large US stocks, 1990 to 2022, from the files inside the package skfolio (BSD-3-Clause)."""
+    from skfolio.datasets import load_sp500_dataset
+
+    table = load_sp500_dataset()
+    days = table.index.to_numpy().astype("datetime64[D]")
+    return Prices(days, tuple(str(name) for name in table.columns), table.to_numpy(dtype=np.float64))
+
+
+def stocknet_prices(place: Place) -> Prices:
+    """Read the 88 stocks of StockNet (Xu and Cohen 2018, MIT), 2012 to 2017, from data.root/portfolio_stocknet."""
+    import pandas as pd
+
+    folder = public_folder(place, "portfolio_stocknet") / "price" / "raw"
+    columns = {
+        path.stem: pd.read_csv(path, usecols=["Date", "Adj Close"], index_col="Date", parse_dates=True)["Adj Close"]
+        for path in sorted(folder.glob("*.csv"))
+    }
+    if not columns:
+        raise NoPublicData(f"{folder} holds no .csv file with prices: unpack the StockNet prices there")
+    table = pd.DataFrame(columns).sort_index()
+    return Prices(table.index.to_numpy().astype("datetime64[D]"), tuple(columns), table.to_numpy(dtype=np.float64))
+
+
+def public_folder(place: Place, name: str) -> Path:
+    """Find the folder of a public set under data.root. Raises NoPublicData with the cure."""
+    if place.root is None:
+        raise NoPublicData(f"data.root is not set, so the public set {name!r} cannot be found: --set data.root=FOLDER")
+    folder = place.root / name
+    if not folder.is_dir():
+        raise NoPublicData(f"data.root = {str(place.root)!r} holds no folder {name!r}: point it at the public sets")
+    return folder
+
+
+def windows(prices: Prices, horizon: int, step: int) -> Windows:
+    """Cut every `step`-th day's windows. The grid starts at the first day, so that later prices never move it."""
+    returns = log_returns(prices.close)
+    views = np.lib.stride_tricks.sliding_window_view(returns, WINDOW + horizon, axis=0)
+    views = views[::step]
+    day, asset = np.nonzero(np.isfinite(views).all(axis=2))
+    picked = views[day, asset]
+    return Windows(day * step + WINDOW, asset, picked[:, :WINDOW], picked[:, WINDOW:])
+
+
+def log_returns(close: FloatArray) -> FloatArray:
+    """Compute log returns along the first axis; NaN where a price is missing or not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.log(np.where(close > 0, close, np.nan))
+    return np.asarray(np.diff(log, axis=0))
+
+
+def item_returns(closes: Sequence[float]) -> FloatArray:
+    """Take the last WINDOW log returns of one item's closes, oldest first.
+
+    Raises ValueError with index and cure where there are too few closes or one is not positive.
+    """
+    values = np.asarray(closes, dtype=np.float64)
+    if len(values) < WINDOW + 1:
+        raise ValueError(f"{len(values)} closes were given; send at least {WINDOW + 1} daily closes, oldest first")
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if len(wrong):
+        raise ValueError(
+            f"close {int(wrong[0])} is {values[wrong[0]]:g}, not a positive number: correct or drop that day"
+        )
+    return np.diff(np.log(values[-WINDOW - 1 :]))
+
+
+def indicators(days: Days) -> FloatArray:
+    """Look up what was known on each day (n, 3): VIX, Moody's Baa minus Aaa, core inflation over a year, in per cent.
+
+    From the files inside the package arch (NCSA): VIX 2014 to 2019, spreads 1919 to 2018, core CPI 1957 to 2018.
+    NaN before the first and where the last known value is older than STALE. The CPI is a later vintage.
+    """
+    from arch.data import core_cpi, default, vix
+
+    spread, prices = default.load(), core_cpi.load()
+    level = prices["CPILFESL"].to_numpy(dtype=np.float64)
+    yearly = np.full(len(level), np.nan)
+    yearly[12:] = 100 * (level[12:] / level[:-12] - 1)
+    fear = vix.load()
+    series = {
+        "vix": (fear.index.to_numpy(), fear["vix"].to_numpy(dtype=np.float64)),
+        "default_spread": (spread.index.to_numpy(), (spread["BAA"] - spread["AAA"]).to_numpy(dtype=np.float64)),
+        "inflation": (prices.index.to_numpy(), yearly),
+    }
+    columns = [as_known(days, *series[name], lag=LAG[name], stale=STALE[name]) for name in INDICATORS]
+    return np.column_stack(columns)
+
+
+def as_known(days: Days, dates: Days, values: FloatArray, lag: int, stale: int) -> FloatArray:
+    """Join to each day the last value whose date plus `lag` days is not after it; NaN where that is too old."""
+    known = dates.astype("datetime64[D]") + np.timedelta64(lag, "D")
+    at = np.searchsorted(known, days, side="right") - 1
+    found = np.where(at >= 0, values[np.maximum(at, 0)], np.nan)
+    age = (days - known[np.maximum(at, 0)]).astype(np.int64)
+    return np.asarray(np.where(age <= stale, found, np.nan))
+
+
+def with_split(rows: Rows, split: NDArray[np.str_]) -> Rows:
+    """Give rows the split that a public set publishes."""
+    return dataclasses.replace(rows, split=split.astype("U5"))
+
+
+def texts(given: Sequence[str | None]) -> tuple[str, ...] | None:
+    """Collect the text of each item, or None where no item has one."""
+    return tuple(text or "" for text in given) if any(given) else None
+
+
+def example_closes(start: float, phase: float = 0.0) -> list[float]:
+    """Made-up closes for a task's example: two slow waves, the faster one rougher."""
+    days = np.arange(WINDOW + 6)
+    wave = 0.04 * np.sin(days / 9 + phase) + 0.012 * np.sin(days * 2.4 + 3 * phase)
+    return [round(float(value), 2) for value in start * np.exp(wave)]

@@ -1,0 +1,52 @@
+"""Labelled rows for volatility: the embedded prices, and StockNet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks import market
+from tasks.data import about
+from tasks.market import Prices
+from tasks.task import Inputs, Place, Rows
+from tasks.volatility import features
+
+FIRST_DAY = np.datetime64("2006-01-01")  # of the embedded rows: 17 years, about 17,000 rows
+STEP = features.HORIZON  # one row a week and stock: outcomes do not overlap
+STOCKNET_VALID = np.datetime64("2015-08-01")  # the published split
+STOCKNET_TEST = np.datetime64("2015-10-01")
+
+
+@about("BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record")
+def embedded(place: Place) -> Rows:
+    """Read weekly rows of twenty large US stocks, 2006 to 2022."""
+    return rows(market.embedded_prices().since(FIRST_DAY))
+
+
+@about("MIT (StockNet); prices from Yahoo Finance")
+def stocknet(place: Place) -> Rows:
+    """Read weekly rows of 88 stocks with the published days of split; the test runs on to the last price (2017)."""
+    found = rows(market.stocknet_prices(place))
+    day = found.time.astype("datetime64[D]")
+    split = np.where(day >= STOCKNET_TEST, "test", np.where(day >= STOCKNET_VALID, "valid", "train"))
+    known = found.known.astype("datetime64[D]")
+    purged = ((split == "train") & (known >= STOCKNET_VALID)) | ((split == "valid") & (known >= STOCKNET_TEST))
+    kept = np.flatnonzero(~purged)
+    return market.with_split(found, split).take(kept)
+
+
+def rows(prices: Prices) -> Rows:
+    """Make one row per stock and week. It happens at a close; it is known with its outcome, five days later."""
+    found = market.windows(prices, features.HORIZON, STEP)
+    table, series = features.of_windows(found, market.indicators(prices.days))
+    count = len(found.end)
+    names = np.array(prices.names)[found.asset]
+    day = prices.days[found.end]
+    return Rows(
+        ids=tuple(f"{name}/{when}" for name, when in zip(names.tolist(), day.astype(str).tolist(), strict=True)),
+        inputs=Inputs(owner=np.arange(count), table=table, series=series),
+        target=features.target(found.future),
+        time=day.astype("datetime64[us]"),
+        known=prices.days[found.end + features.HORIZON].astype("datetime64[us]"),
+        group=names,
+        split=np.full(count, "", dtype="U5"),
+    )

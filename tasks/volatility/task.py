@@ -1,0 +1,124 @@
+"""Volatility: how much a price will move over the next five trading days, its uncertainty, the value at risk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks import market
+from tasks.market import WINDOW, YEAR
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.volatility import features, har, source
+
+Close = Annotated[float, Field(gt=0)]
+Z90 = 1.6448536269514722  # 5 % of a normal distribution lie above
+
+
+class VolatilityItem(Item):
+    """Daily closes of one asset, oldest first, and what is known of the economy on that day, in per cent."""
+
+    prices: list[Close] = Field(min_length=WINDOW + 1, max_length=20_000, description="adjusted daily closes")
+    vix: float | None = Field(default=None, gt=0)
+    default_spread: float | None = None
+    inflation: float | None = None
+    text: str | None = None
+
+
+class VolatilityAnswer(BaseModel):
+    """Annualised volatility of the next five days (a fraction), its 90 % range, and their 99 % value at risk."""
+
+    model_config = ConfigDict(frozen=True)
+
+    volatility_5d: float
+    volatility_5d_low: float
+    volatility_5d_high: float
+    var_99_5d: float
+
+
+def encode(items: Sequence[Any]) -> Inputs:
+    """Turn each item into one row. Raises ValueError where an item has too few closes or one that is not positive."""
+    returns = np.stack([market.item_returns(item.prices) for item in items])
+    economy = np.array([[item.vix, item.default_spread, item.inflation] for item in items], dtype=np.float64)
+    return Inputs(
+        owner=np.arange(len(items)),
+        text=market.texts([item.text for item in items]),
+        table=features.table(returns, economy),
+        series=features.series(returns),
+    )
+
+
+def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+    """Answer one item from its calibrated mean and log variance (of log variance a day)."""
+    mean, spread = float(raw[0, 0]), math.exp(float(raw[0, 1]) / 2)
+    annual = [math.sqrt(YEAR * math.exp(mean + z * spread)) for z in (0.0, -Z90, Z90)]
+    return {
+        "volatility_5d": annual[0],
+        "volatility_5d_low": annual[1],
+        "volatility_5d_high": annual[2],
+        "var_99_5d": 1.0 - math.exp(-loss(mean, spread)),
+    }
+
+
+def loss(mean: float, spread: float, tail: float = 0.01) -> float:
+    """Find the five-day log loss exceeded with probability `tail`, for a normal whose variance is uncertain."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(32)
+    scale = np.sqrt(features.HORIZON * np.exp(mean + spread * nodes))
+    weights = weights / weights.sum()
+    low, high = 0.0, 40.0 * float(scale.max())
+    for _ in range(80):
+        middle = (low + high) / 2
+        beyond = sum(w * 0.5 * math.erfc(middle / s / math.sqrt(2)) for w, s in zip(weights, scale, strict=True))
+        low, high = (middle, high) if beyond > tail else (low, middle)
+    return high
+
+
+def target(value: Any) -> Sequence[float]:
+    """Read a label: the realised annualised volatility of the five days that follow (0.2 is 20 %)."""
+    try:
+        volatility = float(value)
+    except (TypeError, ValueError):
+        volatility = math.nan
+    if not (math.isfinite(volatility) and volatility >= 0):
+        raise ValueError(
+            f"label {value!r} is no volatility: give the annualised five-day one as a fraction, such as 0.2"
+        )
+    return (math.log(volatility**2 / YEAR + features.TARGET_FLOOR),)
+
+
+def r2(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
+    """Measure the explained share of log variance: 1 - squared error / squared distance from the mean."""
+    actual, error = rows.target[:, 0], (rows.target[:, 0] - raw[:, 0]) ** 2
+
+    def score(weights: FloatArray) -> float:
+        centre = np.average(actual, weights=weights)
+        return float(1.0 - (weights @ error) / max(float(weights @ (actual - centre) ** 2), 1e-12))
+
+    return score
+
+
+TASK = Task(
+    name="volatility",
+    summary="Volatility of the next five trading days, its range, and value at risk, from daily closes",
+    reads=("text", "table", "series"),
+    needs=("series",),
+    head=Head("regress", ("log_variance",)),
+    section=TaskSection,
+    item=VolatilityItem,
+    answer=VolatilityAnswer,
+    sources={"embedded": source.embedded, "stocknet": source.stocknet},
+    target=target,
+    encode=encode,
+    decode=decode,
+    classical=Classical("HAR+", har.fit, har.raw),
+    metric=Metric("r2_log_variance", r2, cluster="time"),
+    example={"prices": market.example_closes(100.0), "vix": 18.5},
+    split="time",
+    features=features.FEATURES,
+    channels=features.CHANNELS,
+    length=WINDOW,
+    purge_days=10,
+)
