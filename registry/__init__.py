@@ -1,35 +1,52 @@
-"""WHAT IS KNOWN: versions, their verdicts and aliases, releases, runs, decisions, and one history that cannot be rewritten."""
+"""WHAT IS KNOWN: versions, verdicts, aliases, releases, runs, decisions, and one history that is only added to."""
 
 from __future__ import annotations
 
 from registry.approval import approve, as_of, champions, promote, reject, rollback
 from registry.database import Registry, close, open_registry
+from registry.decisions import decision, decisions, log_decisions
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.events import EventRecord, history
+from registry.runs import Lease, Release, Run, finish_run, holds, release, releases, run, start_run, take_lease
+from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
     "Conflict",
     "Damaged",
     "EventRecord",
+    "Lease",
     "NotAllowed",
     "Registry",
     "RegistryError",
     "RegistryUnreachable",
+    "Release",
+    "Run",
     "UnknownVersion",
     "Version",
     "approve",
     "as_of",
     "champions",
     "close",
+    "decision",
+    "decisions",
     "diff",
     "fetch",
+    "finish_run",
     "history",
+    "holds",
+    "log_decisions",
     "open_registry",
     "promote",
     "register",
     "reject",
+    "release",
+    "releases",
     "rollback",
+    "run",
     "show",
+    "start_run",
+    "take_lease",
+    "verify",
     "versions",
 ]

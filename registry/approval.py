@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from registry import says
 from registry.database import Registry, reading, writing
 from registry.errors import NotAllowed, RegistryError, UnknownVersion
-from registry.events import append
 from registry.tables import AliasRow, VerdictRow, VersionRow
 from registry.versions import CHAMPION, Version, find, latest_moves, record
 
@@ -83,7 +83,7 @@ def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
 
 
 def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
-    if not verdict.by.strip() or not verdict.reason.strip():
+    if not verdict.by or not verdict.reason:
         raise RegistryError(f"a verdict on {ref!r} needs a name and a reason; give --as NAME --reason TEXT")
     with writing(registry) as session:
         row = find(session, ref)
@@ -95,21 +95,15 @@ def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
             )
         if version.status == "rejected":
             raise NotAllowed(f"{version.ref} was rejected, which is final; train another")
-        _add_verdict(session, row, version, verdict)
+        verdict.version_seq = row.seq
+        says.enter(session, verdict, says.of_verdict(verdict, row))
         return record(session, row)
 
 
-def _add_verdict(session: Session, row: VersionRow, version: Version, verdict: VerdictRow) -> None:
-    said = {
-        "approved": verdict.approved,
-        "by": verdict.by,
-        "reason": verdict.reason,
-        "automatic": verdict.automatic,
-    }
-    kind = "approved" if verdict.approved else "rejected"
-    event = append(session, kind, version.ref, {**said, "digest": version.digest})
-    session.add(VerdictRow(seq=event.seq, version_seq=row.seq, time=event.time, **said))
-    session.flush()
+def _verdict(approved: bool, by: str, reason: str, automatic: bool) -> VerdictRow:
+    return VerdictRow(
+        seq=0, version_seq=0, approved=approved, by=by.strip(), reason=reason.strip(), automatic=automatic, time=""
+    )
 
 
 def _may_answer(version: Version, alias: str) -> None:
@@ -121,12 +115,8 @@ def _may_answer(version: Version, alias: str) -> None:
 
 def _move(session: Session, version: Version, alias: str, move: str) -> None:
     target = find(session, version.ref)
-    said = {"alias": alias, "move": move}
-    event = append(
-        session, "alias", f"{version.task}@{alias}", {**said, "version": version.ref, "digest": version.digest}
-    )
-    session.add(AliasRow(seq=event.seq, task=version.task, version_seq=target.seq, time=event.time, **said))
-    session.flush()
+    row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=target.seq, move=move, time="")
+    says.enter(session, row, says.of_alias(row, target))
 
 
 def _stack(session: Session, task: str, alias: str) -> list[int]:

@@ -1,8 +1,9 @@
-"""Files by their sha256 under one fsspec address. A name says its content, so nothing is ever overwritten or trusted unread."""
+"""Files by their sha256 under one fsspec address. A name says its content: nothing is overwritten or trusted unread."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -28,7 +29,7 @@ class Store:
 
 
 def open_store(artifacts_url: str) -> Store:
-    """The store at an fsspec address (file://, s3://, gs://, memory:// ...). Raises RegistryError where it is no address."""
+    """The store at an fsspec address (file://, s3://, memory:// ...). Raises RegistryError where it is no address."""
     try:
         files, root = fsspec.core.url_to_fs(artifacts_url)
     except (ValueError, ImportError) as error:
@@ -55,8 +56,6 @@ def put_folder(store: Store, folder: Path) -> str:
 
 def manifest(store: Store, digest: str) -> dict[str, str]:
     """The files of a kept folder: path -> sha256. The bytes are checked against `digest` before they are parsed."""
-    import json
-
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         page = Path(scratch) / "manifest"
         _get(store, digest, page)
@@ -69,7 +68,7 @@ def manifest(store: Store, digest: str) -> dict[str, str]:
 def get_folder(store: Store, digest: str, to: Path) -> Path:
     """Bring a kept folder to `to`, whole or not at all; a folder that is there with the same content is left as it is.
 
-    Raises Damaged where a file is missing in the store or has other bytes, RegistryError where `to` holds something else.
+    Raises Damaged where a file of the store is missing or was changed, RegistryError where `to` holds something else.
     """
     wanted = manifest(store, digest)
     if _holds(to, wanted):
@@ -133,7 +132,8 @@ def _get(store: Store, digest: str, target: Path) -> None:
             store.files.get_file(_path(store, digest), str(target))
         except FileNotFoundError as error:
             raise Damaged(
-                f"the artifact {digest} is missing in {store.url}; bring it back from a copy, or roll back to another version"
+                f"the artifact {digest} is missing in {store.url}; "
+                "bring it back from a copy, or roll back to another version"
             ) from error
     found = digests.of_file(target)
     if found != digest:

@@ -1,7 +1,8 @@
 """Opening the registry, and the two ways to speak with it: `reading` and `writing`.
 
 A writer holds one lock from its first statement to its commit (SQLite: BEGIN IMMEDIATE; PostgreSQL: a transaction
-advisory lock), so that events, version numbers and aliases form one order. Writers wait for each other, readers for nobody.
+advisory lock), so that events, version numbers and aliases form one order.
+Writers wait for each other, readers for nobody.
 """
 
 from __future__ import annotations
@@ -174,7 +175,8 @@ def _upgrade(config: Any, connection: Connection, known: set[str]) -> None:
     found = MigrationContext.configure(connection).get_current_revision()
     if found is not None and found not in known:
         raise RegistryError(
-            f"the registry's tables are of revision {found!r}, which this Assay does not know; use the newer Assay that made them"
+            f"the registry's tables are of revision {found!r}, which this Assay does not know; "
+            "use the newer Assay that made them"
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

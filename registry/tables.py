@@ -60,7 +60,7 @@ class VersionRow(SQLModel, table=True):
     model_digest: str
     report_digest: str
     facts: str
-    created: str = _time()
+    time: str = _time()
 
 
 class VerdictRow(SQLModel, table=True):

@@ -11,11 +11,10 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from registry import artifacts
+from registry import artifacts, says
 from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
-from registry.events import append
 from registry.tables import AliasRow, VerdictRow, VersionRow
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -84,7 +83,8 @@ def register(
             row = _insert(session, candidate)
         elif (row.task, row.digest, row.facts) != (task, candidate.digest, candidate.facts):
             raise Conflict(
-                f"the key {key!r} was used for {row.task}@{row.number}, which has other content; give this attempt a key of its own"
+                f"the key {key!r} was used for {row.task}@{row.number}, which has other content; "
+                "give this attempt a key of its own"
             )
         return _records(session, [row])[0]
 
@@ -105,7 +105,10 @@ def show(registry: Registry, ref: str) -> Version:
 
 
 def diff(registry: Registry, first: str, second: str) -> dict[str, Any]:
-    """What differs between two versions: {"facts": {name: [first, second]}, "files": {path: "added"|"removed"|"changed"}}."""
+    """What differs between two versions.
+
+    Gives {"first", "second", "facts": {name: [first, second]}, "files": {path: "added"|"removed"|"changed"}}.
+    """
     one, two = show(registry, first), show(registry, second)
     names = sorted(one.facts.keys() | two.facts.keys())
     facts = {n: [one.facts.get(n), two.facts.get(n)] for n in names if one.facts.get(n) != two.facts.get(n)}
@@ -170,20 +173,18 @@ def _candidate(
 
 def _insert(session: Session, candidate: Candidate) -> VersionRow:
     last = session.exec(select(func.max(VersionRow.number)).where(VersionRow.task == candidate.task)).one()
-    number = (last or 0) + 1
-    said = {
-        "task": candidate.task,
-        "number": number,
-        "key": candidate.key,
-        "digest": candidate.digest,
-        "model_digest": candidate.model_digest,
-        "report_digest": candidate.report_digest,
-        "facts": of_text(candidate.facts),
-    }
-    event = append(session, "registered", f"{candidate.task}@{number}", said)
-    row = VersionRow(**{**said, "facts": candidate.facts}, seq=event.seq, created=event.time)
-    session.add(row)
-    session.flush()
+    row = VersionRow(
+        seq=0,
+        task=candidate.task,
+        number=(last or 0) + 1,
+        key=candidate.key,
+        digest=candidate.digest,
+        model_digest=candidate.model_digest,
+        report_digest=candidate.report_digest,
+        facts=candidate.facts,
+        time="",
+    )
+    says.enter(session, row, says.of_version(row))
     return row
 
 
@@ -208,7 +209,7 @@ def _record(row: VersionRow, verdict: VerdictRow | None, aliases: tuple[str, ...
         digest=row.digest,
         model_digest=row.model_digest,
         report_digest=row.report_digest,
-        created=row.created,
+        created=row.time,
         facts=facts,
         status=status,
         approved_by=verdict.by if verdict is not None and approved else None,

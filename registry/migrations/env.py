@@ -1,4 +1,4 @@
-"""How Alembic finds the tables. The registry hands over its own open connection, so that a migration is one transaction."""
+"""How Alembic finds the tables. The registry lends its open connection: a migration is one transaction."""
 
 from __future__ import annotations
 

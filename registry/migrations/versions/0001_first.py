@@ -67,7 +67,7 @@ def _tables_of_versions() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(), nullable=False, unique=True),
         *_text("digest", "model_digest", "report_digest", "facts"),
-        _time("created"),
+        _time(),
         sa.UniqueConstraint("task", "number"),
     )
     _index("version", "digest")

@@ -1,0 +1,156 @@
+"""Runs and releases: what was started, how it ended, and which versions one deployment serves together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlmodel import Session, col, func, select
+
+from registry import says
+from registry.database import Registry, now, reading, writing
+from registry.digest import canonical, of_text
+from registry.errors import Conflict, RegistryError, UnknownVersion
+from registry.tables import LeaseRow, ReleaseRow, RunEndRow, RunRow
+from registry.versions import Version, find, record
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: `status` is running until it ended; an end is final."""
+
+    run_id: str
+    kind: str
+    status: str
+    started: str
+    ended: str | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Release:
+    """The versions that one deployment serves together: task -> {"version", "digest"}."""
+
+    number: int
+    versions: dict[str, dict[str, str]]
+    digest: str
+    by: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on `name` until a time of the database. A later holder has a greater token."""
+
+    name: str
+    holder: str
+    token: int
+    until: str
+
+
+def start_run(registry: Registry, run_id: str, kind: str, facts: Mapping[str, Any] | None = None) -> Run:
+    """Record that a run began. The same id again gives the run as it stands."""
+    with writing(registry) as session:
+        if _run_row(session, run_id) is None:
+            row = RunRow(seq=0, run_id=run_id, kind=kind, facts=canonical(dict(facts or {})), time="")
+            says.enter(session, row, says.of_run(row))
+        return _run(session, run_id)
+
+
+def finish_run(
+    registry: Registry,
+    run_id: str,
+    status: Literal["completed", "failed", "cancelled", "crashed"],
+    facts: Mapping[str, Any] | None = None,
+) -> Run:
+    """Record how a run ended. The same end again changes nothing; another end raises Conflict."""
+    with writing(registry) as session:
+        before = _run(session, run_id)
+        if before.status == "running":
+            row = RunEndRow(seq=0, run_id=run_id, status=status, facts=canonical(dict(facts or {})), time="")
+            says.enter(session, row, says.of_run_end(row))
+        elif before.status != status:
+            raise Conflict(f"run {run_id!r} ended as {before.status}, which is final; start another run")
+        return _run(session, run_id)
+
+
+def run(registry: Registry, run_id: str) -> Run:
+    """One run by its id. Raises UnknownVersion where it never began."""
+    with reading(registry) as session:
+        return _run(session, run_id)
+
+
+def release(registry: Registry, versions: Sequence[Version | str], by: str) -> Release:
+    """Record the versions that one deployment serves together. The same set as the last one gives the last one again.
+
+    Raises RegistryError for an empty set, two versions of one task, or a version that may not answer.
+    """
+    with writing(registry) as session:
+        held = [record(session, find(session, v if isinstance(v, str) else v.ref)) for v in versions]
+        served = {v.task: {"version": v.ref, "digest": v.digest} for v in held}
+        if not held or len(served) != len(held):
+            raise RegistryError("a release needs one version for each task it serves; promote them first")
+        barred = [v.ref for v in held if v.status in {"refused", "rejected"}]
+        if barred:
+            raise RegistryError(f"{', '.join(barred)} may not answer; release versions that were approved")
+        last = session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number).desc()).limit(1)).first()
+        text = canonical(dict(sorted(served.items())))
+        if last is not None and last.versions == text:
+            return _release(last)
+        number = 1 if last is None else last.number + 1
+        row = ReleaseRow(seq=0, number=number, versions=text, digest=of_text(text), by=by, time="")
+        says.enter(session, row, says.of_release(row))
+        return _release(row)
+
+
+def releases(registry: Registry) -> list[Release]:
+    """Every release, oldest first; the last one is what should be served."""
+    with reading(registry) as session:
+        return [_release(row) for row in session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number)))]
+
+
+def take_lease(registry: Registry, name: str, holder: str, seconds: float) -> Lease:
+    """Take or renew the right to work on `name`, on the database's clock. Raises Conflict while another holds it."""
+    with writing(registry) as session:
+        row, moment = session.get(LeaseRow, name), now(session)
+        if row is not None and row.holder != holder and row.until > moment:
+            raise Conflict(f"{name!r} is held by {row.holder!r} until {row.until}; wait, or stop that holder")
+        until = (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        if row is None:
+            row = LeaseRow(name=name, holder=holder, token=1, until=until)
+        elif row.holder == holder and row.until > moment:
+            row.until = until
+        else:
+            row.holder, row.token, row.until = holder, row.token + 1, until
+        session.add(row)
+        session.flush()
+        return Lease(row.name, row.holder, row.token, row.until)
+
+
+def holds(registry: Registry, lease: Lease) -> bool:
+    """Whether a lease is still its holder's: same token, and not over. Ask before every commit of guarded work."""
+    with reading(registry) as session:
+        row = session.get(LeaseRow, lease.name)
+        return row is not None and (row.holder, row.token) == (lease.holder, lease.token) and row.until > now(session)
+
+
+def _run_row(session: Session, run_id: str) -> RunRow | None:
+    return session.exec(select(RunRow).where(RunRow.run_id == run_id)).first()
+
+
+def _run(session: Session, run_id: str) -> Run:
+    row = _run_row(session, run_id)
+    if row is None:
+        count = session.exec(select(func.count()).select_from(RunRow)).one()
+        raise UnknownVersion(f"there is no run {run_id!r} among the {count} runs of the registry; check the id")
+    end = session.exec(select(RunEndRow).where(RunEndRow.run_id == run_id)).first()
+    facts = {**json.loads(row.facts), **({} if end is None else json.loads(end.facts))}
+    status, ended = ("running", None) if end is None else (end.status, end.time)
+    return Run(run_id=row.run_id, kind=row.kind, status=status, started=row.time, ended=ended, facts=facts)
+
+
+def _release(row: ReleaseRow) -> Release:
+    return Release(row.number, json.loads(row.versions), row.digest, row.by, row.time)

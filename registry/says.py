@@ -1,0 +1,75 @@
+"""What each row says in the history: one definition for the writer and for `verify`, so that the two cannot differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session
+
+from registry.digest import canonical, of_text
+from registry.events import append
+from registry.tables import AliasRow, DecisionRow, ReleaseRow, RunEndRow, RunRow, VerdictRow, VersionRow
+
+Row = VersionRow | VerdictRow | AliasRow | ReleaseRow | RunRow | RunEndRow
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An event before it stands in the chain."""
+
+    kind: str
+    subject: str
+    payload: dict[str, Any]
+
+
+def of_version(row: VersionRow) -> Statement:
+    """A version was registered: every digest of it, and the digest of its facts."""
+    names = ("task", "number", "key", "digest", "model_digest", "report_digest")
+    said = {name: getattr(row, name) for name in names}
+    return Statement("registered", f"{row.task}@{row.number}", {**said, "facts": of_text(row.facts)})
+
+
+def of_verdict(row: VerdictRow, version: VersionRow) -> Statement:
+    """A version was approved or rejected: by whom, why, and which bytes."""
+    said = {name: getattr(row, name) for name in ("by", "reason", "automatic")}
+    kind = "approved" if row.approved else "rejected"
+    return Statement(kind, f"{version.task}@{version.number}", {**said, "digest": version.digest})
+
+
+def of_alias(row: AliasRow, version: VersionRow) -> Statement:
+    """An alias was moved: to which version, and whether forward or back."""
+    said = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
+    return Statement("alias", f"{row.task}@{row.alias}", said)
+
+
+def of_release(row: ReleaseRow) -> Statement:
+    """A deployment was made: the versions that it serves together."""
+    said = {"by": row.by, "digest": row.digest, "versions": json.loads(row.versions)}
+    return Statement("released", f"release {row.number}", said)
+
+
+def of_run(row: RunRow) -> Statement:
+    """A run began."""
+    return Statement("run_started", f"run {row.run_id}", {"kind": row.kind, "facts": of_text(row.facts)})
+
+
+def of_run_end(row: RunEndRow) -> Statement:
+    """A run ended."""
+    return Statement("run_ended", f"run {row.run_id}", {"status": row.status, "facts": of_text(row.facts)})
+
+
+def of_decisions(rows: Sequence[DecisionRow]) -> Statement:
+    """A batch of answers was given: how many, and the digest of their records in their order."""
+    digest = of_text(canonical([of_text(row.body) for row in rows]))
+    return Statement("decisions", "decisions", {"count": len(rows), "digest": digest})
+
+
+def enter(session: Session, row: Row, statement: Statement) -> None:
+    """Write the event and the row that says the same, under the same number and time."""
+    event = append(session, statement.kind, statement.subject, statement.payload)
+    row.seq, row.time = event.seq, event.time
+    session.add(row)
+    session.flush()

@@ -1,0 +1,146 @@
+"""Proof: the chain is whole, every row says what its event says, and every artifact has its registered bytes.
+
+What this cannot see: a history whose newest events, and the rows of those events, were cut off together by someone who
+may drop triggers. That needs a checkpoint kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from registry import artifacts, says
+from registry.database import Registry, reading
+from registry.digest import canonical, of_text
+from registry.events import GENESIS, digest_of
+from registry.tables import (
+    APPEND_ONLY,
+    AliasRow,
+    DecisionRow,
+    Event,
+    ReleaseRow,
+    RunEndRow,
+    RunRow,
+    VerdictRow,
+    VersionRow,
+)
+from registry.versions import find
+
+Failure = dict[str, Any]
+Check = Failure | None  # None: it was looked at and it holds
+
+
+def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
+    """Check the whole registry, or its history and the files of one version: the `verify` document.
+
+    Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
+    """
+    with reading(registry) as session:
+        checks = [*_chain(session), *_triggers(session), *_rows(session), *_decisions(session)]
+        wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
+    for row in wanted:
+        checks += _files(registry, row)
+    failures = [check for check in checks if check is not None]
+    return {"ok": not failures, "checked": len(checks), "failures": failures}
+
+
+def _check(what: str, where: str, expected: Any, found: Any) -> Check:
+    return None if expected == found else {"what": what, "where": where, "expected": expected, "found": found}
+
+
+def _chain(session: Session) -> Iterator[Check]:
+    previous, time = GENESIS, ""
+    for place, event in enumerate(session.exec(select(Event).order_by(col(Event.seq))), start=1):
+        where = f"event {event.seq}"
+        yield (
+            _check("event number", where, place, event.seq)
+            or _check("event link", where, previous, event.previous)
+            or _check("event digest", where, digest_of(event), event.digest)
+            or _check("event time", where, True, event.time >= time)
+        )
+        previous, time = event.digest, event.time
+
+
+def _triggers(session: Session) -> Iterator[Check]:
+    if session.get_bind().dialect.name == "sqlite":
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ends = ("no_update", "no_delete")
+    else:
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
+        ends = ("no_change", "no_truncate")
+    found = {row[0] for row in session.connection().execute(text(query))}
+    for name in ["event_chain", *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
+        yield _check("trigger", name, "in force", "in force" if name in found else "missing")
+
+
+def _rows(session: Session) -> Iterator[Check]:
+    yield from _table(session, VersionRow, ("registered",), says.of_version)
+    yield from _table(session, ReleaseRow, ("released",), says.of_release)
+    yield from _table(session, RunRow, ("run_started",), says.of_run)
+    yield from _table(session, RunEndRow, ("run_ended",), says.of_run_end)
+    known = {row.seq: row for row in session.exec(select(VersionRow))}
+    yield from _table(session, VerdictRow, ("approved", "rejected"), says.of_verdict, known)
+    yield from _table(session, AliasRow, ("alias",), says.of_alias, known)
+
+
+def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: Any = None) -> Iterator[Check]:
+    """Hold every row of a table against its event, and find the events that lost their row."""
+    name = table.__tablename__
+    events = {e.seq: e for e in session.exec(select(Event).where(col(Event.kind).in_(kinds)))}
+    for row in session.exec(select(table)):
+        event = events.pop(row.seq, None)
+        if event is None or (known is not None and row.version_seq not in known):
+            yield _check(name, f"event {row.seq}", "an event and a version", "a row alone")
+            continue
+        statement = say(row) if known is None else say(row, known[row.version_seq])
+        yield _check(name, event.subject, _said(event), _shown(statement, row.time))
+    for event in events.values():
+        yield _check(name, event.subject, "a row", "no row")
+    if table is VersionRow:
+        yield from _numbers(session)
+
+
+def _numbers(session: Session) -> Iterator[Check]:
+    found: dict[str, list[int]] = {}
+    for row in session.exec(select(VersionRow).order_by(col(VersionRow.seq))):
+        found.setdefault(row.task, []).append(row.number)
+    for task, numbers in found.items():
+        yield _check("version numbers", task, list(range(1, len(numbers) + 1)), numbers)
+
+
+def _said(event: Event) -> dict[str, Any]:
+    payload = {k: v for k, v in json.loads(event.payload).items() if k != "clock_went_back_to"}
+    return {"kind": event.kind, "subject": event.subject, "payload": payload, "time": event.time}
+
+
+def _shown(statement: says.Statement, time: str) -> dict[str, Any]:
+    return {"kind": statement.kind, "subject": statement.subject, "payload": statement.payload, "time": time}
+
+
+def _decisions(session: Session) -> Iterator[Check]:
+    batches: dict[int, list[DecisionRow]] = {}
+    for row in session.exec(select(DecisionRow).order_by(col(DecisionRow.seq), col(DecisionRow.place))):
+        batches.setdefault(row.seq, []).append(row)
+        said = json.loads(row.body)
+        columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
+        yield _check("decision", row.id, {name: said.get(name) for name in columns}, columns)
+    for event in session.exec(select(Event).where(Event.kind == "decisions")):
+        statement = says.of_decisions(batches.pop(event.seq, []))
+        yield _check("decisions", f"event {event.seq}", _said(event)["payload"], statement.payload)
+    for seq, rows in batches.items():
+        yield _check("decisions", f"event {seq}", "an event", f"{len(rows)} rows alone")
+
+
+def _files(registry: Registry, row: VersionRow) -> Iterator[Check]:
+    where = f"{row.task}@{row.number}"
+    bound = of_text(canonical({"model": row.model_digest, "report": row.report_digest}))
+    yield _check("version digest", where, bound, row.digest)
+    for part, digest in (("model", row.model_digest), ("report", row.report_digest)):
+        damaged = list(artifacts.check_folder(registry.store, digest))
+        yield from [_check("artifact", f"{where} {part}/{name}", "the bytes registered", str(e)) for name, e in damaged]
+        if not damaged:
+            yield None
