@@ -36,9 +36,13 @@ def request(settings: Settings, method: str, path: str, body: Any = None) -> Any
     """One request with the bearer token; gives the JSON (or the text) of the reply."""
     url = f"http://127.0.0.1:{settings.port}{path}"
     try:
-        reply = httpx.request(method, url, json=body, headers={"Authorization": f"Bearer {token(settings)}"}, timeout=60)
+        reply = httpx.request(
+            method, url, json=body, headers={"Authorization": f"Bearer {token(settings)}"}, timeout=60
+        )
     except httpx.HTTPError as error:
-        raise EndpointError(f"nothing answers at {url} ({type(error).__name__}); start it with: make run, or ./assay serve RECIPE") from error
+        raise EndpointError(
+            f"nothing answers at {url} ({type(error).__name__}); start it with: make run, or ./assay serve RECIPE"
+        ) from error
     if reply.is_error:
         raise EndpointError(f"{method} {url} answered {reply.status_code}: {reply.text[:500]}")
     return reply.json() if "json" in reply.headers.get("content-type", "") else reply.text

@@ -32,7 +32,11 @@ def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
         return DONE
     table = Table(show_header=False)
     for key, value in document.items():
-        text = json.dumps(value, indent=1, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+        text = (
+            json.dumps(value, indent=1, ensure_ascii=False, default=str)
+            if isinstance(value, dict | list)
+            else str(value)
+        )
         table.add_row(key, text)
     console.show(table)
     return DONE
@@ -67,8 +71,13 @@ def versions(arguments: Namespace) -> int:
     for row in rows:
         facts = row["facts"]
         table.add_row(
-            f"{row['task']}@{row['number']}", row["verdict"], str(facts.get("metric", "")), f"{facts.get('value', float('nan')):.4f}",
-            ", ".join(row.get("aliases", [])), row["created"][:19], row["digest"][:12],
+            f"{row['task']}@{row['number']}",
+            row["verdict"],
+            str(facts.get("metric", "")),
+            f"{facts.get('value', float('nan')):.4f}",
+            ", ".join(row.get("aliases", [])),
+            row["created"][:19],
+            row["digest"][:12],
         )
     console.show(table)
     return DONE

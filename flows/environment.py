@@ -1,4 +1,4 @@
-"""What the libraries below read from the environment, set once before they are imported: every home under ASSAY_HOME, nothing phones out."""
+"""What the libraries below read from the environment: every home under ASSAY_HOME, and nothing phones out."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
 """The main job as a Prefect flow: data -> train -> validate -> explain -> register -> ask for approval.
 
-Prefect wraps plain functions by call, here and nowhere below. Every step is a task run; what crosses is dicts and paths.
+Prefect wraps plain functions by call, here and nowhere below. Every step is a task run; dicts and paths cross.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -38,7 +40,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
 
     Raises recipe.RecipeError, tasks.data.DataError, registry.RegistryError: each with the cure.
     """
-    began = time.monotonic()
+    clock = Clock()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
     book = registry.open_registry(settings.database, settings.artifacts)
@@ -48,7 +50,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     try:
         with Peak() as peak:
             cluster.connect(settings)
-            rows = _steps(plan, folder, book)
+            rows = _steps(plan, folder, book, clock)
     except BaseException as error:
         registry.finish_run(book, run_id, state="failed", why=type(error).__name__)
         raise
@@ -56,22 +58,57 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(clock.seconds(), 1),
+        "cold_start_s": round(clock.first or 0.0, 1),
+        "stages": {stage: round(seconds, 1) for stage, seconds in clock.stages.items()},
         "peak_mb": None if peak.mb is None else round(peak.mb),
         "tasks": rows,
     }
 
 
-def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry) -> dict[str, Any]:
-    cards = {name: _step(prepare, f"data: {name}")(plan, name, folder) for name in plan.tasks}
-    _step(train, "train", retries=0)(plan, folder)
-    rows = _step(validate, "validate")(plan, folder, cards)
-    reports = report(explain_config(plan, folder, cards))
+class Clock:
+    """Wall time of a run: when the first step began, and what each stage took."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.first: float | None = None
+        self.stages: dict[str, float] = {}
+
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block under `name`."""
+        began = self.seconds()
+        self.first = began if self.first is None else self.first
+        yield
+        self.stages[name] = self.seconds() - began
+
+
+def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock) -> dict[str, Any]:
+    with clock.stage("data"):
+        cards = {name: _step(prepare, f"data: {name}")(plan, name, folder) for name in plan.tasks}
+    with clock.stage("train"):
+        _step(train, "train")(plan, folder)
+    with clock.stage("validate"):
+        rows = _step(validate, "validate")(plan, folder, cards)
+    with clock.stage("explain"):
+        reports = report(explain_config(plan, folder, cards))
     for name in plan.tasks:
-        facts = {"run_id": folder.name, "recipe_digest": recipe.digest(plan), "data_digest": cards[name]["fingerprint"], **rows[name]}
+        facts = {
+            "run_id": folder.name,
+            "recipe_digest": recipe.digest(plan),
+            "data_digest": cards[name]["fingerprint"],
+            **rows[name],
+        }
         rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
     release([rows[name]["version"] for name in plan.tasks], approval=plan.release.approval)
-    return {name: {"version": rows[name].pop("version"), **rows[name], "report": reports[name]["report"]} for name in plan.tasks}
+    return {
+        name: {"version": rows[name].pop("version"), **rows[name], "report": reports[name]["report"]}
+        for name in plan.tasks
+    }
 
 
 def _step(function: Any, name: str, **options: Any) -> Any:
@@ -84,10 +121,13 @@ def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
     section = plan.tasks[name].model_dump(mode="json")
     card = data.prepare(name, section, plan.section("data"), plan.data.seed, str(folder / "data" / name))
     create_table_artifact(
-        key=f"data-{name}", description=f"Data of {name}",
+        key=f"data-{name}",
+        description=f"Data of {name}",
         table=[{"what": key, "value": str(value)} for key, value in sorted(card.items())],
     )
-    console.say(f"data      {name:<11} {card['rows']}  {'synthetic' if card.get('synthetic') else card.get('source', '')}")
+    console.say(
+        f"data      {name:<11} {card['rows']}  {'synthetic' if card.get('synthetic') else card.get('source', '')}"
+    )
     return card
 
 
@@ -115,8 +155,13 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         update_progress_artifact(artifact_id=artifact, progress=100.0 * line["step"] / line["steps"])
 
     result: dict[str, Any] = cluster.fit(
-        "tasks.train.fit", config, workers=plan.train.workers, gpus_per_worker=plan.train.gpus_per_worker,
-        storage=folder / "checkpoints", name=folder.name, on_progress=on_progress,
+        "tasks.train.fit",
+        config,
+        workers=plan.train.workers,
+        gpus_per_worker=plan.train.gpus_per_worker,
+        storage=folder / "checkpoints",
+        name=folder.name,
+        on_progress=on_progress,
     )
     return result
 
@@ -142,12 +187,18 @@ def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[s
     }
     rows: dict[str, Any] = cluster.call("tasks.evaluate.evaluate", config)
     create_table_artifact(
-        key="metrics", description="Every task on its test rows, the classical baseline beside it",
+        key="metrics",
+        description="Every task on its test rows, the classical baseline beside it",
         table=[
             {
-                "task": name, "metric": row["metric"], "value": row["value"], "ci95": str(row["ci95"]),
+                "task": name,
+                "metric": row["metric"],
+                "value": row["value"],
+                "ci95": str(row["ci95"]),
                 "baseline": f"{row['baseline']['value']:.4f} ({row['baseline']['name']})",
-                "lift_ci95": str(row["lift_ci95"]), "verdict": row["verdict"], "reasons": "; ".join(row["reasons"]),
+                "lift_ci95": str(row["lift_ci95"]),
+                "verdict": row["verdict"],
+                "reasons": "; ".join(row["reasons"]),
             }
             for name, row in rows.items()
         ],
@@ -181,13 +232,15 @@ def code_version() -> str:
     """The commit of the code that ran, with a plus sign where files were changed since; "unknown" outside a checkout."""
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("ASSAY_CODE_VERSION", "unknown")
 
 
 def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, Any]) -> str:
-    """Bind model and report into one immutable version; the run and the task are the key, so a retry adds nothing."""
+    """Bind model and report into one immutable version; run and task are the key, so a retry adds nothing."""
     version = registry.register(
         book, name, folder / "models" / name, folder / "reports" / name, facts, key=f"{folder.name}/{name}"
     )

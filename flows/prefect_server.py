@@ -39,7 +39,9 @@ def claim(port: int, variable: str) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise PortTaken(f"port {port} is taken by another program; set {variable} to another port, or to 0 for a free one") from error
+            raise PortTaken(
+                f"port {port} is taken by another program; set {variable} to another port, or to 0 for a free one"
+            ) from error
     return port
 
 

@@ -1,4 +1,4 @@
-"""One TOML file drives every stage. It is read once, checked whole, and each step gets its own section and nothing else."""
+"""One TOML file drives every stage: read once, checked whole, and each step gets its own section and nothing else."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
+from tasks.train import TrainSection
+from tasks.validate import ValidateSection
 
 from interpret.section import ExplainSection
 from tasks import task as contract
 from tasks.backbone import BackboneSection, LoraSection
 from tasks.data import DataSection
 from tasks.task import Section, TaskSection
-from tasks.train import TrainSection
-from tasks.validate import ValidateSection
 
 
 class RecipeError(ValueError):
@@ -125,16 +125,20 @@ def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}
     sections: dict[str, TaskSection] = {}
-    for name, values in (named or dict.fromkeys(known, {})).items():
+    for name, values in (named or {name: {} for name in known}).items():
         if name not in known:
-            mistakes.append(f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}")
+            mistakes.append(
+                f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}"
+            )
             continue
         try:
             sections[name] = known[name].section(**values)
         except (ValidationError, TypeError) as error:
-            found = _sentences(error, f"tasks.{name}.", known[name].section) if isinstance(error, ValidationError) else [
-                f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]"
-            ]
+            found = (
+                _sentences(error, f"tasks.{name}.", known[name].section)
+                if isinstance(error, ValidationError)
+                else [f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]"]
+            )
             mistakes += found
     return sections
 
@@ -146,7 +150,9 @@ def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> l
         key = prefix + ".".join({v: k for k, v in FIELD_OF.items()}.get(part, part) for part in path)
         if row["type"] == "extra_forbidden":
             names = _names_at(model, path[:-1])
-            sentences.append(f"{key} = {row['input']!r}: unknown key; known here: {', '.join(names)}{_near(path[-1], names)}")
+            sentences.append(
+                f"{key} = {row['input']!r}: unknown key; known here: {', '.join(names)}{_near(path[-1], names)}"
+            )
         else:
             sentences.append(f"{key} = {row['input']!r}: {row['msg']}")
     return sentences

@@ -1,4 +1,4 @@
-"""The release flow: from accepted versions to champions that answer. A person approves, unless the recipe says otherwise."""
+"""The release flow: from accepted versions to champions. A person approves, unless the recipe says otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def release(versions: list[str], approval: str) -> dict[str, Any]:
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
     create_table_artifact(
-        key="approvals", description="What was decided about each version",
+        key="approvals",
+        description="What was decided about each version",
         table=[{"version": ref, "outcome": text} for ref, text in outcome.items()],
     )
     return outcome

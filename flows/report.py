@@ -28,6 +28,8 @@ def explain(config: dict[str, Any]) -> dict[str, Any]:
     documents: dict[str, Any] = cluster.call("interpret.report.explain", config)
     for name, document in documents.items():
         page = Path(document["report"]) / "report.html"
-        create_link_artifact(key=f"report-{name}", link=page.as_uri(), link_text=f"{name}: report.html", description=f"Report of {name}")
+        create_link_artifact(
+            key=f"report-{name}", link=page.as_uri(), link_text=f"{name}: report.html", description=f"Report of {name}"
+        )
         console.say(f"explain   {name:<11} {page}")
     return documents

@@ -1,4 +1,4 @@
-"""Runs the retrain flow from a command: with the Prefect server that answers, or with one of our own for as long as it takes."""
+"""Runs the retrain flow from a command: with the Prefect server that answers, or with one of our own for the while."""
 
 from __future__ import annotations
 

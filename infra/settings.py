@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Every place Assay uses. Each field is read from ASSAY_<FIELD>; nothing is written outside `home` and the system's temp folder."""
+    """Every place Assay uses, each from ASSAY_<FIELD>. It writes into `home` and the system's temporary folder alone."""
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", frozen=True, extra="ignore")
 

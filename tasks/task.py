@@ -147,7 +147,8 @@ class Rows:
 class Classical:
     """The model a bank already has. Fitted state is a JSON document (LightGBM's own text may be a string in it).
 
-    fit(inputs, target) -> state;  raw(state, inputs) -> (n, head.width) on the head's own scale (logits, mean + log variance)
+    fit(inputs, target) -> state
+    raw(state, inputs)  -> (n, head.width) on the head's own scale: logits, or mean and log variance
     """
 
     name: str
@@ -159,7 +160,7 @@ class Classical:
 class Metric:
     """A figure of merit, higher is better.
 
-    score(rows, raw) returns a function of row weights (n,): weights of one give the value, bootstrap weights a replicate.
+    score(rows, raw) returns a function of row weights (n,): ones give the value, bootstrap weights a replicate.
     raw is (n, head.width), calibrated where the task is calibrated. `cluster` says which rows are drawn together.
     """
 
@@ -170,7 +171,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a source may look: `root` is the recipe's data.root (None where it is not set), `seed` the recipe's seed."""
+    """Where a source may look: the recipe's data.root (None where it is not set), and its seed."""
 
     root: Path | None
     seed: int

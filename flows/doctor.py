@@ -1,0 +1,149 @@
+"""Looks at every part: ok, or what is wrong and the cure."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from infra.settings import Settings, token
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED_GB = 5
+
+
+def look(settings: Settings) -> list[dict[str, Any]]:
+    """One row {"part", "ok", "found"} per part; `found` is the cure where it is not ok."""
+    parts: dict[str, Callable[[Settings], str]] = {
+        "python": _python,
+        "packages": _packages,
+        "home": _home,
+        "disk": _disk,
+        "backbone": _backbone,
+        "tasks": _tasks,
+        "recipes": _recipes,
+        "registry": _registry,
+        "ray": _ray,
+        "prefect": _prefect,
+        "endpoint": _endpoint,
+        "accelerator": _accelerator,
+    }
+    return [_row(name, check, settings) for name, check in parts.items()]
+
+
+def _row(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
+    try:
+        return {"part": name, "ok": True, "found": check(settings)}
+    except Exception as error:  # a doctor reports whatever is broken, and goes on to the next part
+        return {"part": name, "ok": False, "found": f"{error}" or type(error).__name__}
+
+
+def _python(settings: Settings) -> str:
+    return sys.version.split()[0]
+
+
+def _packages(settings: Settings) -> str:
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
+    have = {_plain(d.metadata["Name"]): d.version.split("+")[0] for d in metadata.distributions()}
+    wrong = [
+        f"{name} {have[_plain(name)]} (pinned {pin})"
+        for name, pin in pins.items()
+        if have.get(_plain(name), pin) != pin
+    ]
+    if wrong:
+        raise RuntimeError(f"{', '.join(wrong)}. Cure: rm -r .venv && make install")
+    return f"{len(have)} packages, all at their pins"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _home(settings: Settings) -> str:
+    settings.root.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.root, os.W_OK):
+        raise RuntimeError(f"{settings.root} cannot be written. Cure: set ASSAY_HOME to a folder of yours")
+    token(settings)
+    return str(settings.root)
+
+
+def _disk(settings: Settings) -> str:
+    free = shutil.disk_usage(settings.root).free / 1e9
+    if free < NEEDED_GB:
+        raise RuntimeError(f"{free:.1f} GB free under {settings.root}. Cure: free {NEEDED_GB} GB, or set ASSAY_HOME")
+    return f"{free:.0f} GB free"
+
+
+def _backbone(settings: Settings) -> str:
+    from tasks import backbone
+
+    body = backbone.open_backbone(backbone.BackboneSection())
+    return f"{body.name} {body.digest[:12]}, the published weights"
+
+
+def _tasks(settings: Settings) -> str:
+    from tasks import task
+
+    return ", ".join(task.find())
+
+
+def _recipes(settings: Settings) -> str:
+    from flows import recipe
+
+    names = sorted((ROOT / "flows" / "recipes").glob("*.toml"))
+    for path in names:
+        recipe.load(path)
+    return ", ".join(path.name for path in names)
+
+
+def _registry(settings: Settings) -> str:
+    import registry
+
+    book = registry.open_registry(settings.database, settings.artifacts)
+    kind = settings.database.split(":")[0]
+    return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+
+
+def _ray(settings: Settings) -> str:
+    from infra import cluster
+
+    cluster.connect(settings)
+    try:
+        return f"answers at {cluster.address()}"
+    finally:
+        cluster.disconnect()
+
+
+def _prefect(settings: Settings) -> str:
+    return f"{metadata.version('prefect')}, {_port(settings.prefect_port, 'ASSAY_PREFECT_PORT', '/api/health')}"
+
+
+def _endpoint(settings: Settings) -> str:
+    return _port(settings.port, "ASSAY_PORT", "/healthz")
+
+
+def _port(port: int, variable: str, path: str) -> str:
+    """A port is well where nobody has it, or where our own server answers on it."""
+    import httpx
+
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return f"port {port} is free"
+    try:
+        if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success:
+            return f"answers on port {port}"
+    except httpx.HTTPError:
+        pass
+    raise RuntimeError(f"port {port} is taken by another program. Cure: set {variable} to another port, or to 0")
+
+
+def _accelerator(settings: Settings) -> str:
+    from tasks import backbone
+
+    return backbone.device_name()

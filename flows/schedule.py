@@ -1,0 +1,60 @@
+"""Serves the retrain deployment, whose cron line starts runs: python -m flows.schedule RECIPE [KEY=VALUE ...]."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from flows import environment
+from infra.settings import Settings
+
+
+@contextlib.contextmanager
+def running(recipe_path: str, overrides: list[str], ray_address: str) -> Iterator[None]:
+    """Serve the deployment in a process of its own while the block runs; its runs join the Ray at `ray_address`."""
+    from flows import prefect_server
+
+    settings = Settings()
+    log = settings.root / "logs" / "schedule.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    variables = {**os.environ, "ASSAY_RAY_ADDRESS": ray_address}
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.schedule", recipe_path, *overrides],
+            stdout=out,
+            stderr=out,
+            env=variables,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        prefect_server.stop(process)
+
+
+def serve(recipe_path: str, overrides: list[str]) -> None:
+    """Serve the deployment until the process is ended. The recipe's cron line is in UTC."""
+    from prefect import serve as serve_deployments
+    from prefect.deployments.runner import EntrypointType
+    from prefect.schedules import Cron
+
+    from flows import recipe
+    from flows.learn import retrain
+
+    cron = recipe.load(recipe_path, overrides).schedule.cron
+    deployment = retrain.to_deployment(
+        name="scheduled",
+        schedule=Cron(cron, timezone="UTC") if cron else None,
+        parameters={"recipe_path": recipe_path, "overrides": overrides, "trigger": f"schedule {cron}"},
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        concurrency_limit=1,
+    )
+    serve_deployments(deployment, pause_on_shutdown=False)
+
+
+if __name__ == "__main__":
+    environment.apply(Settings())
+    serve(sys.argv[1], sys.argv[2:])
