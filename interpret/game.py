@@ -1,7 +1,8 @@
 """The presence-vector game: which players are shown decides what the model sees, and its raw answer is the value.
 
-A hidden text span becomes mask tokens with their position kept (Inputs.hidden). A hidden table group or series cell takes the value of
-a reference row drawn from the background, all of them from the same row, so that what belongs together stays together.
+A hidden text span becomes mask tokens with their position kept (Inputs.hidden). A hidden table group or series cell
+takes the value of a reference row drawn from the background, all of them from the same row, so that what belongs
+together stays together.
 """
 
 from __future__ import annotations
@@ -51,12 +52,14 @@ def game_of(task: Task, row: Inputs, background: Inputs | None, raw: Raw, most_t
     players = players_of(task, row, most_text)
     game = Game(players=players, row=row, background=background, raw=raw)
     if not game.text_only and (background is None or len(background) == 0):
-        raise ValueError(f"task {task.name!r} has table or series players, so its explanation needs background rows; got none")
+        raise ValueError(
+            f"task {task.name!r} has table or series players, so its explanation needs background rows; got none"
+        )
     return game
 
 
 def value(game: Game, memo: Memo, z: NDArray[np.float64], reference: int) -> FloatArray:
-    """The raw answers (m, width) for the presence vectors z (m, players) against one reference row; no coalition is paid twice."""
+    """The raw answers (m, width) for presence vectors z (m, players) against one reference; none is paid twice."""
     present = np.asarray(z) > 0.5
     keys = [(reference, row.tobytes()) for row in present]
     new = {key: index for index, key in enumerate(keys) if key not in memo.values}

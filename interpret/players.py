@@ -11,10 +11,13 @@ from tasks.task import Inputs, Modality, Span, Task
 SEGMENTS = 4
 MIXED_TEXT_PLAYERS = 5
 MOST_PLAYERS = 64
-ABBREVIATIONS = frozenset("mr mrs ms dr inc ltd corp co plc no nos vs st art sec approx jan feb mar apr jun jul aug sep sept oct nov dec".split())
-JOINED_TO_NEXT = frozenset(
-    "a an the of to in on at by for from with and or but not no its his her their our your this that is was are were be been as than if "
-    "will may shall can could would should has have had any all per about into over under".split()
+ABBREVIATIONS = re.compile(
+    r"mr|mrs|ms|dr|inc|ltd|corp|co|plc|nos?|vs|st|art|sec|approx|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+    r"|([a-z]\.)*[a-z]|[\d.]+"
+)
+JOINED_TO_NEXT = re.compile(
+    r"an?|the|of|to|in|on|at|by|for|from|with|and|or|but|not?|its|his|her|their|our|your|this|that|is|was|are|were|be|been|as"
+    r"|than|if|will|may|shall|can|could|would|should|has|have|had|any|all|per|about|into|over|under"
 )
 WORD = re.compile(r"\S+")
 SENTENCE_END = re.compile(r"[.!?;]['\")\]]*(?=\s+\S)|\n+")
@@ -44,8 +47,8 @@ class NothingToExplain(ValueError):
 def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
     """The players of one row: at most `most_text` text spans, one per feature group, one per series cell.
 
-    Where a row mixes text with numbers, text gets at most five players, because each combination of text players is one pass through
-    the backbone. Raises NothingToExplain where the row is empty.
+    Where a row mixes text with numbers, text gets at most five players, because each combination of text players
+    is one pass through the backbone. Raises NothingToExplain where the row is empty.
     """
     table = table_players(task) if row.table is not None else ()
     series = series_players(task, row) if row.series is not None else ()
@@ -53,10 +56,13 @@ def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
     text = text_players(row.text[0], limit) if row.text is not None else ()
     players = (*text, *table, *series)
     if not players:
-        raise NothingToExplain(f"the row of task {task.name!r} holds nothing that could be hidden; give it text, table or series")
+        raise NothingToExplain(
+            f"the row of task {task.name!r} holds nothing that could be hidden; give it text, table or series"
+        )
     if len(players) > MOST_PLAYERS:
         raise NothingToExplain(
-            f"the row of task {task.name!r} has {len(players)} players, more than {MOST_PLAYERS}; declare fewer feature groups"
+            f"the row of task {task.name!r} has {len(players)} players, more than {MOST_PLAYERS}; "
+            "declare fewer feature groups"
         )
     return players
 
@@ -123,7 +129,7 @@ def _abbreviation(text: str, dot: int) -> bool:
     if text[dot] != ".":
         return False
     word = text[:dot].rsplit(None, 1)[-1].lower().strip("(\"'") if text[:dot].strip() else ""
-    return word in ABBREVIATIONS or re.fullmatch(r"([a-z]\.)*[a-z]", word) is not None or word.replace(".", "").isdigit()
+    return ABBREVIATIONS.fullmatch(word) is not None
 
 
 def _merge_shortest(spans: list[Span]) -> list[Span]:
@@ -149,7 +155,7 @@ def _phrases_of(text: str, sentences: list[Span], most: int) -> list[Span]:
 def _cut_words(text: str, words: list[Span], parts: int) -> list[Span]:
     """Cut words into `parts` runs of similar length that prefer to end at punctuation and not after a joining word.
 
-    Dynamic programme over cut places; the cost of a run is its squared distance from the even length plus the price of its end.
+    Dynamic programme over cut places; a run costs its squared distance from the even length plus the price of its end.
     """
     count, even = len(words), len(words) / parts
     price = [_end_price(text[start:end]) for start, end in words]
@@ -169,4 +175,4 @@ def _cut_words(text: str, words: list[Span], parts: int) -> list[Span]:
 def _end_price(word: str) -> float:
     if word[-1] in ",;:.)":
         return -1.5
-    return 2.0 if word.lower().strip("\"'(") in JOINED_TO_NEXT else 0.0
+    return 2.0 if JOINED_TO_NEXT.fullmatch(word.lower().strip("\"'(")) else 0.0

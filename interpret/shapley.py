@@ -1,8 +1,9 @@
 """Shapley values of a game by shap's own explainers, with standard errors and an honest status.
 
-One run is one reference row with one estimate: shap's Exact explainer (all 2^P coalitions) or one antithetic pair of permutations by
-shap's Permutation explainer (2P + 1 coalitions). Runs are independent, so the spread between them is the standard error, sampling of the
-background included. KernelExplainer is not used: at its defaults (`l1_reg`) it sets all but ten values to zero.
+One run is one reference row with one estimate: shap's Exact explainer (all 2^P coalitions) or one antithetic pair of
+permutations by shap's Permutation explainer (2P + 1 coalitions). Runs are independent, so the spread between them is
+the standard error, sampling of the background included. KernelExplainer is not used: at its defaults (`l1_reg`) it
+sets all but ten values to zero.
 """
 
 from __future__ import annotations
@@ -106,13 +107,13 @@ def _run(game: Game, memo: Memo, reference: int, exact: bool) -> tuple[FloatArra
 
 @contextmanager
 def _shap_random(seed: int) -> Iterator[None]:
-    """shap shuffles with numpy's global generator: seed it once for all runs of a row, and give it back as it was."""
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    """Seed shap, which shuffles with numpy's global generator, once for all runs of a row; give it back as it was."""
+    state = np.random.get_state()
+    np.random.seed(seed % 2**32)
     try:
         yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)
 
 
 def _standard_error(values: list[FloatArray], *, sampled: bool) -> FloatArray:

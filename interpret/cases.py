@@ -1,0 +1,102 @@
+"""Which rows are explained: right, wrong and borderline answers, and rows drawn at random for the global view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.task import FloatArray, Head, IntArray
+
+RANDOM = "drawn at random"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row to explain: its index, why it was chosen, and the output of the head that is explained."""
+
+    index: int
+    role: str
+    output: int
+
+
+def choose(head: Head, raw: FloatArray, target: FloatArray, count: int, seed: int) -> list[Case]:
+    """Pick `count` rows, taking turns between the roles so that no role is left out while rows are left.
+
+    raw (n, width) are the answers and target (n, k) the truth of the rows to pick from.
+    """
+    roles = _roles(head, raw, target)
+    roles[RANDOM] = np.random.default_rng(seed).permutation(len(raw))
+    queues = {role: [int(i) for i in index] for role, index in roles.items() if len(index)}
+    outputs, chosen = explained_output(head, raw), dict[int, str]()
+    while len(chosen) < min(count, len(raw)):
+        for role, queue in queues.items():
+            while queue and queue[0] in chosen:
+                queue.pop(0)
+            if queue and len(chosen) < count:
+                chosen[queue.pop(0)] = role
+    ordered = sorted(chosen, key=lambda index: (list(roles).index(chosen[index]), index))
+    return [Case(index, chosen[index], int(outputs[index])) for index in ordered]
+
+
+def explained_output(head: Head, raw: FloatArray) -> IntArray:
+    """The output that an explanation is about: the class or label with the highest logit, the score, or the mean."""
+    if head.kind in {"classify", "multilabel"}:
+        return np.asarray(raw.argmax(axis=1), dtype=np.int64)
+    return np.zeros(len(raw), dtype=np.int64)
+
+
+def outcome(head: Head, raw: FloatArray, target: FloatArray) -> list[str]:
+    """What kind of answer each row got: right or wrong, positive or negative; "" for a regression."""
+    if head.kind == "classify":
+        return ["right" if hit else "wrong" for hit in raw.argmax(axis=1) == target[:, 0].astype(int)]
+    if head.kind == "regress":
+        return [""] * len(raw)
+    alarm, true = raw.max(axis=1) > 0, target.max(axis=1) > 0.5
+    names = {
+        (True, True): "true positive",
+        (True, False): "false positive",
+        (False, True): "false negative",
+        (False, False): "true negative",
+    }
+    return [names[bool(a), bool(t)] for a, t in zip(alarm, true, strict=True)]
+
+
+def margin(head: Head, raw: FloatArray) -> FloatArray:
+    """How far each answer is from another decision, in raw units."""
+    if head.kind == "classify" and raw.shape[1] > 1:
+        top = np.sort(raw, axis=1)
+        return np.asarray(top[:, -1] - top[:, -2])
+    return np.asarray(np.abs(raw.max(axis=1)))
+
+
+def _roles(head: Head, raw: FloatArray, target: FloatArray) -> dict[str, IntArray]:
+    """Role -> rows, the clearest first."""
+    if head.kind == "regress":
+        error = np.abs(raw[:, 0] - target[:, 0])
+        return {
+            "largest error": np.argsort(-error, kind="stable"),
+            "smallest error": np.argsort(error, kind="stable"),
+            "highest answer": np.argsort(-raw[:, 0], kind="stable"),
+            "lowest answer": np.argsort(raw[:, 0], kind="stable"),
+        }
+    far, kinds = margin(head, raw), np.array(outcome(head, raw, target))
+    surest = np.argsort(-far, kind="stable")
+    names = {"classify": ["right", "wrong"]}.get(
+        head.kind, ["true positive", "true negative", "false positive", "false negative"]
+    )
+    roles = {name: surest[kinds[surest] == name] for name in names}
+    if head.kind == "classify":
+        roles["right"] = _by_turns(roles["right"], target[:, 0])
+    return {**roles, "borderline": surest[::-1]}
+
+
+def _by_turns(index: IntArray, target: FloatArray) -> IntArray:
+    """Reorder so that the classes take turns: the surest of each, then the second of each ..."""
+    seen: dict[float, int] = {}
+    turn = []
+    for row in index:
+        seen[target[row]] = seen.get(target[row], 0) + 1
+        turn.append((seen[target[row]], target[row]))
+    order = sorted(range(len(index)), key=turn.__getitem__)
+    return index[order]
