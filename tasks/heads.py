@@ -1,0 +1,92 @@
+"""Heads in torch: the loss of each kind, and the gated late fusion that adds what every part has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tasks.series import SeriesEncoder
+from tasks.task import HeadKind, Task
+
+TABLE_WIDTH = 32
+LOG_VARIANCE = (-20.0, 10.0)  # beyond these an exponential leaves the range of float32 sums
+
+
+def loss(kind: HeadKind, raw: Any, target: Any) -> Any:
+    """The loss of each row, (n,): cross entropy, binary cross entropies averaged over labels, or Gaussian -log likelihood.
+
+    `raw` is (n, head.width) and `target` (n, k) as in Rows. Rows are left unsummed, so that workers can add theirs and
+    divide by the global count.
+    """
+    if kind == "classify":
+        return functional.cross_entropy(raw, target[:, 0].long(), reduction="none")
+    if kind in ("multilabel", "score"):
+        return functional.binary_cross_entropy_with_logits(raw, target.to(raw.dtype), reduction="none").mean(dim=1)
+    log_variance = raw[:, 1].clamp(*LOG_VARIANCE)
+    return 0.5 * (log_variance + (target[:, 0] - raw[:, 0]) ** 2 * torch.exp(-log_variance))
+
+
+class PartHead(nn.Module):
+    """What one part says: a gate in (0, 1) times a linear reading of its normalised hidden state."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.read = nn.Linear(width, outputs)
+        self.gate = nn.Linear(width, 1)
+        nn.init.normal_(self.read.weight, std=0.5 * width**-0.5)
+        nn.init.zeros_(self.read.bias)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.ones_(self.gate.bias)
+
+    def forward(self, hidden: Any) -> Any:
+        """(n, width) -> (n, outputs)."""
+        normed = self.norm(hidden)
+        return torch.sigmoid(self.gate(normed)) * self.read(normed)
+
+
+class TaskNet(nn.Module):
+    """Everything of one task that learns beside its adapter: table and series encoders, one PartHead per part, fusion.
+
+    raw = centre + scale * (classical - centre) + spread * sum over parts of PartHead(hidden)
+
+    `centre` and `spread` (width,) are facts of the training rows, not weights: for a regression they bring the sum to the
+    target's own size, else they are the mean classical logit and 1. A part that is off, or absent in a row, adds nothing.
+    """
+
+    def __init__(self, task: Task, parts: tuple[str, ...], text_width: int) -> None:
+        super().__init__()
+        outputs = task.head.width
+        encoders: dict[str, nn.Module] = {}
+        widths: dict[str, int] = {}
+        if "text" in parts:
+            widths["text"] = text_width
+        if "table" in parts:
+            # A value and a mark that it is missing, for each feature.
+            encoders["table"] = nn.Sequential(nn.Linear(2 * len(task.features), TABLE_WIDTH), nn.GELU())
+            widths["table"] = TABLE_WIDTH
+        if "series" in parts:
+            encoder = SeriesEncoder(len(task.channels), task.length)
+            encoders["series"], widths["series"] = encoder, encoder.sizes["width"]
+        self.widths = widths
+        self.encoders = nn.ModuleDict(encoders)
+        self.heads = nn.ModuleDict({part: PartHead(width, outputs) for part, width in widths.items()})
+        self.scale = nn.Parameter(torch.ones(outputs))
+
+    def encode(self, part: str, value: Any) -> Any:
+        """The hidden state (n, width) of a table or series; text is encoded by the shared body."""
+        return self.encoders[part](value)
+
+    def fuse(self, hidden: Mapping[str, Any], present: Mapping[str, Any], offset: Any, frame: tuple[Any, Any]) -> Any:
+        """Add up the parts of `hidden`. offset is the classical answer (n, outputs); frame is (centre, spread)."""
+        centre, spread = frame
+        total = centre + self.scale * (offset - centre)
+        for part in self.heads:
+            if part in hidden:
+                said = spread * self.heads[part](hidden[part])
+                total = total + (said * present[part] if part in present else said)
+        return total

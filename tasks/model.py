@@ -1,0 +1,281 @@
+"""The model: one frozen body with an adapter per task, and one small net per task. Built, asked, saved and loaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tasks import tokens
+from tasks.build import Model, build, parameters, set_frame, set_threads, set_training, trainable
+from tasks.task import FloatArray, Inputs, IntArray
+from tasks.weights import load, save
+
+__all__ = [
+    "Batch",
+    "Features",
+    "Model",
+    "Prepared",
+    "batch",
+    "build",
+    "combine",
+    "features",
+    "features_many",
+    "forward",
+    "hidden_state",
+    "load",
+    "parameters",
+    "prepare",
+    "raw",
+    "raw_many",
+    "save",
+    "set_frame",
+    "set_threads",
+    "set_training",
+    "side_by_side",
+    "trainable",
+    "truncated",
+]
+
+NOTHING: frozenset[str] = frozenset()
+ROWS = 64  # texts in one pass of the body
+TOKENS = 6144  # padded tokens in one pass; long texts come in smaller batches
+SMALL = 1024  # rows in one pass of a small net
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows ready for the net: texts as token ids (read once for all epochs), the rest as float32 arrays.
+
+    `offset` is the classical part's raw answer, None where it is switched off. `lengths` (n,) counts tokens, 1 without text.
+    """
+
+    ids: tuple[IntArray, ...] | None
+    table: NDArray[np.float32] | None
+    series: NDArray[np.float32] | None
+    offset: NDArray[np.float32] | None
+    present: NDArray[np.float32] | None
+    lengths: IntArray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some prepared rows as tensors on the model's device. `ids` and `attention` are (n, longest)."""
+
+    ids: Any
+    attention: Any
+    table: Any
+    series: Any
+    offset: Any
+    present: Any
+
+
+@dataclass(frozen=True)
+class Features:
+    """Hidden states of the parts (n, width of the part), computed once; `combine` turns them into answers cheaply."""
+
+    hidden: Mapping[str, NDArray[np.float32]]
+    present: NDArray[np.float32] | None
+    offset: FloatArray | None
+    rows: int
+
+
+def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None) -> Prepared:
+    """Turn inputs into what the net reads. Modalities that the model has no part for are left out."""
+    parts = model.parts[name]
+    table = series = ids = present = None
+    lengths = np.ones(len(inputs), dtype=np.int64)
+    if "text" in parts and inputs.text is not None:
+        ids = tokens.encode(model.tokenizer, inputs.text, inputs.hidden).ids
+        lengths = np.array([len(row) for row in ids], dtype=np.int64)
+        present = np.array([[bool(text.strip())] for text in inputs.text], dtype=np.float32)
+    if "table" in parts and inputs.table is not None:
+        table = model.frames[name].table(inputs.table)
+    if "series" in parts and inputs.series is not None:
+        series = _series(model, name, inputs.series)
+    first = None if offset is None else offset.astype(np.float32)
+    return Prepared(ids, table, series, first, present, lengths)
+
+
+def batch(model: Model, prepared: Prepared, index: IntArray) -> Batch:
+    """The rows at `index` as tensors, padded to the longest of them."""
+    device = model.device
+    ids = attention = None
+    if prepared.ids is not None:
+        ids, attention = _pad(model, [prepared.ids[i] for i in index.tolist()])
+
+    def pick(values: NDArray[np.float32] | None) -> Any:
+        return None if values is None else torch.from_numpy(values[index]).to(device)
+
+    return Batch(
+        ids, attention, pick(prepared.table), pick(prepared.series), pick(prepared.offset), pick(prepared.present)
+    )
+
+
+def forward(model: Model, name: str, rows: Batch, without: frozenset[str] = NOTHING) -> Any:
+    """Raw answers (n, head.width) of a batch, with gradients; for training. Makes the task's adapter the active one."""
+    hidden = {}
+    if rows.ids is not None and "text" not in without:
+        model.activate(name)
+        hidden["text"] = model.pool(rows.ids, rows.attention)
+    for part in ("table", "series"):
+        value = getattr(rows, part)
+        if value is not None and part not in without:
+            hidden[part] = model.nets[name].encode(part, value)
+    return _fuse(model, name, hidden, rows.present, None if "classical" in without else rows.offset, len(_any(rows)))
+
+
+def features(model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING) -> Features:
+    """Hidden states and the classical answer of rows: the costly half of `raw`, shared by every ablation."""
+    prepared = prepare(model, name, inputs)
+    hidden = _small(model, name, prepared, without)
+    if prepared.ids is not None and "text" not in without:
+        hidden["text"] = _text(model, prepared.ids, (model.adapters[name],))[model.adapters[name]]
+    return Features(hidden, prepared.present, _offset(model, name, inputs, without), len(inputs))
+
+
+def combine(model: Model, name: str, found: Features, without: frozenset[str] = NOTHING) -> FloatArray:
+    """Raw answers from hidden states, with some parts ("text", "table", "series", "classical") switched off."""
+    device = model.device
+    with _asked(model), torch.no_grad():
+        hidden = {part: torch.from_numpy(h).to(device) for part, h in found.hidden.items() if part not in without}
+        offset = None if found.offset is None or "classical" in without else found.offset.astype(np.float32)
+        present = None if found.present is None else torch.from_numpy(found.present).to(device)
+        start = None if offset is None else torch.from_numpy(offset).to(device)
+        total = _fuse(model, name, hidden, present, start, found.rows)
+    return total.double().cpu().numpy()  # type: ignore[no-any-return]
+
+
+def raw(model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING) -> FloatArray:
+    """Raw answers (n, head.width), before calibration: evaluation mode, no gradients, the same for the same rows."""
+    return combine(model, name, features(model, name, inputs, without), without)
+
+
+def raw_many(model: Model, names: Sequence[str], inputs: Inputs) -> dict[str, FloatArray]:
+    """Raw answers of several tasks that read the same text, in mixed passes of the body that all adapters share."""
+    return {name: combine(model, name, found) for name, found in features_many(model, names, inputs).items()}
+
+
+def features_many(model: Model, names: Sequence[str], inputs: Inputs) -> dict[str, Features]:
+    """What `features` gives for each of several tasks that read the same text, in mixed passes of the body."""
+    prepared = {name: prepare(model, name, inputs) for name in names}
+    ids = next((rows.ids for rows in prepared.values() if rows.ids is not None), None)
+    reading = [name for name in names if prepared[name].ids is not None]
+    adapters = tuple(dict.fromkeys(model.adapters[name] for name in reading))
+    texts = _text(model, ids, adapters) if ids is not None else {}
+    answers = {}
+    for name in names:
+        hidden = _small(model, name, prepared[name], NOTHING)
+        if name in reading:
+            hidden["text"] = texts[model.adapters[name]]
+        offset = _offset(model, name, inputs, NOTHING)
+        answers[name] = Features(hidden, prepared[name].present, offset, len(inputs))
+    return answers
+
+
+def hidden_state(model: Model, name: str, inputs: Inputs) -> FloatArray:
+    """(n, d) hidden states of all parts side by side, zeros where a part is absent; for out-of-distribution distances."""
+    return side_by_side(model, name, features(model, name, inputs, frozenset({"classical"})))
+
+
+def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
+    """`hidden_state` of features that were computed already."""
+    blocks = [
+        found.hidden.get(part, np.zeros((found.rows, width), dtype=np.float32))
+        for part, width in model.nets[name].widths.items()
+    ]
+    return np.concatenate(blocks, axis=1).astype(np.float64)
+
+
+def truncated(model: Model, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether a row's text is longer than the body's window, so that its end was not read."""
+    if inputs.text is None or model.backbone is None:
+        return np.zeros(len(inputs), dtype=np.bool_)
+    return tokens.encode(model.tokenizer, inputs.text).truncated
+
+
+def _fuse(model: Model, name: str, hidden: dict[str, Any], present: Any, offset: Any, rows: int) -> Any:
+    centre, spread = model.frames[name].ends(model.device)
+    start = centre.expand(rows, -1) if offset is None else offset
+    return model.nets[name].fuse(hidden, {} if present is None else {"text": present}, start, (centre, spread))
+
+
+def _any(rows: Batch) -> Any:
+    return next(value for value in (rows.ids, rows.table, rows.series, rows.offset) if value is not None)
+
+
+def _asked(model: Model) -> Any:
+    return model.evaluating()
+
+
+def _series(model: Model, name: str, series: FloatArray) -> NDArray[np.float32]:
+    task = model.tasks[name]
+    shape = (len(task.channels), task.length)
+    if series.shape[1:] != shape:
+        raise ValueError(f"task {name}: series of shape {series.shape[1:]}, expected {shape} (channels, length)")
+    return np.nan_to_num(series, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+
+
+def _offset(model: Model, name: str, inputs: Inputs, without: frozenset[str]) -> FloatArray | None:
+    state = model.classical.get(name)
+    if state is None or "classical" in without:
+        return None
+    return model.tasks[name].classical.raw(state, inputs)
+
+
+def _pad(model: Model, rows: Sequence[IntArray]) -> tuple[Any, Any]:
+    longest = max(len(row) for row in rows)
+    ids = np.full((len(rows), longest), model.tokenizer.pad, dtype=np.int64)
+    attention = np.zeros((len(rows), longest), dtype=np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        attention[i, : len(row)] = 1
+    return torch.from_numpy(ids).to(model.device), torch.from_numpy(attention).to(model.device)
+
+
+def _small(model: Model, name: str, prepared: Prepared, without: frozenset[str]) -> dict[str, NDArray[np.float32]]:
+    """Hidden states of the table and the series."""
+    found = {}
+    with _asked(model), torch.no_grad():
+        for part, values in (("table", prepared.table), ("series", prepared.series)):
+            if values is None or part in without:
+                continue
+            chunks = [torch.from_numpy(values[i : i + SMALL]).to(model.device) for i in range(0, len(values), SMALL)]
+            states = [model.nets[name].encode(part, chunk).cpu().numpy() for chunk in chunks]
+            found[part] = np.concatenate(states) if states else np.zeros((0, model.nets[name].widths[part]), np.float32)
+    return found
+
+
+def _text(model: Model, ids: Sequence[IntArray], adapters: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Pooled hidden states of texts under each adapter; equal texts are computed once, batches hold equal lengths."""
+    keys: dict[bytes, int] = {}
+    where = np.array([keys.setdefault(row.tobytes(), len(keys)) for row in ids], dtype=np.int64)
+    unique = [np.frombuffer(key, dtype=np.int64) for key in keys]
+    jobs = [(row, adapter) for row in range(len(unique)) for adapter in adapters]
+    jobs.sort(key=lambda job: len(unique[job[0]]))
+    states = {adapter: np.zeros((len(unique), model.width), dtype=np.float32) for adapter in adapters}
+    with _asked(model), torch.no_grad():
+        for part in _chunks([len(unique[row]) for row, _ in jobs]):
+            chosen = jobs[part]
+            rows, attention = _pad(model, [unique[row] for row, _ in chosen])
+            pooled = model.pool_as([adapter for _, adapter in chosen], rows, attention).cpu().numpy()
+            for (row, adapter), state in zip(chosen, pooled, strict=True):
+                states[adapter][row] = state
+    return {adapter: state[where] for adapter, state in states.items()}
+
+
+def _chunks(lengths: Sequence[int]) -> list[slice]:
+    """Cut rows that are sorted by length into batches of at most ROWS rows and TOKENS padded tokens."""
+    cuts, start = [], 0
+    for i, length in enumerate(lengths):
+        if i > start and (i - start >= ROWS or (i - start + 1) * length > TOKENS):
+            cuts.append(slice(start, i))
+            start = i
+    return [*cuts, slice(start, len(lengths))] if lengths else []
