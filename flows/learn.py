@@ -229,7 +229,7 @@ def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> 
 
 
 def code_version() -> str:
-    """The commit of the code that ran, with a plus sign where files were changed since; "unknown" outside a checkout."""
+    """The commit of the code that ran, with a plus sign where files differ from it; "unknown" outside a checkout."""
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
         return subprocess.run(

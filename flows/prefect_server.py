@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -53,33 +54,38 @@ def answers(url: str) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def running(settings: Settings, port: int) -> Iterator[str]:
-    """Run a Prefect server on loopback; gives its API address and ends it on leaving.
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server that was started; `wait` gives its API address once it answers."""
 
-    Raises RuntimeError with the log's place where it does not answer within two minutes.
-    """
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def wait(self) -> str:
+        """The API address. Raises RuntimeError with the log's place where it does not answer within two minutes."""
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(self.url):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the Prefect server did not start; its log is {self.log}")
+            time.sleep(0.2)
+        return self.url
+
+
+@contextlib.contextmanager
+def running(settings: Settings, port: int) -> Iterator[Server]:
+    """Start a Prefect server on loopback and end it on leaving; it needs some 20 s until it answers."""
     log = settings.root / "logs" / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, start_new_session=True, env={**os.environ, "PREFECT_UI_API_URL": url}
-        )
+        environment = {**os.environ, "PREFECT_UI_API_URL": url}
+        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, env=environment)
     try:
-        _wait(process, url, log)
-        yield url
+        yield Server(process, url, log)
     finally:
         stop(process)
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the Prefect server did not start; its log is {log}")
-        time.sleep(0.2)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

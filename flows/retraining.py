@@ -19,7 +19,7 @@ def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
         return in_this_process(url, recipe_path, overrides)
     console.say("prefect   no server answers, starting one for this run (make run keeps one with its UI)")
     with prefect_server.running(settings, prefect_server.free_port()) as own:
-        return in_this_process(own, recipe_path, overrides)
+        return in_this_process(own.wait(), recipe_path, overrides)
 
 
 def in_this_process(url: str, recipe_path: str, overrides: list[str]) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows import recipe
+from tasks import task
+
+
+def test_every_shipped_recipe_can_be_read() -> None:
+    for path in sorted(Path("flows/recipes").glob("*.toml")):
+        assert recipe.load(path).tasks
+
+
+def test_a_recipe_without_task_sections_learns_every_folder() -> None:
+    assert set(recipe.parse({}).tasks) == set(task.find())
+
+
+def test_all_mistakes_are_told_at_once_each_with_key_value_and_cure() -> None:
+    document = {
+        "train": {"epocs": 3, "batch_size": "many"},
+        "tasks": {"sentment": {}, "risk": {"sauce": 1}},
+        "lora": {"rank": 8},
+        "nonsense": 1,
+    }
+    with pytest.raises(recipe.RecipeError) as caught:
+        recipe.parse(document)
+    text = str(caught.value)
+    assert "train.epocs = 3: unknown key" in text
+    assert "did you mean epochs?" in text
+    assert "train.batch_size = 'many'" in text
+    assert "[tasks.sentment]: there is no such task" in text
+    assert "did you mean sentiment?" in text
+    assert "tasks.risk.sauce = 1: unknown key" in text
+    assert "nonsense = 1: unknown key" in text
+
+
+def test_places_stay_out_of_the_digest_and_settings_of_learning_do_not() -> None:
+    plain = recipe.digest(recipe.load("flows/recipes/public.toml"))
+    moved = recipe.digest(recipe.load("flows/recipes/public.toml", ["data.root=/elsewhere"]))
+    slower = recipe.digest(recipe.load("flows/recipes/public.toml", ["train.epochs=9"]))
+    assert plain == moved
+    assert plain != slower
+
+
+def test_an_override_takes_toml_values_and_plain_strings() -> None:
+    changed = recipe.load("flows/recipes/demo.toml", ["train.epochs=9", "lora.layers=all", "schedule.cron=* * * * *"])
+    assert (changed.train.epochs, changed.lora.layers, changed.schedule.cron) == (9, "all", "* * * * *")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("absent.toml", None, "there is no recipe at .*absent.toml.*shipped recipes are"),
+        ("broken.toml", b"[train\n", "is not TOML"),
+        ("latin.toml", b'[backbone]\nname = "\xe9"\n', "is not UTF-8 at byte"),
+    ],
+)
+def test_an_unreadable_recipe_is_refused_in_one_sentence(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(recipe.RecipeError, match=sentence):
+        recipe.load(path)
