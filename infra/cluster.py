@@ -1,0 +1,273 @@
+"""The Ray connection: a private local Ray on loopback, or an existing cluster by address with the code shipped to it.
+
+What runs on Ray is named by dots ("tasks.train.fit") and found by name on the worker; dicts and paths go across, never
+objects of ours. Ray's own transport uses cloudpickle; it is kept behind a token and, locally, behind loopback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+MEBIBYTE = 2**20
+LONGEST_TEMPORARY = 45  # characters; beyond it Ray's AF_UNIX socket names no longer fit into 107 bytes
+EXCLUDED = [".venv", ".git", ".assay", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"]
+
+
+class ClusterUnreachable(ValueError):
+    """No Ray answers at the address that the settings name, or it refuses the token."""
+
+
+class NotEnoughMachines(ValueError):
+    """A job asks for more than the cluster has, and would wait for ever."""
+
+
+def connect(settings: Settings) -> None:
+    """Join the cluster at `settings.ray_address`, or start a local Ray for this process. Does nothing when connected.
+
+    Local: every socket on 127.0.0.1, a token of its own under `home`, files in a short folder of the system's
+    temporary one, gone with `disconnect`. An address: the token comes from RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH where
+    set, else from `home`; the working tree is shipped unless the address is loopback. The run folders under `home`
+    must then be on storage that every node sees. Raises ClusterUnreachable.
+    """
+    _environment(settings)
+    import ray
+
+    if ray.is_initialized():
+        return
+    if settings.ray_address:
+        _join(settings.ray_address)
+    else:
+        _start()
+
+
+def disconnect() -> None:
+    """Leave Ray. A local one ends with all its processes, and its temporary folder is removed."""
+    import ray
+
+    if not ray.is_initialized():
+        return
+    folder = _session_folder()
+    ray.shutdown()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def address() -> str:
+    """The address under which another process of this machine joins (ASSAY_RAY_ADDRESS); connect first."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def call(function: str, *args: Any, cpus: float = 1) -> dict[str, Any]:
+    """Run a function, named by dots, in a Ray worker and give back the dict it returns; its own errors pass through."""
+    import ray
+
+    _require_room(cpus, 0)
+    with _cancelled_on_interrupt(ray.remote(num_cpus=cpus, max_retries=0)(_run).remote(function, args)) as reference:
+        result: dict[str, Any] = _answer(reference)
+    return result
+
+
+def fit(
+    function: str,
+    config: dict[str, Any],
+    workers: int,
+    gpus_per_worker: float,
+    storage: Path,
+    name: str,
+    on_progress: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Train by Ray Train: `function(config, world)` on every worker; gives back what rank 0 returned.
+
+    Ray's checkpoints lie in `storage/name`; a second call with the same two resumes from the last whole one. A killed
+    worker is started again up to three times. `on_progress` gets, in this thread, each new line that rank 0 wrote to
+    `progress.jsonl` beside `config["out"]`. An interrupt (Ctrl-C) ends the workers before it passes on. Raises
+    ValueError with the function's own sentence where it refused its config, and does not try that again.
+    """
+    import ray
+
+    _require_room(workers * WORKER_CPUS, workers * gpus_per_worker)
+    shape = {"workers": workers, "gpus": gpus_per_worker, "storage": str(storage.resolve()), "name": name}
+    progress = _Progress(Path(config["out"]).parent / "progress.jsonl")
+    lead = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(_lead)  # its process ends, and with it the actors it owns
+    with _cancelled_on_interrupt(lead.remote(function, config, shape)) as reference:
+        while not ray.wait([reference], timeout=0.5)[0]:
+            progress.tell(on_progress)
+        outcome: dict[str, Any] = _answer(reference)
+    progress.tell(on_progress)
+    if "refused" in outcome:
+        raise ValueError(outcome["refused"])
+    done: dict[str, Any] = outcome["done"]
+    return done
+
+
+WORKER_CPUS = 0.5  # logical: a retrain must find room beside the served replicas; threads are set by the function itself
+
+
+def _environment(settings: Settings) -> None:
+    """What Ray reads from the environment before it is imported: token under home, no usage statistics, loopback."""
+    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(_token_file(settings.root))
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    os.environ.setdefault("RAY_SERVE_EXPERIMENTAL_PIP_HAPROXY", "1")
+    if not settings.ray_address or _is_loopback(settings.ray_address):
+        # Ray's switch for machines without a cluster: the node's address is then 127.0.0.1 and every socket binds to it.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def _token_file(home: Path) -> Path:
+    """Ray's token in `home`, made on first use and readable by its owner alone; else Ray writes one to ~/.ray."""
+    path = home / "ray_token"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def _worker_environment() -> dict[str, str]:
+    """The environment of every worker of this job; RAY_CHDIR off, so that a relative path means the same everywhere."""
+    passed = {key: value for key, value in os.environ.items() if key.startswith(("ASSAY_", "HF_HUB_", "MPLCONFIGDIR"))}
+    return {**passed, "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
+
+
+def _start() -> None:
+    import ray
+
+    parent = tempfile.gettempdir()
+    if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
+        parent = "/tmp"
+    ray.init(
+        _temp_dir=tempfile.mkdtemp(prefix="assay-", dir=parent),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="warning",
+        object_store_memory=256 * MEBIBYTE,  # only dicts go across; the default is 30 % of the machine
+        runtime_env={"env_vars": {**_worker_environment(), "PYTHONPATH": str(ROOT)}},
+    )
+
+
+def _join(where: str) -> None:
+    import ray
+
+    environment: dict[str, Any] = {"env_vars": _worker_environment()}
+    if _is_loopback(where):
+        environment["env_vars"]["PYTHONPATH"] = str(ROOT)
+    else:
+        environment |= {"working_dir": str(ROOT), "excludes": EXCLUDED}
+    try:
+        ray.init(address=where, log_to_driver=False, logging_level="warning", runtime_env=environment)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ClusterUnreachable(
+            f"no Ray cluster can be joined at ASSAY_RAY_ADDRESS={where!r} ({str(error).splitlines()[0]}); "
+            "start it, give it the same RAY_AUTH_TOKEN, or unset ASSAY_RAY_ADDRESS for a local Ray"
+        ) from error
+
+
+def _is_loopback(where: str) -> bool:
+    return where.rpartition(":")[0].strip("[]") in {"127.0.0.1", "localhost", "::1"}
+
+
+def _session_folder() -> Path | None:
+    """The temporary folder of a Ray that this process started; None where it joined one."""
+    import ray
+
+    node = ray._private.worker._global_node
+    if node is None or not node.is_head():
+        return None
+    folder = Path(node.get_temp_dir_path())
+    return folder if folder.name.startswith("assay-") else None
+
+
+def _require_room(cpus: float, gpus: float) -> None:
+    import ray
+
+    has = ray.cluster_resources()
+    for kind, wanted in (("CPU", cpus), ("GPU", gpus)):
+        if wanted > has.get(kind, 0):
+            raise NotEnoughMachines(
+                f"the job asks for {wanted:g} {kind}s and the Ray cluster has {has.get(kind, 0):g}; "
+                "lower train.workers or train.gpus_per_worker, or join a larger cluster by ASSAY_RAY_ADDRESS"
+            )
+
+
+def _find(function: str) -> Callable[..., dict[str, Any]]:
+    module, _, name = function.rpartition(".")
+    found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _run(function: str, args: tuple[Any, ...]) -> dict[str, Any]:
+    return _find(function)(*args)
+
+
+def _answer(reference: Any) -> dict[str, Any]:
+    """The result, or the error that the function itself raised, without Ray's wrapping."""
+    import ray
+
+    try:
+        result: dict[str, Any] = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, Exception):
+            raise error.cause from None
+        raise
+    return result
+
+
+@contextmanager
+def _cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
+    """Whatever ends the waiting ends the work: the worker is killed, and with it the actors it owns."""
+    import ray
+
+    try:
+        yield reference
+    except BaseException:
+        ray.cancel(reference, force=True, recursive=True)
+        raise
+
+
+class _Progress:
+    """Reads what was added to a file of JSON lines; steps that a resumed run repeats are told once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.read, self.step = path, path.stat().st_size if path.exists() else 0, -1
+
+    def tell(self, on_progress: Callable[[dict[str, Any]], None]) -> None:
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self.read)
+            whole = file.read().rpartition(b"\n")[0]
+        self.read += len(whole) + 1 if whole else 0
+        for line in whole.splitlines():
+            event = json.loads(line)
+            if event["step"] > self.step:
+                self.step = event["step"]
+                on_progress(event)
+
+
+def _lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
+    """Runs in a Ray worker: the trainer needs torch, and the flow's process stays without it."""
+    from infra import training
+
+    return training.lead(function, config, shape)

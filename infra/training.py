@@ -1,0 +1,80 @@
+"""Ray Train's side of a training job: the trainer, and the world that each of its workers sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.cluster import WORKER_CPUS, _find
+
+MAX_FAILURES = 3  # starts of the worker group after a crash; Ray's default is none
+KEPT_CHECKPOINTS = 2  # the one before the last is there where the last one is found broken
+
+
+@dataclass(frozen=True)
+class World:
+    """What a training function may know of where it runs; the shape is the one that `tasks.train.World` names."""
+
+    rank: int
+    size: int
+    device: str
+    report: Callable[[dict[str, Any], Path | None], None]
+    resume: Callable[[], Sequence[Path]]
+
+
+def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
+    """Build the TorchTrainer, run it to its end, give back what rank 0 returned ({"done": ...} or {"refused": ...})."""
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    resources = {"CPU": WORKER_CPUS} | ({"GPU": shape["gpus"]} if shape["gpus"] else {})
+    trainer = TorchTrainer(
+        work,
+        train_loop_config={"function": function, "config": config},
+        torch_config=TorchConfig(backend="nccl" if shape["gpus"] else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=shape["workers"], use_gpu=bool(shape["gpus"]), resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            name=shape["name"],
+            storage_path=shape["storage"],
+            failure_config=FailureConfig(max_failures=MAX_FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
+        ),
+    )
+    outcome: dict[str, Any] = trainer.fit().return_value
+    return outcome
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """The loop of one Ray Train worker. A refusal of the config is an answer: to start again would not cure it."""
+    try:
+        return {"done": _find(job["function"])(job["config"], _world())}
+    except ValueError as refusal:
+        return {"refused": str(refusal)}
+
+
+def _world() -> World:
+    from ray import train
+    from ray.train.torch import get_device
+
+    context = train.get_context()
+    return World(context.get_world_rank(), context.get_world_size(), str(get_device()), _report, _checkpoints)
+
+
+def _report(metrics: dict[str, Any], folder: Path | None) -> None:
+    from ray import train
+
+    train.report(metrics, checkpoint=None if folder is None else train.Checkpoint.from_directory(str(folder)))
+
+
+def _checkpoints() -> Sequence[Path]:
+    """Committed checkpoints of this run as local folders, the newest first."""
+    from ray import train
+
+    reported = [entry.checkpoint for entry in train.get_all_reported_checkpoints()]
+    newest = train.get_checkpoint()
+    folders = [Path(found.path) for found in (newest, *reversed(reported)) if found is not None]
+    return list(dict.fromkeys(folders))
