@@ -26,6 +26,9 @@ STALE = {"vix": 10, "default_spread": 100, "inflation": 100}
 LAG = {"vix": 1, "default_spread": 40, "inflation": 52}
 INDICATORS = tuple(STALE)
 
+STOCKNET_VALID = np.datetime64("2015-08-01")
+STOCKNET_TEST = np.datetime64("2015-10-01")
+
 
 @dataclass(frozen=True)
 class Prices:
@@ -162,9 +165,12 @@ def as_known(days: Days, dates: Days, values: FloatArray, lag: int, stale: int) 
     return np.asarray(np.where(age <= stale, found, np.nan))
 
 
-def with_split(rows: Rows, split: NDArray[np.str_]) -> Rows:
-    """Give rows the split that a public set publishes."""
-    return dataclasses.replace(rows, split=split.astype("U5"))
+def published_split(rows: Rows) -> Rows:
+    """Divide StockNet's rows on its published days; what reaches over such a day is left out."""
+    day, known = rows.time.astype("datetime64[D]"), rows.known.astype("datetime64[D]")
+    split = np.where(day >= STOCKNET_TEST, "test", np.where(day >= STOCKNET_VALID, "valid", "train"))
+    reaches = ((split == "train") & (known >= STOCKNET_VALID)) | ((split == "valid") & (known >= STOCKNET_TEST))
+    return dataclasses.replace(rows, split=split.astype("U5")).take(np.flatnonzero(~reaches))
 
 
 def texts(given: Sequence[str | None]) -> tuple[str, ...] | None:

@@ -12,8 +12,6 @@ from tasks.volatility import features
 
 FIRST_DAY = np.datetime64("2006-01-01")  # of the embedded rows: 17 years, about 17,000 rows
 STEP = features.HORIZON  # one row a week and stock: outcomes do not overlap
-STOCKNET_VALID = np.datetime64("2015-08-01")  # the published split
-STOCKNET_TEST = np.datetime64("2015-10-01")
 
 
 @about("BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record")
@@ -25,13 +23,7 @@ def embedded(place: Place) -> Rows:
 @about("MIT (StockNet); prices from Yahoo Finance")
 def stocknet(place: Place) -> Rows:
     """Read weekly rows of 88 stocks with the published days of split; the test runs on to the last price (2017)."""
-    found = rows(market.stocknet_prices(place))
-    day = found.time.astype("datetime64[D]")
-    split = np.where(day >= STOCKNET_TEST, "test", np.where(day >= STOCKNET_VALID, "valid", "train"))
-    known = found.known.astype("datetime64[D]")
-    purged = ((split == "train") & (known >= STOCKNET_VALID)) | ((split == "valid") & (known >= STOCKNET_TEST))
-    kept = np.flatnonzero(~purged)
-    return market.with_split(found, split).take(kept)
+    return market.published_split(rows(market.stocknet_prices(place)))
 
 
 def rows(prices: Prices) -> Rows:

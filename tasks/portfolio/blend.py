@@ -1,0 +1,65 @@
+"""From views to weights: Black-Litterman around equal weight, then the best portfolio within the constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.portfolio.constraints import Constraints, Infeasible, violations
+from tasks.portfolio.features import HORIZON, SCALE
+from tasks.task import FloatArray
+
+AVERSION = 2.5  # return asked per unit of variance, He and Litterman (1999)
+
+
+def covariance(returns: FloatArray) -> FloatArray:
+    """Estimate the covariance over the horizon (m, m) from daily returns (m, days), by Ledoit and Wolf (2004)."""
+    from sklearn.covariance import ledoit_wolf
+
+    shrunk, _ = ledoit_wolf(returns.T)
+    return np.asarray(shrunk * HORIZON)
+
+
+def posterior(risk: FloatArray, raw: FloatArray) -> FloatArray:
+    """Expected returns over the horizon (m,): the equilibrium of equal weight, moved by the views.
+
+    The view on an asset is its equilibrium return plus how far its raw mean stands above the mean of all; equal raw
+    means say nothing and leave the equilibrium. Omega = tau * predicted variance, so that tau cancels
+    (He and Litterman 1999, The intuition behind Black-Litterman model portfolios).
+    """
+    equilibrium = AVERSION * risk @ np.full(len(risk), 1 / len(risk))
+    tilt = (raw[:, 0] - raw[:, 0].mean()) / SCALE
+    doubt = np.diag(np.exp(raw[:, 1]) / SCALE**2)
+    return np.asarray(equilibrium + risk @ np.linalg.solve(risk + doubt, tilt))
+
+
+def weights(expected: FloatArray, risk: FloatArray, names: Sequence[str], limits: Constraints) -> FloatArray:
+    """Maximise expected return less AVERSION / 2 times variance, long only and within the limits.
+
+    Raises Infeasible where the solver's answer breaks a limit, so that no such portfolio ever leaves here.
+    """
+    import cvxpy
+
+    share = cvxpy.Variable(len(names))
+    caps = [
+        cvxpy.sum(share[[names.index(name) for name in limits.groups[group]]]) <= cap
+        for group, cap in limits.max_group.items()
+        if limits.groups[group]
+    ]
+    rules = [cvxpy.sum(share) == 1, share >= limits.min_weight, share <= limits.max_weight, *caps]
+    worth = expected @ share - AVERSION / 2 * cvxpy.quad_form(share, cvxpy.psd_wrap((risk + risk.T) / 2))
+    cvxpy.Problem(cvxpy.Maximize(worth), rules).solve(solver=cvxpy.CLARABEL)
+    if share.value is None:
+        raise Infeasible(f"no portfolio of {len(names)} assets meets the constraints: loosen one of them")
+    found = np.clip(share.value, limits.min_weight, limits.max_weight)
+    broken = violations(dict(zip(names, found.tolist(), strict=True)), limits)
+    if broken:
+        raise Infeasible(f"the solver broke a constraint ({broken[0]}): loosen it")
+    return np.asarray(found)
+
+
+def invest(returns: FloatArray, raw: FloatArray, names: Sequence[str], limits: Constraints) -> FloatArray:
+    """Weights (m,) for m assets from their daily returns (m, days) and calibrated raw views (m, 2)."""
+    risk = covariance(returns)
+    return weights(posterior(risk, raw), risk, names, limits)

@@ -1,0 +1,103 @@
+"""Limits of a long-only portfolio: named and refused before anything is computed where no portfolio can meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TOLERANCE = 1e-6  # of the budget
+
+
+class Constraints(BaseModel):
+    """Weights sum to one. Each lies between min_weight and max_weight; a group of assets together under its cap."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    min_weight: float = Field(default=0.0, ge=0, le=1)
+    max_weight: float = Field(default=1.0, gt=0, le=1)
+    groups: dict[str, list[str]] = {}
+    max_group: dict[str, float] = {}
+
+
+class Infeasible(ValueError):
+    """Constraints that no portfolio can meet."""
+
+
+def require_feasible(constraints: Constraints, names: Sequence[str]) -> None:
+    """Raise Infeasible with every reason why no long-only portfolio of these assets meets the constraints.
+
+    For boxes and caps of disjoint groups the reasons are complete: none means that a portfolio exists.
+    """
+    wrong = _wrong_groups(constraints, names) or [*_boxes(constraints, len(names)), *_caps(constraints, len(names))]
+    if wrong:
+        raise Infeasible("; ".join(wrong))
+
+
+def violations(weights: Mapping[str, float], constraints: Constraints) -> list[str]:
+    """Name every constraint that these weights break by more than TOLERANCE of the budget."""
+    broken = [] if abs(sum(weights.values()) - 1) <= TOLERANCE else [f"weights sum to {sum(weights.values()):.6f}"]
+    low, high = constraints.min_weight - TOLERANCE, constraints.max_weight + TOLERANCE
+    broken += [f"{name} has weight {weight:.6f}" for name, weight in weights.items() if not low <= weight <= high]
+    for group, cap in constraints.max_group.items():
+        held = sum(weights[name] for name in constraints.groups[group])
+        broken += [f"group {group} holds {held:.6f} of at most {cap}"] if held > cap + TOLERANCE else []
+    return broken
+
+
+def _wrong_groups(constraints: Constraints, names: Sequence[str]) -> list[str]:
+    """Caps without a group, members without prices, members of two groups, caps outside 0..1."""
+    seen: dict[str, str] = {}
+    wrong = [
+        f"max_group {name!r} is no group: add it to groups"
+        for name in constraints.max_group
+        if name not in constraints.groups
+    ]
+    wrong += [
+        f"max_group {name!r} = {cap} lies outside 0..1"
+        for name, cap in constraints.max_group.items()
+        if not 0 <= cap <= 1
+    ]
+    for group, members in constraints.groups.items():
+        for name in members:
+            if name not in names:
+                wrong.append(f"groups {group!r} names {name!r}, which has no prices: add them or take it out")
+            elif name in seen:
+                wrong.append(f"{name!r} is in the groups {seen[name]!r} and {group!r}: an asset is in one group")
+            seen[name] = group
+    return wrong
+
+
+def _boxes(constraints: Constraints, count: int) -> list[str]:
+    """Compare the limits of a single weight with the budget."""
+    low, high = constraints.min_weight, constraints.max_weight
+    wrong = []
+    if low > high:
+        wrong.append(f"min_weight {low} is above max_weight {high}: lower it")
+    if low * count > 1 + TOLERANCE:
+        wrong.append(
+            f"min_weight {low} over {count} assets needs {low * count:.4g} of the budget: at most {1 / count:.4g}"
+        )
+    if high * count < 1 - TOLERANCE:
+        wrong.append(
+            f"max_weight {high} over {count} assets holds {high * count:.4g} of the budget: at least {1 / count:.4g}"
+        )
+    return wrong
+
+
+def _caps(constraints: Constraints, count: int) -> list[str]:
+    """Compare the caps of groups with the least that their members must hold, and with the budget."""
+    low, high = constraints.min_weight, constraints.max_weight
+    wrong, room, free = [], 0.0, count
+    for group, cap in constraints.max_group.items():
+        size = len(constraints.groups[group])
+        free -= size
+        room += min(cap, high * size)
+        if low * size > cap + TOLERANCE:
+            wrong.append(f"max_group {group!r} = {cap} is below min_weight {low} for its {size} assets: raise the cap")
+    if constraints.max_group and room + free * high < 1 - TOLERANCE:
+        caps = ", ".join(f"{group!r} = {cap}" for group, cap in constraints.max_group.items())
+        wrong.append(
+            f"max_group {caps} with max_weight {high} leaves {room + free * high:.4g} of the budget: raise a cap"
+        )
+    return wrong

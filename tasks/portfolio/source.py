@@ -1,0 +1,51 @@
+"""Labelled rows for portfolios: one row per asset and rebalance, from the embedded prices or StockNet."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks import market
+from tasks.data import about
+from tasks.market import Prices
+from tasks.portfolio import features
+from tasks.task import Inputs, Place, Rows
+
+FIRST_DAY = np.datetime64("2002-01-01")  # of the embedded rows: 21 years, about 5,000 rows
+THIRD = features.HORIZON // 3  # StockNet trains on three overlapping grids, its test is one of them
+
+
+@about("BSD-3-Clause (skfolio); prices of public record")
+def embedded(place: Place) -> Rows:
+    """Read monthly rebalances of twenty large US stocks, 2002 to 2022."""
+    return rows(market.embedded_prices().since(FIRST_DAY), features.HORIZON)
+
+
+@about("MIT (StockNet); prices from Yahoo Finance")
+def stocknet(place: Place) -> Rows:
+    """Read rebalances of 88 stocks with the published days of split; the test runs on to the last price (2017).
+
+    Test rebalances are a month apart, so that no return is counted twice.
+    """
+    found = market.published_split(rows(market.stocknet_prices(place), THIRD))
+    return found.take(np.flatnonzero((found.split != "test") | (found.inputs.owner % 3 == 0)))
+
+
+def rows(prices: Prices, step: int) -> Rows:
+    """Make one row per asset and rebalance. It is known with its outcome, 21 trading days later."""
+    found = market.windows(prices, features.HORIZON, step)
+    ends, item = np.unique(found.end, return_inverse=True)
+    members = [np.flatnonzero(item == number) for number in range(len(ends))]
+    names, day = np.array(prices.names)[found.asset], prices.days[found.end]
+    return Rows(
+        ids=tuple(f"{when}/{name}" for when, name in zip(day.astype(str).tolist(), names.tolist(), strict=True)),
+        inputs=Inputs(
+            owner=item.astype(np.int64),
+            table=np.concatenate([features.table(found.returns[index]) for index in members]),
+            series=np.concatenate([features.series(found.returns[index]) for index in members]),
+        ),
+        target=features.target(found.future),
+        time=day.astype("datetime64[us]"),
+        known=prices.days[found.end + features.HORIZON].astype("datetime64[us]"),
+        group=names,
+        split=np.full(len(day), "", dtype="U5"),
+    )
