@@ -12,7 +12,7 @@ from tasks.task import Inputs, Rows, Task
 
 
 def check(task: Task, rows: Rows) -> None:
-    """Refuse rows that break the contract: none at all, no time, known too early, a target that is no number, wrong shapes."""
+    """Refuse rows that break the contract: none, no time, known too early, a target that is no number, wrong shapes."""
     if not len(rows):
         raise DataError(f"the source of {task.name} holds no rows: give it at least one per class and split")
     width = len(task.head.outputs) if task.head.kind == "multilabel" else 1

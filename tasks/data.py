@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tasks.check import as_of, check, check_labels, without_repetition
+from tasks.digest import write_json
 from tasks.files import UNDATED, DataError, read_file
 from tasks.split import NAMES, Splits, divide
 from tasks.task import Inputs, Place, Rows, Section, Task, get
@@ -22,11 +23,11 @@ Source = Callable[[Place], Rows]
 
 
 class DataSection(Section):
-    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge, a seed of its own."""
+    """`[data]`: where public sets lie (a place, left out of digests), day of knowledge, seed of rows and splits."""
 
     root: str | None = None
     as_of: datetime | None = None
-    seed: int | None = None
+    seed: int = 7
 
 
 def about(licence: str, synthetic: bool = False) -> Callable[[Source], Source]:
@@ -54,18 +55,17 @@ def prepare(
     """
     task, data = get(task_name), DataSection(**data_section)
     section = task.section(**task_section)
-    chosen = seed if data.seed is None else data.seed
-    rows, facts = _read(task, section.source, section.columns, data.root, chosen)
+    rows, facts = _read(task, section.source, section.columns, data.root, seed)
     check(task, rows)
     dropped = {"read": len(rows)}
     rows = as_of(rows, data.as_of)
     dropped["as_of"] = dropped["read"] - len(rows)
     unique = without_repetition(rows)
     dropped["repeated"] = len(rows) - len(unique)
-    divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, chosen)
+    divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, seed)
     dropped["purged"] = len(unique) - len(divided)
     check_labels(task, divided)
-    card = _card(task, divided, facts) | {"source": section.source, "dropped": dropped, "seed": chosen}
+    card = _card(task, divided, facts) | {"source": section.source, "dropped": dropped, "seed": seed}
     card["as_of"] = None if data.as_of is None else data.as_of.isoformat()
     _write(divided, card, Path(out))
     return card
@@ -150,8 +150,7 @@ def _write(rows: Rows, card: Mapping[str, Any], out: Path) -> None:
     try:
         for name in NAMES:
             save_rows(rows.take(np.flatnonzero(rows.split == name)), partial / f"{name}.parquet")
-        text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        (partial / "data.json").write_text(text, encoding="utf-8")
+        write_json(partial / "data.json", card)
         shutil.rmtree(out, ignore_errors=True)
         partial.rename(out)
     finally:

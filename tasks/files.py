@@ -1,4 +1,4 @@
-"""A user's own CSV, JSONL or Parquet with a column map, as labelled rows; what is doubtful is refused by name and row."""
+"""A user's own CSV, JSONL or Parquet with a column map, as labelled rows; doubtful ones are refused by name and row."""
 
 from __future__ import annotations
 
