@@ -22,18 +22,12 @@ def approve(registry: Registry, ref: str, by: str, reason: str, automatic: bool 
 
     Raises NotAllowed for a version that the gates refused or a person rejected, RegistryError without name or reason.
     """
-    return _judge(
-        registry,
-        ref,
-        VerdictRow(seq=0, version_seq=0, approved=True, by=by, reason=reason, automatic=automatic, time=""),
-    )
+    return _judge(registry, ref, _verdict(True, by, reason, automatic))
 
 
 def reject(registry: Registry, ref: str, by: str, reason: str) -> Version:
     """Record that a person does not let a version answer. It is final: train again, the history stays."""
-    return _judge(
-        registry, ref, VerdictRow(seq=0, version_seq=0, approved=False, by=by, reason=reason, automatic=False, time="")
-    )
+    return _judge(registry, ref, _verdict(False, by, reason, automatic=False))
 
 
 def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:

@@ -1,0 +1,107 @@
+"""Versions: numbers without gaps, content that cannot change under a name, files that come back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import registry as reg
+
+
+def test_versions_of_a_task_are_numbered_from_one_without_gaps(registry, register) -> None:
+    assert [register(value=n).number for n in (1, 2, 3)] == [1, 2, 3]
+    assert register(task="sentiment").ref == "sentiment@1"
+    assert [v.ref for v in reg.versions(registry, "risk")] == ["risk@1", "risk@2", "risk@3"]
+    assert len(reg.versions(registry)) == 4
+
+
+def test_the_same_key_gives_the_same_version_again(registry, register) -> None:
+    assert register(key="run-1") == register(key="run-1")
+    assert len(reg.versions(registry)) == 1
+
+
+def test_the_same_key_with_other_content_is_refused(register) -> None:
+    register(value=1, key="run-1")
+    with pytest.raises(reg.Conflict, match=r"'run-1' was used for risk@1.*a key of its own"):
+        register(value=2, key="run-1")
+
+
+def test_the_same_content_has_the_same_digest_and_other_content_another(register) -> None:
+    first, again, other = register(value=1), register(value=1), register(value=2)
+    assert first.digest == again.digest and first.number != again.number
+    assert other.model_digest != first.model_digest and other.digest != first.digest
+
+
+def test_a_version_is_shown_by_number_and_by_alias(registry, register, champion) -> None:
+    champion(1)
+    assert reg.show(registry, "risk@champion") == reg.show(registry, "risk@1")
+    assert reg.show(registry, "risk@1").aliases == ("champion",)
+
+
+@pytest.mark.parametrize(
+    ("ref", "words"),
+    [
+        ("risk@9", "there are risk@1 to risk@1 and no alias yet"),
+        ("risk@champion", "there is no version 'risk@champion'"),
+        ("volatility@1", "task 'volatility' has none yet: retrain first"),
+        ("../etc@1", "write task@number or task@alias"),
+        ("risk@01", "write task@number or task@alias"),
+        ("risk", "write task@number or task@alias"),
+        ("risk@1; DROP TABLE version", "write task@number or task@alias"),
+    ],
+)
+def test_a_name_that_names_nothing_is_answered_with_what_there_is(registry, register, ref, words) -> None:
+    register()
+    with pytest.raises(reg.UnknownVersion, match=words):
+        reg.show(registry, ref)
+
+
+@pytest.mark.parametrize(
+    ("task", "facts", "key", "words"),
+    [
+        ("Risk", {"verdict": "accepted"}, "k", "'Risk' is no task name"),
+        ("../risk", {"verdict": "accepted"}, "k", "is no task name"),
+        ("risk", {"verdict": "good"}, "k", "the gates say 'accepted' or 'refused'"),
+        ("risk", {}, "k", "the gates say 'accepted' or 'refused'"),
+        ("risk", {"verdict": "accepted", "value": float("nan")}, "k", "finite numbers"),
+        ("risk", {"verdict": "accepted"}, "", "must have 1 to 200 characters"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_before_anything_is_written(
+    registry, folders, task, facts, key, words
+) -> None:
+    with pytest.raises(reg.RegistryError, match=words):
+        reg.register(registry, task, *folders(1), facts, key)
+    assert reg.versions(registry) == [] and reg.history(registry) == []
+
+
+def test_what_is_fetched_is_what_was_registered(registry, register, tmp_path: Path) -> None:
+    version = register(value=7)
+    found = reg.fetch(registry, version, tmp_path / "out")
+    assert (found["model"] / "head.json").read_text() == '{"value": 7}'
+    assert (found["report"] / "report.json").is_file()
+    assert reg.fetch(registry, "risk@1", tmp_path / "out") == found
+
+
+def test_a_folder_that_holds_something_else_is_not_overwritten(registry, register, tmp_path: Path) -> None:
+    reg.fetch(registry, register(value=1), tmp_path / "out")
+    with pytest.raises(reg.RegistryError, match="holds something else; remove it"):
+        reg.fetch(registry, register(value=2), tmp_path / "out")
+
+
+def test_two_versions_are_compared_by_facts_and_files(registry, register, folders) -> None:
+    register(value=1)
+    model, _ = folders(2)
+    (model / "classical.json").write_text("{}")
+    register(value=2)
+    found = reg.diff(registry, "risk@1", "risk@2")
+    assert found["facts"] == {"value": [1, 2]}
+    assert found["files"] == {"classical.json": "added", "head.json": "changed"}
+
+
+def test_an_older_reader_finds_what_another_connection_wrote(registry, register, database_url, artifacts_url) -> None:
+    version = register()
+    other = reg.open_registry(database_url, artifacts_url)
+    assert reg.show(other, version.ref) == version
+    reg.close(other)
