@@ -66,13 +66,13 @@ def versions(arguments: Namespace) -> int:
         console.emit({"versions": rows})
         return DONE
     table = Table(title="Versions")
-    for name in ("version", "verdict", "metric", "value", "aliases", "created", "digest"):
+    for name in ("version", "status", "metric", "value", "aliases", "created", "digest"):
         table.add_column(name, no_wrap=True)
     for row in rows:
         facts = row["facts"]
         table.add_row(
             f"{row['task']}@{row['number']}",
-            row["verdict"],
+            row["status"],
             str(facts.get("metric", "")),
             f"{facts.get('value', float('nan')):.4f}",
             ", ".join(row.get("aliases", [])),

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -46,15 +46,15 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     book = registry.open_registry(settings.database, settings.artifacts)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
     folder = settings.root / "runs" / run_id
-    registry.start_run(book, run_id, recipe_digest=recipe.digest(plan), trigger=trigger)
+    registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger})
     try:
         with Peak() as peak:
             cluster.connect(settings)
             rows = _steps(plan, folder, book, clock)
     except BaseException as error:
-        registry.finish_run(book, run_id, state="failed", why=type(error).__name__)
+        registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
         raise
-    registry.finish_run(book, run_id, state="done")
+    registry.finish_run(book, run_id, "completed")
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
@@ -64,6 +64,10 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
         "peak_mb": None if peak.mb is None else round(peak.mb),
         "tasks": rows,
     }
+
+
+def _ending(error: BaseException) -> Literal["failed", "cancelled"]:
+    return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
 class Clock:
@@ -119,7 +123,7 @@ def _step(function: Any, name: str, **options: Any) -> Any:
 def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
     """Read, check, split and write one task's rows; gives its data card."""
     section = plan.tasks[name].model_dump(mode="json")
-    card = data.prepare(name, section, plan.section("data"), plan.data.seed, str(folder / "data" / name))
+    card = data.prepare(name, section, plan.section("data"), plan.train.seed, str(folder / "data" / name))
     create_table_artifact(
         key=f"data-{name}",
         description=f"Data of {name}",
@@ -183,7 +187,7 @@ def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[s
             for name in plan.tasks
         },
         "threads": plan.train.threads,
-        "seed": plan.data.seed,
+        "seed": plan.train.seed,
     }
     rows: dict[str, Any] = cluster.call("tasks.evaluate.evaluate", config)
     create_table_artifact(
@@ -215,7 +219,7 @@ def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> 
         },
         "explain": plan.section("explain"),
         "reports": str(folder / "reports"),
-        "seed": plan.data.seed,
+        "seed": plan.train.seed,
         "threads": plan.train.threads,
         "lineage": {
             "run": folder.name,

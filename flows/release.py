@@ -30,7 +30,7 @@ def release(versions: list[str], approval: str) -> dict[str, Any]:
 
 def decide(book: registry.Registry, ref: str, approval: str) -> str:
     """What happens to one version; gives it in words."""
-    if registry.show(book, ref).verdict != "accepted":
+    if registry.show(book, ref).status == "refused":
         text = "refused by its gates; it cannot be promoted"
     elif approval == "automatic":
         registry.approve(book, ref, by="recipe", reason='release.approval = "automatic"', automatic=True)
