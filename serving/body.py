@@ -1,0 +1,86 @@
+"""A request's body: JSON read strictly, then the items of a task by its own type."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ValidationError
+
+from serving.problem import Fault, Problem, invalid
+
+DEPTH = 32
+BATCH = 256
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+def read(raw: bytes) -> Any:
+    """The JSON document of a body.
+
+    Refused with 400: broken UTF-8 or JSON, NaN and Infinity, a key that stands twice, more than 32 levels.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
+    _shallow(text)
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except ValueError as error:  # Python reads no integer of more than some 4,000 digits
+        raise Problem(422, "a number has too many digits; send numbers that a float can hold") from error
+
+
+def items(raw: bytes, kind: type[BaseModel]) -> tuple[list[Any], bool]:
+    """The items of a body, and whether they came as a list. Raises Problem 400, 413 or 422 with the field's path."""
+    document = read(raw)
+    if not isinstance(document, list):
+        return [item(document, kind)], False
+    if not document:
+        raise Problem(422, f"the list is empty; send 1 to {BATCH} items")
+    if len(document) > BATCH:
+        raise Problem(413, f"the list holds {len(document)} items; send at most {BATCH} at a time")
+    return [item(each, kind, f"/{place}") for place, each in enumerate(document)], True
+
+
+def item(document: Any, kind: type[BaseModel], prefix: str = "") -> Any:
+    """One item, strictly: no text for a number, no number for text. Raises Problem 422."""
+    try:
+        # Through JSON once more, because pydantic's strict mode takes a time or a tuple from JSON but not from Python.
+        return kind.model_validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        detail = "the item does not fit the task; each error names its field"
+        raise Problem(422, detail, invalid(error, prefix)) from error
+
+
+def _shallow(text: str) -> None:
+    depth = 0
+    for match in _BRACKET.finditer(_STRING.sub('""', text)):
+        depth += 1 if match.group() in "[{" else -1
+        if depth > DEPTH:
+            raise Problem(400, f"the body is nested deeper than {DEPTH} levels; flatten it")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Problem(400, "a key stands twice; send each key once", [Fault(path=f"/{key}", message="twice")])
+        found[key] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Problem(422, "a number is too large; send finite numbers")
+    return number
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Problem(422, f"{name} is not a number of JSON; send finite numbers, or leave the field out")

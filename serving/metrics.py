@@ -1,0 +1,55 @@
+"""What Prometheus reads at /metrics. Labels are names of routes, tasks, versions and flags; never a part of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MEDIA = CONTENT_TYPE_LATEST
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One replica's figures."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    seconds: Histogram
+    answers: Counter
+    flags: Counter
+    decisions: Gauge
+    release: Gauge
+
+
+def create() -> Metrics:
+    """New figures, all at zero, in a registry of their own."""
+    registry = CollectorRegistry()
+    return Metrics(
+        registry=registry,
+        requests=Counter("assay_requests", "Requests by route and status", ["route", "status"], registry=registry),
+        seconds=Histogram(
+            "assay_request_seconds", "Time to answer, in seconds", ["route"], buckets=SECONDS, registry=registry
+        ),
+        answers=Counter("assay_answers", "Answers by task and version", ["task", "version"], registry=registry),
+        flags=Counter("assay_flags", "Flags that answers carried", ["task", "flag"], registry=registry),
+        decisions=Gauge("assay_decisions_waiting", "Decisions not yet in the registry", registry=registry),
+        release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
+    )
+
+
+def count(metrics: Metrics, answers: Iterable[dict[str, Any]]) -> None:
+    """Count answers and the flags they carry."""
+    for answer in answers:
+        metrics.answers.labels(answer["task"], answer["version"]).inc()
+        for flag, up in answer["flags"].items():
+            if up:
+                metrics.flags.labels(answer["task"], flag).inc()
+
+
+def text(metrics: Metrics) -> bytes:
+    """The page as Prometheus reads it."""
+    return generate_latest(metrics.registry)

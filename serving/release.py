@@ -1,0 +1,141 @@
+"""Deploy a release on Ray Serve, behind HAProxy on the loopback; swap it without a gap; stop it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import registry
+from infra import cluster
+from infra.settings import Settings, token
+from serving import ingress
+from serving.loading import NotServable, Places
+from serving.replica import Replica
+
+APPLICATION = "assay"
+REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
+MOST_ONGOING = 64
+
+
+def deploy(
+    settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Serve versions (task -> task@number; the champions unless given) and give the addresses, once all can answer.
+
+    Ray must be connected (infra.cluster.connect). `backbone` is the recipe's section, needed where the body lies in a
+    folder. Where Serve runs already, the release is swapped: the old one answers until the new one is ready.
+    Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
+    """
+    plan = _plan(settings, versions)
+    token(settings)
+    if not _running():
+        _start(settings)
+    return _run(settings, plan, backbone)
+
+
+def redeploy(
+    settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Swap the release of a running deployment. Raises NotServable where nothing is deployed."""
+    if not _running():
+        raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
+    return _run(settings, _plan(settings, versions), backbone)
+
+
+def stop() -> None:
+    """End Serve with its replicas and HAProxy, after what was answered is logged. Does nothing where none runs."""
+    import ray
+    from ray import serve
+
+    if not ray.is_initialized():
+        return
+    folder = ingress.sockets_folder(cluster.address())
+    if _running():
+        serve.shutdown()
+    ingress.remove(folder)
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where the endpoints of these settings answer."""
+    base = f"http://{ingress.HOST}:{settings.port}"
+    secret = str(settings.root / "token")
+    return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
+
+
+def _plan(settings: Settings, versions: Mapping[str, str] | None) -> dict[str, Any]:
+    """The release as it is recorded: its number, digest, time and versions."""
+    book = registry.open_registry(settings.database, settings.artifacts)
+    try:
+        wanted = dict(versions or {name: each.ref for name, each in registry.champions(book).items()})
+        if not wanted:
+            raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
+        record = registry.release(book, list(wanted.values()), by="serving")
+    finally:
+        registry.close(book)
+    return dataclasses.asdict(record)
+
+
+def _running() -> bool:
+    import ray
+
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True
+
+
+def _start(settings: Settings) -> None:
+    from ray import serve
+
+    folder = ingress.make(ingress.sockets_folder(cluster.address()))
+    serve.start(
+        http_options={"host": ingress.HOST, "port": ingress.claim(settings.port)},
+        proxy_location="HeadOnly",
+        controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
+
+
+def _run(settings: Settings, plan: dict[str, Any], backbone: Mapping[str, Any] | None) -> dict[str, str]:
+    from ray import serve
+
+    places = Places(
+        database_url=settings.database,
+        artifacts_url=settings.artifacts,
+        cache=str(settings.root / "cache" / "served"),
+        token_file=str(settings.root / "token"),
+        backbone=dict(backbone) if backbone else None,
+    )
+    deployment = serve.deployment(
+        serve.ingress()(Replica),
+        name="endpoints",
+        num_replicas=1,
+        max_surge_percent=100,  # the new replica answers before the old one is stopped
+        max_ongoing_requests=MOST_ONGOING,
+        max_queued_requests=MOST_ONGOING,
+        graceful_shutdown_timeout_s=10,
+        ray_actor_options={
+            "num_cpus": REPLICA_CPUS,
+            "resources": {"node:__internal_head__": 0.001},  # beside HAProxy, for both are on that node's loopback
+            "runtime_env": {"env_vars": ingress.replica_environment()},
+        },
+    )
+    try:
+        serve.run(deployment.bind(plan, dataclasses.asdict(places)), name=APPLICATION, route_prefix="/")
+    except RuntimeError as error:
+        raise NotServable(f"the release did not start: {_reason(error)}") from error
+    return addresses(settings)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The sentence that the replica ended with, out of Serve's report of it."""
+    from ray import serve
+
+    status = serve.status().applications.get(APPLICATION)
+    told = [deployment.message for deployment in status.deployments.values()] if status else []
+    lines = [line.strip() for text in (*told, str(error)) for line in text.splitlines()]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Missing|Servable|Version|Damaged|Unreachable): ", line)]
+    return named[-1].partition(": ")[2] if named else lines[0]

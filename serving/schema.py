@@ -1,0 +1,103 @@
+"""The types of the endpoints, made from each task's own: what a seventh task needs is its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, Field, create_model
+
+from serving.body import BATCH
+from tasks.task import Task
+
+REF = "#/components/schemas/"
+
+
+class Flags(BaseModel):
+    """What to mind about an answer."""
+
+    truncated: bool = Field(description="the text was longer than the model's window; the rest was not read")
+    out_of_distribution: bool = Field(description="the input is unlike 99 % of what the version was validated on")
+    abstained: bool = Field(description="do not act on it: nothing can be ruled out, or the input is too unlike")
+
+
+class Envelope(BaseModel):
+    """What every answer carries beside the task's own fields."""
+
+    decision: str = Field(description="names this answer in the decision log")
+    task: str
+    version: str = Field(description="task@number")
+    digest: str = Field(description="sha256 that binds the version's model and report")
+    probability: dict[str, float] | list[dict[str, float]] | None = Field(description="calibrated; one per row")
+    interval: list[float] | list[list[float]] | None = Field(description="holds the truth 9 times in 10; one per row")
+    set: list[str] | list[list[str]] | None = Field(description="conformal: holds the true class 9 times in 10")
+    flags: Flags
+
+
+class Document(BaseModel):
+    """One document for every task that can read it; further fields are those of the tasks."""
+
+    model_config = {"extra": "allow"}
+    text: str | None = Field(default=None, description="the text of the document")
+
+
+class Analysis(BaseModel):
+    """Which tasks answered, and what the others would need."""
+
+    answered: list[str]
+    answers: dict[str, Any] = Field(description="task -> its answer, as POST /v1/tasks/{task} gives it")
+    others: dict[str, list[str]] = Field(description="task -> fields that it would need, or why it cannot read them")
+
+
+class TaskRow(BaseModel):
+    """One task as it is served."""
+
+    task: str
+    summary: str
+    version: str
+    digest: str
+    since: str
+    reads: list[str]
+    needs: list[str]
+    outputs: list[str]
+    example: dict[str, Any]
+    schema_: dict[str, Any] = Field(alias="schema", description="JSON Schemas of `item` and `answer`")
+
+
+class ReleaseBody(BaseModel):
+    """The versions that answer together."""
+
+    release: int = Field(description="its number in the registry")
+    digest: str
+    since: str
+    versions: dict[str, dict[str, str]]
+
+
+def answer_model(task: Task) -> type[BaseModel]:
+    """The answer of one task: the envelope with the task's own fields under `answer`."""
+    return create_model(f"{_title(task)}Answer", __base__=Envelope, answer=(task.answer, ...))
+
+
+def request_body(task: Task) -> dict[str, Any]:
+    """The OpenAPI request body of one task: an item, or a list of them."""
+    one = {"$ref": f"{REF}{_title(task)}Item"}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": BATCH}
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": [one, many]}, "example": dict(task.example)}},
+    }
+
+
+def item_schemas(tasks: Iterable[Task]) -> dict[str, Any]:
+    """The components that the request bodies refer to."""
+    found: dict[str, Any] = {}
+    for task in tasks:
+        title = _title(task)
+        schema = task.item.model_json_schema(ref_template=f"{REF}{title}{{model}}")
+        found |= {f"{title}{name}": part for name, part in schema.pop("$defs", {}).items()}
+        found[f"{title}Item"] = schema
+    return found
+
+
+def _title(task: Task) -> str:
+    return "".join(part.capitalize() for part in task.name.split("_"))

@@ -1,0 +1,133 @@
+"""From items to answers: encode, one pass of the model, calibrate, decode. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from serving.problem import Fault, Problem, invalid
+from tasks import calibrate, model
+from tasks.calibrate import Calibration
+from tasks.task import Inputs, Task
+
+
+@dataclass(frozen=True)
+class Served:
+    """One task as this release answers it. `body` holds the weights; tasks on the same backbone share it."""
+
+    task: Task
+    version: str
+    digest: str
+    since: str
+    body: model.Model
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class Release:
+    """What one deployment answers with. A request sees one release from start to end."""
+
+    served: Mapping[str, Served]
+    number: int
+    digest: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One answer as the caller gets it, and the raw numbers behind it, which the decision log keeps."""
+
+    answer: dict[str, Any]
+    raw: list[list[float]]
+
+
+def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
+    """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
+    inputs = encode(served.task, items)
+    return _outcomes(served, items, inputs, model.features(served.body, served.task.name, inputs))
+
+
+def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
+    """One item per task, answered together: tasks that read the same text share one pass of their backbone."""
+    inputs = {name: encode(release.served[name].task, [item]) for name, item in items.items()}
+    found = _features(release, inputs)
+    return {name: _outcomes(release.served[name], [item], inputs[name], found[name])[0] for name, item in items.items()}
+
+
+def encode(task: Task, items: Sequence[Any]) -> Inputs:
+    """What the model sees of the items. Raises Problem 422 that names the item which cannot be read."""
+    try:
+        return task.encode(items)
+    except ValueError as error:
+        place = next((n for n, item in enumerate(items) if _refuses(task, item)), 0)
+        raise _unanswerable(error, place, len(items)) from error
+
+
+def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, model.Features]:
+    groups: dict[tuple[int, object], list[str]] = {}
+    for name, rows in inputs.items():
+        together = rows.text if rows.modalities == ("text",) else name
+        groups.setdefault((id(release.served[name].body), together), []).append(name)
+    found: dict[str, model.Features] = {}
+    for names in groups.values():
+        body, rows = release.served[names[0]].body, inputs[names[0]]
+        found |= model.features_many(body, names, rows)
+    return found
+
+
+def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: model.Features) -> list[Outcome]:
+    head, name = served.task.head, served.task.name
+    raw = model.combine(served.body, name, found)
+    records = calibrate.answer(head, served.calibration, raw, model.side_by_side(served.body, name, found))
+    even = calibrate.calibrated(head, served.calibration, raw)
+    cut = model.truncated(served.body, inputs)
+    outcomes = []
+    for place, item in enumerate(items):
+        rows = np.flatnonzero(inputs.owner == place)
+        merged = _merged([records[row] for row in rows.tolist()], bool(cut[rows].any()))
+        try:
+            fields = served.task.answer.model_validate(served.task.decode(item, even[rows]))
+        except ValidationError:
+            raise  # the task broke its own promise: a fault of ours, not of the caller
+        except ValueError as error:
+            raise _unanswerable(error, place, len(items)) from error
+        said = {
+            "decision": uuid.uuid4().hex,
+            "task": served.task.name,
+            "version": served.version,
+            "digest": served.digest,
+            "answer": fields.model_dump(mode="json"),
+            **merged,
+        }
+        outcomes.append(Outcome(answer=said, raw=raw[rows].tolist()))
+    return outcomes
+
+
+def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:
+    """One record for an item: its row's own, or lists over its rows; a flag is up where it is up for any row."""
+    names = sorted({name for record in records for name in record["flags"]})
+    flags = {name: any(record["flags"][name] for record in records) for name in names} | {"truncated": truncated}
+    if len(records) == 1:
+        return {**records[0], "flags": flags}
+    parts = ("probability", "interval", "set")
+    lists = {part: [record[part] for record in records] for part in parts}
+    return {part: None if None in rows else rows for part, rows in lists.items()} | {"flags": flags}
+
+
+def _refuses(task: Task, item: Any) -> bool:
+    try:
+        task.encode([item])
+    except ValueError:
+        return True
+    return False
+
+
+def _unanswerable(error: ValueError, place: int, count: int) -> Problem:
+    prefix = f"/{place}" if count > 1 else ""
+    faults = invalid(error, prefix) if isinstance(error, ValidationError) else [Fault(path=prefix, message=str(error))]
+    return Problem(422, "the item fits the task's form but cannot be answered", faults)
