@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,9 +107,9 @@ def open_backbone(section: BackboneSection) -> Backbone:
 def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     """Full names of the linear layers that LoRA adapts: those of the top `layers` blocks, in the body's own order.
 
-    Never an expert router or gate (it decides who computes, and moves the load), never a pooler that no one reads. Routed
-    experts keep their weights in one three-dimensional tensor and stay frozen; attention (MLA too), dense and shared
-    experts are adapted.
+    Never an expert router or gate (it decides who computes, and moves the load), never a pooler that no one reads. In a
+    body with routed experts only attention (MLA) is adapted: PEFT reads `gate_proj` there as the fused tensor of all routed
+    experts, which allows neither dropout nor mixed batches.
     """
     import torch
 
@@ -117,12 +118,15 @@ def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     if wanted < 1:
         raise ValueError(f"lora.layers is {layers!r}; give 'all' or a number from 1 to {blocks}")
     prefixes = tuple(f"{stack}.{index}." for index in range(blocks - wanted, blocks))
-    routers = {"router", "gate", "shared_expert_gate"}
-    return [
+    linear = [
         name
         for name, module in body.named_modules()
-        if isinstance(module, torch.nn.Linear) and name.startswith(prefixes) and name.split(".")[-1] not in routers
+        if isinstance(module, torch.nn.Linear)
+        and name.startswith(prefixes)
+        and name.rsplit(".", 1)[-1] not in ("router", "gate", "shared_expert_gate")
     ]
+    experts = any(name.endswith(".experts") for name, _ in body.named_modules())
+    return [name for name in linear if ".self_attn." in name] if experts else linear
 
 
 def _stack(body: Any) -> tuple[str, int]:
@@ -200,12 +204,29 @@ def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
         raise BackboneMissing(f"backbone {name!r} is of kind {kind!r}; use one of {', '.join(ENCODERS + DECODERS)}")
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     extra = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta", "mpnet") else {}
-    body = AutoModel.from_pretrained(
-        folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, **extra
-    )
+    with _quiet():
+        body = AutoModel.from_pretrained(
+            folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, **extra
+        )
     window = _window(folder, config, kind)
     tokenizer = from_json((folder / "tokenizer.json").read_text(encoding="utf-8"), window)
     return frozen(body, tokenizer, name, (found, digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own progress bar and its list of unused weights (the pooler), which names the folder."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str]) -> Backbone:

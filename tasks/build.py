@@ -157,10 +157,12 @@ def assemble(  # noqa: PLR0913 - as build, with adapters that may differ from ta
         with _seeded(seed, name):
             nets[name] = TaskNet(tasks[name], parts[name], backbone.width if backbone else 0).to(device)
     frames = {name: _plain_frame(task) for name, task in tasks.items()}
-    return Model(
+    model = Model(
         backbone if body is not None else None,
         body, dict(tasks), dict(parts), dict(loras), dict(adapters), nets, frames, {}, torch.device(device),
     )  # fmt: skip
+    set_training(model, on=False)
+    return model
 
 
 def set_frame(model: Model, name: str, inputs: Inputs, target: FloatArray, offset: FloatArray | None) -> None:
@@ -214,7 +216,7 @@ def trainable(model: Model) -> dict[str, Any]:
     return found
 
 
-def set_training(model: Model, on: bool) -> None:
+def set_training(model: Model, *, on: bool) -> None:
     """Dropout on or off, in body and nets."""
     for module in [*model.nets.values(), *([] if model.body is None else [model.body])]:
         module.train(on)
