@@ -32,7 +32,7 @@ class PortfolioItem(Item):
         if len(set(lengths.values())) > 1:
             short, long = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
             raise ValueError(
-                f"{short!r} has {lengths[short]} closes and {long!r} {lengths[long]}: send the same days for every asset"
+                f"{short!r} has {lengths[short]} closes and {long!r} {lengths[long]}: send the same days for all"
             )
         require_feasible(self.constraints, list(self.assets))
         return self

@@ -1,0 +1,105 @@
+"""Anomaly: whether the newest value of a stream belongs to what came before, and since when it does not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tasks import market
+from tasks.anomaly import features, gaussian, nab, source
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
+
+LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
+
+
+class AnomalyItem(Item):
+    """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
+
+    values: list[float] = Field(min_length=features.LENGTH, max_length=20_000)
+    timestamps: list[datetime] | None = None
+    text: str | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> AnomalyItem:
+        stamps = self.timestamps
+        if stamps is None:
+            return self
+        if len(stamps) != len(self.values):
+            raise ValueError(f"{len(stamps)} timestamps for {len(self.values)} values: send one for each")
+        if len({stamp.tzinfo is None for stamp in stamps}) > 1:
+            raise ValueError("some timestamps have a zone and some do not: give all of them one")
+        wrong = next((i for i in range(1, len(stamps)) if stamps[i] <= stamps[i - 1]), None)
+        if wrong is not None:
+            raise ValueError(
+                f"timestamp {wrong} ({stamps[wrong].isoformat()}) is not after the one before: sort, drop repeats"
+            )
+        return self
+
+
+class AnomalyAnswer(BaseModel):
+    """The chance of an anomaly at the newest value; where it began in `values`, and when if times are given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    score: float
+    alarm: bool
+    since: int | None
+    since_time: datetime | None
+
+
+def encode(items: Sequence[Any]) -> Inputs:
+    """Turn each item into one row that judges its last value."""
+    streams = [np.asarray(item.values, dtype=np.float64) for item in items]
+    ends = [np.array([len(values) - 1]) for values in streams]
+    return Inputs(
+        owner=np.arange(len(items)),
+        text=market.texts([item.text for item in items]),
+        table=np.concatenate([features.table(values, at) for values, at in zip(streams, ends, strict=True)]),
+        series=np.concatenate([features.series(values, at) for values, at in zip(streams, ends, strict=True)]),
+    )
+
+
+def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+    """Answer one item from its calibrated logit: the alarm sounds where an anomaly is more likely than not."""
+    chance = 1 / (1 + math.exp(-max(min(float(raw[0, 0]), 60.0), -60.0)))
+    alarm = chance >= 0.5
+    start = features.since(np.asarray(item.values, dtype=np.float64)) if alarm else None
+    start = len(item.values) - 1 if alarm and start is None else start
+    known = start is not None and item.timestamps is not None
+    return {"score": chance, "alarm": alarm, "since": start, "since_time": item.timestamps[start] if known else None}
+
+
+def target(value: Any) -> Sequence[float]:
+    """Read a label: 1, true or "anomaly", and 0, false or "normal"."""
+    key = str(value).strip().lower()
+    if key not in LABELS:
+        raise ValueError(f"label {value!r} is not known: write 1, true or anomaly, or 0, false or normal")
+    return (LABELS[key],)
+
+
+TASK = Task(
+    name="anomaly",
+    summary="Whether the newest value of a stream is an anomaly, and since when",
+    reads=("text", "table", "series"),
+    needs=("series",),
+    head=Head("score", ("anomaly",)),
+    section=TaskSection,
+    item=AnomalyItem,
+    answer=AnomalyAnswer,
+    sources={"embedded": source.embedded, "nab": source.nab},
+    target=target,
+    encode=encode,
+    decode=decode,
+    classical=Classical("windowed Gaussian", gaussian.fit, gaussian.raw),
+    metric=Metric("nab", nab.score, cluster="group"),
+    example={"values": [*market.example_closes(20.0), 31.5]},
+    split="group",
+    features=features.FEATURES,
+    channels=features.CHANNELS,
+    length=features.LENGTH,
+)
