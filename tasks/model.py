@@ -137,7 +137,7 @@ def features(model: Model, name: str, inputs: Inputs, without: frozenset[str] = 
     prepared = prepare(model, name, inputs)
     hidden = _small(model, name, prepared, without)
     if prepared.ids is not None and "text" not in without:
-        hidden["text"] = _text(model, prepared.ids, (model.adapters[name],))[model.adapters[name]]
+        hidden["text"] = _text(model, prepared.ids, model.adapters[name])
     return Features(hidden, prepared.present, _offset(model, name, inputs, without), len(inputs))
 
 
@@ -160,24 +160,22 @@ def raw(model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHI
 
 def raw_many(model: Model, names: Sequence[str], inputs: Inputs) -> dict[str, FloatArray]:
     """Raw answers of several tasks that read the same text, in mixed passes of the body that all adapters share."""
-    return {name: combine(model, name, found) for name, found in features_many(model, names, inputs).items()}
+    found = features_many(model, dict.fromkeys(names, inputs))
+    return {name: combine(model, name, found[name]) for name in names}
 
 
-def features_many(model: Model, names: Sequence[str], inputs: Inputs) -> dict[str, Features]:
-    """What `features` gives for each of several tasks that read the same text, in mixed passes of the body."""
-    prepared = {name: prepare(model, name, inputs) for name in names}
-    ids = next((rows.ids for rows in prepared.values() if rows.ids is not None), None)
-    reading = [name for name in names if prepared[name].ids is not None]
-    adapters = tuple(dict.fromkeys(model.adapters[name] for name in reading))
-    texts = _text(model, ids, adapters) if ids is not None else {}
-    answers = {}
-    for name in names:
-        hidden = _small(model, name, prepared[name], NOTHING)
-        if name in reading:
-            hidden["text"] = texts[model.adapters[name]]
-        offset = _offset(model, name, inputs, NOTHING)
-        answers[name] = Features(hidden, prepared[name].present, offset, len(inputs))
-    return answers
+def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Features]:
+    """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
+    prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
+    jobs = [(row, model.adapters[name]) for name in inputs for row in prepared[name].ids or ()]
+    texts, start, found = _pooled(model, jobs), 0, {}
+    for name, rows in inputs.items():
+        hidden, ids = _small(model, name, prepared[name], NOTHING), prepared[name].ids
+        if ids is not None:
+            hidden["text"] = texts[start : start + len(ids)]
+            start += len(ids)
+        found[name] = Features(hidden, prepared[name].present, _offset(model, name, rows, NOTHING), len(rows))
+    return found
 
 
 def hidden_state(model: Model, name: str, inputs: Inputs) -> FloatArray:
@@ -253,22 +251,24 @@ def _small(model: Model, name: str, prepared: Prepared, without: frozenset[str])
     return found
 
 
-def _text(model: Model, ids: Sequence[IntArray], adapters: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Pooled hidden states of texts under each adapter; equal texts are computed once, batches hold equal lengths."""
-    keys: dict[bytes, int] = {}
-    where = np.array([keys.setdefault(row.tobytes(), len(keys)) for row in ids], dtype=np.int64)
-    unique = [np.frombuffer(key, dtype=np.int64) for key in keys]
-    jobs = [(row, adapter) for row in range(len(unique)) for adapter in adapters]
-    jobs.sort(key=lambda job: len(unique[job[0]]))
-    states = {adapter: np.zeros((len(unique), model.width), dtype=np.float32) for adapter in adapters}
+def _text(model: Model, ids: Sequence[IntArray], adapter: str) -> NDArray[np.float32]:
+    """Pooled hidden states (n, width) of texts under one adapter."""
+    return _pooled(model, [(row, adapter) for row in ids])
+
+
+def _pooled(model: Model, jobs: Sequence[tuple[IntArray, str]]) -> NDArray[np.float32]:
+    """Pooled states (jobs, width) of (token ids, adapter); equal jobs are computed once, batches hold equal lengths."""
+    keys: dict[tuple[bytes, str], int] = {}
+    where = np.array([keys.setdefault((ids.tobytes(), adapter), len(keys)) for ids, adapter in jobs], dtype=np.int64)
+    unique = [(np.frombuffer(ids, dtype=np.int64), adapter) for ids, adapter in keys]
+    order = sorted(range(len(unique)), key=lambda job: len(unique[job][0]))
+    states = np.zeros((len(unique), model.width), dtype=np.float32)
     with _asked(model), torch.no_grad():
-        for part in _chunks([len(unique[row]) for row, _ in jobs]):
-            chosen = jobs[part]
-            rows, attention = _pad(model, [unique[row] for row, _ in chosen])
-            pooled = model.pool_as([adapter for _, adapter in chosen], rows, attention).cpu().numpy()
-            for (row, adapter), state in zip(chosen, pooled, strict=True):
-                states[adapter][row] = state
-    return {adapter: state[where] for adapter, state in states.items()}
+        for part in _chunks([len(unique[job][0]) for job in order]):
+            chosen = order[part]
+            rows, attention = _pad(model, [unique[job][0] for job in chosen])
+            states[chosen] = model.pool_as([unique[job][1] for job in chosen], rows, attention).cpu().numpy()
+    return states[where]
 
 
 def _chunks(lengths: Sequence[int]) -> list[slice]:
