@@ -48,6 +48,8 @@ def divide(rows: Rows, how: How, splits: Splits, purge_days: int = 0, seed: int 
     left = 1.0
     for name in missing:
         pool = np.flatnonzero(split == "train")
+        if not len(pool):
+            break
         marks = _cut(rows.take(pool), how, share[name] / left, purge, _seed(seed, name))
         split[pool] = np.where(marks == "after", name, np.where(marks == "purged", "", "train"))
         left -= share[name]
@@ -96,7 +98,7 @@ def _cut_by_time(rows: Rows, share: float, purge_days: int) -> NDArray[np.str_]:
         raise SplitError(
             f"the rows hold {len(moments)} different times; a split by time needs at least 3: map a `time` column"
         )
-    at = int(np.searchsorted(np.cumsum(counts), (1 - share) * len(start)))
+    at = int(np.searchsorted(np.cumsum(counts), (1 - share) * len(start))) + 1
     cut = moments[min(max(at, 1), len(moments) - 1)]
     late = (start >= cut - np.timedelta64(purge_days, "D")) | (known >= cut)
     marks = np.where(start >= cut, "after", np.where(late, "purged", "before"))

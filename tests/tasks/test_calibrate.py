@@ -1,0 +1,141 @@
+"""Calibration: what a head says can be taken at its word, on rows that it was not fitted on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tasks import calibrate
+from tasks.calibrate import Calibration, answer, calibrated, fit, intervals, label_sets, loss, probability
+from tasks.task import FloatArray, Head
+
+CLASSES = Head("classify", ("a", "b", "c"))
+LABELS = Head("multilabel", ("x", "y"))
+SCORE = Head("score", ("default",))
+REGRESS = Head("regress", ("value",))
+Sample = tuple[FloatArray, FloatArray]
+
+
+def draw(head: Head, rows: int, seed: int, hot: float = 1.0) -> Sample:
+    """Raw numbers of an honest model, made `hot` times too sure (for `regress`: deviations `hot` times too small)."""
+    random = np.random.default_rng(seed)
+    if head.kind == "regress":
+        mean = random.normal(size=rows)
+        spread = np.exp(random.normal(size=rows) / 2)
+        truth = mean + spread * random.normal(size=rows)
+        return np.column_stack([mean, 2 * np.log(spread / hot)]), truth[:, None]
+    logits = 1.5 * random.normal(size=(rows, head.width))
+    chance = probability(head, logits)
+    if head.kind == "classify":
+        truth = (chance.cumsum(axis=1) < random.random((rows, 1))).sum(axis=1)[:, None].astype(np.float64)
+    else:
+        truth = (random.random(chance.shape) < chance).astype(np.float64)
+    return logits * hot, truth
+
+
+@pytest.mark.parametrize("head", [CLASSES, LABELS, SCORE, REGRESS], ids=lambda head: head.kind)
+@pytest.mark.parametrize("hot", [0.5, 1.0, 3.0])
+def test_the_temperature_undoes_how_much_too_sure_a_model_is(head: Head, hot: float) -> None:
+    raw, truth = draw(head, 4000, seed=1, hot=hot)
+    fitted = fit(head, raw, truth)
+    assert fitted.temperature == pytest.approx(hot, rel=0.08)
+    other, unseen = draw(head, 4000, seed=2, hot=hot)
+    assert loss(head, calibrated(head, fitted, other), unseen) <= loss(head, other, unseen) + 1e-3
+
+
+@pytest.mark.parametrize("head", [CLASSES, LABELS, SCORE, REGRESS], ids=lambda head: head.kind)
+def test_sets_and_intervals_hold_the_truth_nine_times_in_ten_on_unseen_rows(head: Head) -> None:
+    fitted = fit(head, *draw(head, 4000, seed=3, hot=2.0))
+    raw, truth = draw(head, 4000, seed=4, hot=2.0)
+    if head.kind == "regress":
+        reach = intervals(head, fitted, raw)
+        held = (reach[:, 0] <= truth[:, 0]) & (truth[:, 0] <= reach[:, 1])
+    else:
+        sets = label_sets(head, fitted, raw)
+        names = ("0", "1") if head.kind == "score" else head.outputs
+        held = np.array(
+            [
+                names[int(k)] in found
+                for found, row in zip(sets, truth, strict=True)
+                for k in (np.flatnonzero(row) if head.kind == "multilabel" else row)
+            ]
+        )
+    assert held.mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_the_conformal_quantile_has_the_correction_for_few_rows() -> None:
+    chance = np.linspace(
+        0.5, 0.95, 19
+    )  # of the truth; the 18th smallest score of 19 is the 90 % one: ceil(20 * .9) = 18
+    raw = np.log(chance / (1 - chance))[:, None]
+    found = calibrate._conformal(SCORE, raw, np.ones((19, 1)))
+    assert found == pytest.approx(float(np.sort(1 - chance)[17]))
+    assert (
+        calibrate._conformal(SCORE, raw[:8], np.ones((8, 1))) == 1.0
+    )  # 8 rows prove nothing at 90 %: everything is in
+
+
+def test_the_set_always_holds_the_likeliest_class() -> None:
+    sets = label_sets(CLASSES, Calibration(conformal=0.01), np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 9.0]]))
+    assert sets == [("a",), ("c",)]
+
+
+def test_a_calibration_survives_json_and_an_unknown_key_does_not() -> None:
+    random = np.random.default_rng(5)
+    raw, truth = draw(LABELS, 200, seed=5)
+    fitted = fit(LABELS, raw, truth, random.normal(size=(200, 4)))
+    text = json.dumps(calibrate.to_json(fitted), allow_nan=False)
+    assert calibrate.from_json(json.loads(text)) == fitted
+    with pytest.raises(ValueError, match="unknown key 'limits'"):
+        calibrate.from_json({"limits": 1})
+
+
+def test_a_row_far_from_the_validation_rows_is_out_of_distribution_and_abstains() -> None:
+    random = np.random.default_rng(6)
+    raw, truth = draw(SCORE, 500, seed=6)
+    fitted = fit(SCORE, raw, truth, random.normal(size=(500, 8)))
+    near = answer(SCORE, fitted, np.full((400, 1), 5.0), random.normal(size=(400, 8)))
+    assert np.mean([record["flags"]["out_of_distribution"] for record in near]) < 0.04
+    far = answer(SCORE, fitted, np.full((1, 1), 5.0), np.full((1, 8), 9.0))[0]
+    assert far["flags"] == {"out_of_distribution": True, "abstained": True}
+
+
+def test_without_hidden_states_or_with_few_nothing_is_called_out_of_distribution() -> None:
+    raw, truth = draw(SCORE, 30, seed=7)
+    few = fit(SCORE, raw, truth, np.zeros((30, 3)))
+    assert few.limit is None
+    assert not answer(SCORE, few, raw, np.full((30, 3), 1e9))[0]["flags"]["out_of_distribution"]
+
+
+def test_an_answer_names_probability_set_and_interval_where_they_exist() -> None:
+    one = answer(CLASSES, Calibration(temperature=2.0, conformal=0.6), np.array([[4.0, 0.0, 0.0]]))[0]
+    assert one["probability"] == pytest.approx({"a": np.exp(2) / (np.exp(2) + 2), "b": 0.1065, "c": 0.1065}, abs=1e-3)
+    assert (one["set"], one["interval"], one["flags"]["abstained"]) == (["a"], None, False)
+    open_question = answer(CLASSES, Calibration(conformal=0.9), np.zeros((1, 3)))[0]
+    assert open_question["flags"]["abstained"]
+    number = answer(REGRESS, Calibration(temperature=2.0, conformal=1.5), np.array([[1.0, 0.0]]))[0]
+    assert number["interval"] == pytest.approx([1 - 1.5 * 2, 1 + 1.5 * 2])
+    assert (number["probability"], number["set"]) == (None, None)
+
+
+def test_a_threshold_is_learned_only_where_enough_rows_hold_the_label() -> None:
+    random = np.random.default_rng(8)
+    truth = (random.random((600, 2)) < [0.2, 0.01]).astype(np.float64)
+    raw = 3 * truth - 3.5 + random.normal(size=truth.shape)  # best cut well below one half
+    fitted = fit(LABELS, raw, truth)
+    assert fitted.thresholds[0] < 0.45
+    assert fitted.thresholds[1] == 0.5
+
+
+def test_probabilities_of_extreme_numbers_are_finite_and_sum_to_one() -> None:
+    huge = np.array([[1e4, -1e4, 0.0]])
+    assert probability(CLASSES, huge).tolist() == [[1.0, 0.0, 0.0]]
+    assert probability(LABELS, huge[:, :2]).tolist() == [[1.0, 0.0]]
+    assert np.isfinite(probability(REGRESS, np.array([[0.0, 1e4]]))).all()
+
+
+def test_no_validation_rows_is_said_and_not_guessed() -> None:
+    with pytest.raises(ValueError, match=r"no validation rows.*validate.splits.valid"):
+        fit(SCORE, np.zeros((0, 1)), np.zeros((0, 1)))

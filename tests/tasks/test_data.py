@@ -1,0 +1,254 @@
+"""From a source to saved rows: what is checked, what is dropped, what the card says, and that bytes repeat."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from tasks import data
+from tasks.data import about, fingerprint, load_rows, prepare, save_rows
+from tasks.files import DataError
+from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
+
+
+class Note(Item):
+    text: str
+
+
+def make(count: int = 60, **changes: Any) -> Rows:
+    random = np.random.default_rng(0)
+    day = np.datetime64("2020-01-01", "us") + np.arange(count).astype("timedelta64[D]")
+    inputs = Inputs(
+        owner=np.arange(count),
+        text=tuple(f"note {i} – ünïcode" for i in range(count)),
+        table=np.where(random.random((count, 2)) < 0.2, np.nan, random.normal(size=(count, 2))),
+        series=random.normal(size=(count, 1, 4)).astype(np.float32),
+    )
+    rows = Rows(
+        ids=tuple(f"r{i}" for i in range(count)),
+        inputs=inputs,
+        target=(np.arange(count) % 3).astype(np.float64)[:, None],
+        time=day,
+        known=day + np.timedelta64(2, "D"),
+        group=np.full(count, ""),
+        split=np.full(count, ""),
+    )
+    return dataclasses.replace(rows, **changes)
+
+
+def toy(rows: Rows) -> Task:
+    @about(licence="CC0-1.0", synthetic=True)
+    def embedded(place: Place) -> Rows:
+        return rows
+
+    def encode(items: Sequence[Any]) -> Inputs:
+        return Inputs(owner=np.arange(len(items)), text=tuple(item.text for item in items))
+
+    return Task(
+        name="toy",
+        summary="",
+        reads=("text", "table", "series"),
+        needs=("text",),
+        head=Head("classify", ("a", "b", "c")),
+        section=TaskSection,
+        item=Note,
+        answer=BaseModel,
+        sources={"embedded": embedded},
+        target=lambda value: (float("abc".index(value)),),
+        encode=encode,
+        decode=lambda item, raw: {},
+        classical=Classical("none", lambda inputs, target: {}, lambda state, inputs: np.zeros((len(inputs), 3))),
+        metric=Metric("accuracy", lambda rows, raw: lambda weights: 0.0),
+        example={"text": "x"},
+        features=(Feature("one", "all"), Feature("two", "all")),
+        channels=("level",),
+        length=4,
+    )
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Prepare a toy task from given rows into tmp_path/toy."""
+
+    def call(rows: Rows, section: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
+        monkeypatch.setattr(data, "get", lambda name: toy(rows))
+        return prepare("toy", section or {}, sections, seed=7, out=str(tmp_path / "toy"))
+
+    return call
+
+
+def test_rows_come_back_as_they_were_saved_and_can_be_written_to(tmp_path: Path) -> None:
+    rows = make()
+    save_rows(rows, tmp_path / "rows.parquet")
+    back = load_rows(tmp_path / "rows.parquet")
+    assert fingerprint(back) == fingerprint(rows)
+    assert (back.ids, back.inputs.text) == (rows.ids, rows.inputs.text)
+    assert back.inputs.series is not None
+    assert (back.inputs.series.dtype, back.inputs.series.shape) == (np.float32, (60, 1, 4))
+    assert all(array.flags.writeable for array in (back.inputs.series, back.inputs.table, back.target))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(back.inputs.table, rows.inputs.table)  # type: ignore[arg-type]
+
+
+def test_the_same_rows_give_the_same_bytes_and_no_rows_are_rows_too(tmp_path: Path) -> None:
+    save_rows(make(), tmp_path / "one")
+    save_rows(make(), tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    none = make().take(np.array([], dtype=np.int64))
+    save_rows(none, tmp_path / "none")
+    assert fingerprint(load_rows(tmp_path / "none")) == fingerprint(none)
+
+
+def test_a_modality_that_rows_do_not_hold_stays_absent(tmp_path: Path) -> None:
+    save_rows(make(inputs=Inputs(owner=np.arange(60), text=("x",) * 60)), tmp_path / "rows")
+    assert load_rows(tmp_path / "rows").inputs.modalities == ("text",)
+
+
+def test_hidden_spans_are_not_saved_and_a_foreign_file_is_not_read(tmp_path: Path) -> None:
+    hidden = dataclasses.replace(make(1).inputs, hidden=(((0, 2),),))
+    with pytest.raises(ValueError, match="hidden spans belong to an explanation"):
+        save_rows(make(1, inputs=hidden), tmp_path / "rows")
+    (tmp_path / "foreign").write_text("no rows")
+    with pytest.raises(DataError, match=r"cannot be read as saved rows.*run the data step again"):
+        load_rows(tmp_path / "foreign")
+    with pytest.raises(DataError, match="run the data step again"):
+        load_rows(tmp_path / "absent")
+
+
+def test_the_fingerprint_changes_with_every_field() -> None:
+    rows, shifted = make(), np.arange(60)[::-1].copy()
+    inputs = rows.inputs
+    changed = [
+        dataclasses.replace(rows, ids=("other", *rows.ids[1:])),
+        dataclasses.replace(rows, target=rows.target[shifted]),
+        dataclasses.replace(rows, known=rows.known + np.timedelta64(1, "us")),
+        dataclasses.replace(rows, group=np.array(["g"] * 60)),
+        dataclasses.replace(rows, inputs=dataclasses.replace(inputs, owner=shifted)),
+        dataclasses.replace(rows, inputs=dataclasses.replace(inputs, series=inputs.series[shifted])),  # type: ignore[index]
+        dataclasses.replace(rows, inputs=dataclasses.replace(inputs, table=None)),
+    ]
+    assert len({fingerprint(each) for each in [rows, *changed]}) == 8
+
+
+def test_prepare_writes_three_splits_and_a_card_that_counts_them(
+    prepared: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    card = prepared(make())
+    assert json.loads((tmp_path / "toy" / "data.json").read_text()) == card
+    parts = {name: load_rows(tmp_path / "toy" / f"{name}.parquet") for name in ("train", "valid", "test")}
+    assert card["rows"] == {name: len(rows) for name, rows in parts.items()}
+    assert sum(card["rows"].values()) == 60
+    assert (card["synthetic"], card["licence"], card["source"]) == (True, "CC0-1.0", "embedded")
+    assert card["dates"]["first"].startswith("2020-01-01")
+    assert sum(card["labels"]["train"].values()) == card["rows"]["train"]
+    first = (tmp_path / "toy" / "train.parquet").read_bytes()
+    assert prepared(make()) == card
+    assert (tmp_path / "toy" / "train.parquet").read_bytes() == first
+
+
+def test_only_what_was_known_by_the_day_is_learned_from(prepared: Callable[..., dict[str, Any]]) -> None:
+    card = prepared(make(), as_of=datetime(2020, 2, 10, tzinfo=UTC))
+    assert card["dates"]["known"] == "2020-02-10T00:00:00.000000"
+    assert card["dropped"]["as_of"] == 60 - 39  # rows of day 0 to 38 are known two days later, by day 40
+    with pytest.raises(DataError, match=r"leaves no row .*take a later day"):
+        prepared(make(), as_of=datetime(1999, 1, 1, tzinfo=UTC))
+    undated = np.full(60, np.datetime64("1970-01-01", "us"))
+    with pytest.raises(DataError, match=r"needs dated rows.*map a time column"):
+        prepared(make(time=undated, known=undated), as_of=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def repeat(rows: Rows, source: int, goal: int) -> Rows:
+    """Row `goal` with the inputs of row `source`."""
+    index = np.arange(len(rows))
+    index[goal] = source
+    inputs = dataclasses.replace(rows.inputs.take(index), owner=rows.inputs.owner)
+    return dataclasses.replace(rows, inputs=inputs)
+
+
+def test_a_repeated_text_is_kept_once_and_never_on_both_sides_of_a_published_split(
+    prepared: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    assert prepared(repeat(make(), 3, 4))["dropped"]["repeated"] == 1
+    published = np.where(np.arange(60) >= 40, "test", "train")
+    rows = repeat(
+        repeat(make(split=published), 50, 2), 50, 51
+    )  # a training row like a test row, and two equal test rows
+    card = prepared(rows)
+    assert card["rows"]["test"] == 20
+    assert card["dropped"]["repeated"] == 1
+    learned = {load_rows(tmp_path / "toy" / f"{name}.parquet").ids for name in ("train", "valid")}
+    assert "r2" not in {name for ids in learned for name in ids}
+
+
+def test_equal_numbers_of_different_days_are_not_a_repetition() -> None:
+    rows = make()
+    calm = dataclasses.replace(rows, inputs=Inputs(owner=np.arange(60), series=np.zeros((60, 1, 4))))
+    assert len(data.without_repetition(calm)) == 60
+    same_day = dataclasses.replace(calm, time=np.full(60, rows.time[0]))
+    assert len(data.without_repetition(same_day)) == 1
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no rows": ({"count": 0}, "holds no rows"),
+    "no target": ({"target": np.full((60, 1), np.nan)}, "60 of 60 rows of toy have a wrong target .first: row 'r0'"),
+    "label": ({"target": np.full((60, 1), 3.0)}, r"a label of toy is 3, outside 0..2 \(a, b, c\)"),
+    "one class": ({"target": np.ones((60, 1))}, "train rows of toy are all of one class"),
+    "no time": ({"time": np.full(60, np.datetime64("NaT", "us"))}, "wrong time"),
+    "too early": ({"known": np.full(60, np.datetime64("2019-01-01", "us"))}, "wrong known time"),
+    "width": ({"target": np.zeros((60, 2))}, r"targets have shape \(60, 2\), not \(60, 1\)"),
+    "need": ({"inputs": Inputs(owner=np.arange(60), table=np.zeros((60, 2)))}, "hold no text, which it needs"),
+    "columns": (
+        {"inputs": Inputs(owner=np.arange(60), text=("x",) * 60, table=np.zeros((60, 3)))},
+        "tables have 3 columns, not 2",
+    ),
+    "gap": (
+        {"inputs": Inputs(owner=np.arange(60), text=("x",) * 60, series=np.full((60, 1, 4), np.nan))},
+        "a series of toy holds a value that is no number",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_rows_are_refused_and_nothing_is_written(
+    prepared: Callable[..., dict[str, Any]], tmp_path: Path, case: str
+) -> None:
+    changes, sentence = WRONG[case]
+    with pytest.raises(DataError, match=sentence):
+        prepared(make(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_source_leaves_the_rows_of_before_in_place(
+    prepared: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    card = prepared(make())
+    with pytest.raises(DataError):
+        prepared(make(target=np.ones((60, 1))))
+    assert json.loads((tmp_path / "toy" / "data.json").read_text()) == card
+
+
+def test_a_users_file_is_read_through_its_column_map(prepared: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    lines = [f"note {i},{'abc'[i % 3]}" for i in range(60)]
+    (tmp_path / "notes.csv").write_text("\n".join(["Text,Label", *lines]))
+    section = {"source": "notes.csv", "columns": {"text": "Text", "target": "Label"}}
+    card = prepared(make(), section, root=str(tmp_path))
+    assert (sum(card["rows"].values()), card["dates"], card["licence"]) == (60, None, "the user's own")
+    assert card["source"] == "notes.csv"
+
+
+def test_an_unknown_source_and_columns_without_a_file_are_refused(prepared: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(
+        DataError, match=r"tasks.toy.source = 'frasebank' is no source.*take one of embedded, or the path"
+    ):
+        prepared(make(), {"source": "frasebank"})
+    with pytest.raises(DataError, match=r"source 'embedded' has its own columns: leave columns out"):
+        prepared(make(), {"columns": {"text": "x"}})
+    with pytest.raises(DataError, match="is an address, not a file"):
+        prepared(make(), {"source": "https://example.org/notes.csv"}, root="/nowhere")
