@@ -1,0 +1,106 @@
+"""Where clauses come from: our own grammar, and the CLAUDETTE corpus of terms of service where a user has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tasks import grammar
+from tasks.data import about
+from tasks.files import UNDATED, DataError
+from tasks.task import Inputs, Place, Rows
+
+CODES = {  # the corpus's tags -> our words, in the order of the outputs
+    "a": "arbitration",
+    "ch": "change",
+    "cr": "content_removal",
+    "j": "jurisdiction",
+    "law": "law",
+    "ltd": "limitation",
+    "ter": "termination",
+    "use": "use",
+    "pinc": "privacy_included",
+}
+LABELS = tuple(CODES.values())
+SIZES = {"train": 840, "test": 360}
+UNFAIR_SHARE = 0.42
+FOLDER = "compliance_unfair_tos_claudette50"
+FOLD = 0  # of the corpus's five folds by document
+Labelled = tuple[str, tuple[str, ...], str, str]  # text, labels, group, split
+
+
+@about("Apache-2.0, written for this project", synthetic=True)
+def embedded(place: Place) -> Rows:
+    """Synthetic clauses; train and test come from disjoint templates, and the group is the template's frame."""
+    written: list[Labelled] = []
+    for part, size in SIZES.items():
+        rules = grammar.read(Path(__file__).parent / f"{part}.txt")
+        samples = grammar.write(rules, _shares(rules, size), place.seed)
+        written += [(sample.text, sample.labels, sample.frame, part) for sample in samples]
+    return rows(written, "synthetic")
+
+
+def _shares(rules: grammar.Grammar, size: int) -> dict[tuple[str, ...], int]:
+    """Unfair clauses in proportion to their templates, the rest fair."""
+    unfair = Counter(template.labels for template in rules.templates if template.labels)
+    shares = {labels: round(size * UNFAIR_SHARE * n / unfair.total()) for labels, n in unfair.items()}
+    return shares | {(): size - sum(shares.values())}
+
+
+@about("CC BY 4.0; Galassi et al. 2024, Artificial Intelligence and Law, doi 10.1007/s10506-024-09398-7")
+def unfair_clauses(place: Place) -> Rows:
+    """English originals of the CLAUDETTE corpus, fold 0 of its split by document; the group is the document.
+
+    A tag that ends in 2 (potentially unfair) or 3 (clearly unfair) is a label; one that ends in 1 (fair) is none.
+    Raises DataError where the files are absent, or a document and its tags differ in length.
+    """
+    if place.root is None:
+        raise DataError("the source unfair_clauses needs data.root: the folder that holds " + FOLDER)
+    corpus = place.root / FOLDER / "corpus"
+    labelled: list[Labelled] = []
+    for part in ("train", "test"):
+        for name in _lines(corpus / "lists" / f"LIST_{part.upper()}_{FOLD}.txt"):
+            if name.strip():
+                labelled += _document(corpus, name.strip(), part)
+    return rows(labelled, "claudette")
+
+
+def _document(corpus: Path, name: str, part: str) -> list[Labelled]:
+    texts = _lines(corpus / "sentences" / "en" / "original" / name)
+    tags = _lines(corpus / "tags" / "en" / "original" / name)
+    if len(texts) != len(tags):
+        raise DataError(f"{name} has {len(texts)} sentences and {len(tags)} lines of tags; fetch the corpus again")
+    pairs = zip(texts, tags, strict=True)
+    return [
+        (text.strip(), _unfair(tag.split()), name.removesuffix(".txt"), part) for text, tag in pairs if text.strip()
+    ]
+
+
+def _unfair(tags: Iterable[str]) -> tuple[str, ...]:
+    held = {tag[:-1] for tag in tags if tag[-1:] in ("2", "3")}
+    return tuple(word for code, word in CODES.items() if code in held)
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines as the corpus counts them: only a line feed ends one."""
+    if not path.is_file():
+        raise DataError(f"{path} is not there; point data.root at the folder that holds {FOLDER}")
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+def rows(labelled: Iterable[Labelled], name: str) -> Rows:
+    """Rows of undated clauses."""
+    texts, labels, groups, parts = zip(*labelled, strict=True)
+    when = np.full(len(texts), UNDATED)
+    return Rows(
+        ids=tuple(f"{name}-{number}" for number in range(len(texts))),
+        inputs=Inputs(owner=np.arange(len(texts), dtype=np.int64), text=tuple(texts)),
+        target=np.array([[float(label in held) for label in LABELS] for held in labels]),
+        time=when,
+        known=when.copy(),
+        group=np.array(groups),
+        split=np.array(parts),
+    )

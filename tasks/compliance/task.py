@@ -1,0 +1,129 @@
+"""Compliance: which clauses of a text may be unfair to a consumer, of which kind, and where they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks import hybrid
+from tasks.compliance.source import CODES, LABELS, embedded, unfair_clauses
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.text import LongText, sentences
+
+HEAD = Head("multilabel", LABELS)
+
+
+class ComplianceItem(Item):
+    """A clause, a message or a whole contract."""
+
+    text: LongText = Field(description="a clause, a message or a whole contract; each sentence is judged")
+
+
+class Evidence(BaseModel):
+    """The sentence that speaks most for a label: its characters from start to end (exclusive), and its words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: int
+    end: int
+    text: str
+
+
+class Finding(BaseModel):
+    """One kind of unfair clause that was found, how probable it is, and the evidence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    probability: float
+    evidence: Evidence
+
+
+class ComplianceAnswer(BaseModel):
+    """Whether anything unfair was found, each finding, and the highest probability of every label."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unfair: bool
+    findings: list[Finding]
+    probabilities: dict[str, float]
+
+
+def encode(items: Sequence[Any]) -> Inputs:
+    """One row per sentence, so that a finding can name the sentence it rests on."""
+    pieces = [(number, item.text[a:b]) for number, item in enumerate(items) for a, b in sentences(item.text)]
+    owner = np.array([number for number, _ in pieces], dtype=np.int64)
+    return Inputs(owner=owner, text=tuple(text for _, text in pieces))
+
+
+def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+    """Each label from its highest sentence. Where the text was judged as one piece, the evidence is the whole text."""
+    spans = sentences(item.text)
+    if len(spans) != len(raw):
+        spans = ((0, len(item.text)),) * len(raw)
+    best, probability = raw.argmax(axis=0), 1.0 / (1.0 + np.exp(-raw.max(axis=0)))
+    findings: list[dict[str, Any]] = [
+        {"label": LABELS[label], "probability": float(probability[label]), "evidence": _evidence(item.text, spans[at])}
+        for label, at in enumerate(best.tolist())
+        if raw[at, label] > 0
+    ]
+    findings.sort(key=lambda finding: -finding["probability"])
+    return {
+        "unfair": bool(findings),
+        "findings": findings,
+        "probabilities": dict(zip(LABELS, probability.tolist(), strict=True)),
+    }
+
+
+def _evidence(text: str, span: tuple[int, int]) -> dict[str, Any]:
+    return {"start": span[0], "end": span[1], "text": text[span[0] : span[1]]}
+
+
+def target(value: Any) -> Sequence[float]:
+    """The labels of one clause: a list, or words parted by comma, semicolon or blank; "none" or [] where it is fair.
+
+    Words and the CLAUDETTE codes (ltd, ter ...) are both read. Raises ValueError for any other word.
+    """
+    names = re.split(r"[,;\s]+", value.strip()) if isinstance(value, str) else [str(name) for name in value or ()]
+    held = {CODES.get(name.lower(), name.lower()) for name in names} - {"", "none", "-"}
+    unknown = sorted(held - set(LABELS))
+    if unknown:
+        raise ValueError(f"label {unknown[0]!r} is none of {', '.join(LABELS)}; write 'none' for a fair clause")
+    return tuple(float(label in held) for label in LABELS)
+
+
+def unfair_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
+    """F1 of "unfair": a row is unfair where any label is true, and found where any calibrated logit is above zero."""
+    true, found = (rows.target > 0).any(axis=1), (raw > 0).any(axis=1)
+
+    def score(weights: FloatArray) -> float:
+        hits = float(weights[true & found].sum())
+        return 2 * hits / max(float(weights[true].sum() + weights[found].sum()), 1e-12)
+
+    return score
+
+
+TASK = Task(
+    name="compliance",
+    summary="Which clauses of a text may be unfair to a consumer, of which kind, with the sentence as evidence",
+    reads=("text",),
+    needs=("text",),
+    head=HEAD,
+    section=TaskSection,
+    item=ComplianceItem,
+    answer=ComplianceAnswer,
+    sources={"embedded": embedded, "unfair_clauses": unfair_clauses},
+    target=target,
+    encode=encode,
+    decode=decode,
+    classical=hybrid.tfidf_ovr(HEAD, balanced=True),
+    metric=Metric("unfair_f1", unfair_f1, cluster="group"),
+    example={
+        "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "
+        "You may cancel whenever you like."
+    },
+)

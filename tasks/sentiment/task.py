@@ -1,0 +1,86 @@
+"""Sentiment: what a sentence of financial news means for the firm it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks import hybrid
+from tasks.sentiment.source import LABELS, embedded, phrasebank
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.text import Text
+
+HEAD = Head("classify", LABELS)
+
+
+class SentimentItem(Item):
+    """One sentence or short text of financial news."""
+
+    text: Text = Field(description="one sentence or a short text")
+
+
+class SentimentAnswer(BaseModel):
+    """The most likely label, and the probability of each."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: Literal["negative", "neutral", "positive"]
+    probabilities: dict[str, float]
+
+
+def encode(items: Sequence[Any]) -> Inputs:
+    """One row per item."""
+    return Inputs(owner=np.arange(len(items), dtype=np.int64), text=tuple(item.text for item in items))
+
+
+def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+    """The softmax of one row of calibrated logits, and its largest."""
+    odds = np.exp(raw[0] - raw[0].max())
+    probabilities = odds / odds.sum()
+    return {
+        "label": LABELS[int(np.argmax(probabilities))],
+        "probabilities": dict(zip(LABELS, probabilities.tolist(), strict=True)),
+    }
+
+
+def target(value: Any) -> Sequence[float]:
+    """The place of a label. Raises ValueError where it is none of the three."""
+    name = str(value).strip().lower()
+    if name not in LABELS:
+        raise ValueError(f"label {value!r} is none of {', '.join(LABELS)}: write one of these words")
+    return (float(LABELS.index(name)),)
+
+
+def weighted_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
+    """F1 of each class, averaged by how often the class is true (scikit-learn's average="weighted")."""
+    true, guess = rows.target[:, 0].astype(np.int64), np.argmax(raw, axis=1)
+    hit = np.where(true == guess, true, len(LABELS))
+
+    def score(weights: FloatArray) -> float:
+        hits, trues, guesses = (np.bincount(of, weights, len(LABELS) + 1)[: len(LABELS)] for of in (hit, true, guess))
+        f1 = 2 * hits / np.maximum(trues + guesses, 1e-12)
+        return float((f1 * trues).sum() / max(float(trues.sum()), 1e-12))
+
+    return score
+
+
+TASK = Task(
+    name="sentiment",
+    summary="Whether a sentence of financial news is negative, neutral or positive for the firm it is about",
+    reads=("text",),
+    needs=("text",),
+    head=HEAD,
+    section=TaskSection,
+    item=SentimentItem,
+    answer=SentimentAnswer,
+    sources={"embedded": embedded, "phrasebank": phrasebank},
+    target=target,
+    encode=encode,
+    decode=decode,
+    classical=hybrid.tfidf_logistic(HEAD),
+    metric=Metric("weighted_f1", weighted_f1, cluster="group"),
+    example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
+)

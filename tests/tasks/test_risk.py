@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from sklearn.metrics import roc_auc_score
+
+from tasks import task
+from tasks.risk import features, german, scorecard
+from tasks.risk import task as risk
+from tasks.task import Place, Rows
+
+FOLDER = Path(risk.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return risk.embedded(Place(root=None, seed=7))
+
+
+def test_the_table_has_its_published_counts(rows: Rows) -> None:
+    assert rows.inputs.table is not None
+    assert rows.inputs.table.shape == (1000, len(task.get("risk").features))
+    assert int(rows.target.sum()) == 300
+
+
+def test_each_attribute_is_one_word_and_numbers_stand_unchanged(rows: Rows) -> None:
+    assert rows.inputs.table is not None
+    groups = [feature.group for feature in risk.FEATURES]
+    for name in german.CODES:
+        columns = [place for place, group in enumerate(groups) if group == name]
+        assert (rows.inputs.table[:, columns].sum(axis=1) == 1).all()
+    assert rows.inputs.table[0, :4].tolist() == [6, 1169, 4, 67]  # the first line of the published file
+
+
+def test_sex_marital_status_and_origin_reach_no_input(tmp_path: Path, rows: Rows) -> None:
+    lines = (FOLDER / "german.csv").read_text(encoding="ascii").splitlines()
+    turned = []
+    for line in lines:
+        cells = line.split(",")
+        cells[8], cells[19] = "A92" if cells[8] != "A92" else "A93", "A202" if cells[19] == "A201" else "A201"
+        turned.append(",".join(cells))
+    file = tmp_path / "german.csv"
+    file.write_text("\n".join(turned), encoding="ascii")
+    other = risk.rows(file)
+    assert other.inputs.text == rows.inputs.text
+    assert np.array_equal(other.inputs.table, rows.inputs.table)
+    assert german.protected(file) != german.protected(FOLDER / "german.csv")
+
+
+@pytest.mark.parametrize("field", ["sex", "personal_status", "foreign_worker"])
+def test_a_request_that_sends_a_protected_field_is_refused(field: str) -> None:
+    kind = task.get("risk")
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        kind.item(**kind.example, **{field: "female"})
+
+
+def test_the_words_restate_the_record_and_name_nothing_protected(rows: Rows) -> None:
+    assert rows.inputs.text is not None
+    assert "1169 DM over 6 months" in rows.inputs.text[0]
+    for word in ("male", "female", "married", "divorced", "single", "foreign", "resident"):
+        assert not any(word in text.lower() for text in rows.inputs.text)
+
+
+def test_protected_columns_are_kept_aside_for_fairness_tests() -> None:
+    aside = german.protected(FOLDER / "german.csv")
+    assert (aside["sex"].count("female"), aside["foreign_worker"].count("no")) == (310, 37)
+
+
+def test_the_auc_is_that_of_scikit_learn_with_ties_and_weights(rows: Rows) -> None:
+    dice = np.random.default_rng(3)
+    raw = np.round(dice.normal(size=(len(rows), 1)) + 0.7 * rows.target, 1)
+    weights = dice.integers(0, 4, len(rows)).astype(np.float64)
+    score = task.get("risk").metric.score(rows, raw)
+    assert score(np.ones(len(rows))) == pytest.approx(roc_auc_score(rows.target[:, 0], raw[:, 0]))
+    assert score(weights) == pytest.approx(roc_auc_score(rows.target[:, 0], raw[:, 0], sample_weight=weights))
+
+
+def test_the_shipped_scorecard_is_the_fitted_one_and_keeps_its_signs(rows: Rows) -> None:
+    assert rows.inputs.table is not None
+    fitted = scorecard.fit(rows.inputs.table, rows.target)
+    shipped = json.loads((FOLDER / "scorecard.json").read_text(encoding="utf-8"))
+    assert list(shipped) == sorted(fitted)
+    for name, entry in shipped.items():
+        assert entry["coefficient"] == pytest.approx(fitted[name]["coefficient"], abs=1e-6)
+    signs = {feature.name: feature.sign for feature in risk.FEATURES}
+    assert all(entry["coefficient"] * signs[name] >= 0 for name, entry in shipped.items())
+
+
+def test_reasons_are_facts_of_the_record_with_the_largest_first() -> None:
+    kind = task.get("risk")
+    item = kind.item(**kind.example)
+    answer = kind.answer(**kind.decode(item, np.array([[0.0]]))).model_dump()
+    assert answer["probability_of_default"] == pytest.approx(0.5)
+    assert answer["reasons"][0]["attribute"] == "checking_account"
+    effects = [reason["log_odds"] for reason in answer["reasons"]]
+    assert effects == sorted(effects, reverse=True)
+    assert all(reason["value"] == getattr(item, reason["attribute"]) for reason in answer["reasons"])
+
+
+def test_a_longer_loan_is_a_larger_reason() -> None:
+    kind = task.get("risk")
+
+    def effect(months: int) -> float:
+        reasons = scorecard.reasons(kind.item(**{**kind.example, "duration_months": months}))
+        return next((r["log_odds"] for r in reasons if r["attribute"] == "duration_months"), 0.0)
+
+    assert effect(12) < effect(36) < effect(60)
+
+
+def test_every_case_is_read_and_the_baseline_moves_as_declared(rows: Rows) -> None:
+    cases = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
+    kind = task.get("risk")
+    state = kind.classical.fit(rows.inputs, rows.target)
+
+    def logit(change: dict[str, object]) -> float:
+        return float(kind.classical.raw(state, kind.encode([kind.item(**{**cases["base"], **change})]))[0, 0])
+
+    for case in cases["direction"]:
+        moved = logit(case["to"]) - logit(case["from"])
+        assert moved >= 0 if case["moves"] == "up" else moved <= 0, case["name"]
+    for case in cases["invariance"]:
+        chances = [1 / (1 + np.exp(-logit(item))) for item in case["items"]]
+        assert max(chances) - min(chances) <= case["within"], case["name"]
+    for case in cases["minimum"]:
+        assert 1 / (1 + np.exp(-logit(case["item"]))) < case["expect"]["below"], case["name"]
+
+
+def test_the_baseline_is_as_good_as_is_known(rows: Rows) -> None:
+    kind = task.get("risk")
+    aucs = []
+    for fold in range(5):
+        test = np.arange(len(rows)) % 5 == fold
+        train, held = (rows.take(np.flatnonzero(mask)) for mask in (~test, test))
+        raw = kind.classical.raw(kind.classical.fit(train.inputs, train.target), held.inputs)
+        aucs.append(kind.metric.score(held, raw)(np.ones(len(held))))
+    assert 0.75 < np.mean(aucs) < 0.84  # one-hot logistic regression has .79, published ensembles about .80
+
+
+def test_a_label_in_the_file_s_own_code_is_refused_rather_than_guessed() -> None:
+    with pytest.raises(ValueError, match=r"'2' is neither 0 \(paid back\) nor 1 \(default\)"):
+        task.get("risk").target("2")
+
+
+def test_the_folder_of_public_sets_gives_the_same_rows(shared_data: Path, rows: Rows) -> None:
+    lent = risk.german_credit(Place(root=shared_data, seed=7))
+    assert lent.inputs.text == rows.inputs.text
+    assert np.array_equal(lent.target, rows.target)
+
+
+def test_declared_signs_cover_only_columns_of_the_table() -> None:
+    for name, words in features.SIGNS.items():
+        assert set(words) <= set(german.CODES[name].values())
