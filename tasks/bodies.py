@@ -1,4 +1,4 @@
-"""Tiny random bodies of every kind, with a tokenizer made in code: architecture is tested without weights to download."""
+"""Tiny random bodies of every kind, with a tokenizer made in code: architectures are tested without any download."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Kind = Literal["bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3"]
 WINDOW = 256
 # A few whole words, so that a tiny body can learn something about finance from short sequences.
 WORDS = (
-    "the of and to in a for is was on by with from at as not no more less than profit loss sales revenue rose fell grew "
-    "increased decreased improved weakened net operating income share shares price market company quarter year period million "
-    "percent up down higher lower strong weak growth decline risk credit default payment account contract terms service may "
-    "will shall terminate liability notice without reason change law court price volatility gain dividend debt order rating"
+    "the of and to in a for is was on by with from at as not no more less than profit loss sales revenue rose "
+    "fell grew increased decreased improved weakened net operating income share shares price market company "
+    "quarter year period million percent up down higher lower strong weak growth decline risk credit default "
+    "payment account contract terms service may will shall terminate liability notice without reason change law "
+    "court price volatility gain dividend debt order rating"
 )
 
 

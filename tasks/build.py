@@ -1,4 +1,4 @@
-"""Putting a model together: adapters into the body, a net beside it for each task, and the frame its numbers live in."""
+"""Putting a model together: adapters into the body, a net beside it for each task, the frame its numbers live in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAR = 8.0  # standard deviations beyond which a table value says no more
 
 @dataclass(frozen=True)
 class Frame:
-    """Facts of a task's training rows: mean and deviation of each table column, centre and spread of the raw answers."""
+    """Facts of a task's training rows: mean and deviation of each table column, centre and spread of raw answers."""
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -31,7 +31,7 @@ class Frame:
     spread: tuple[float, ...]
 
     def table(self, values: FloatArray) -> NDArray[np.float32]:
-        """Scale a table: (n, features) -> (n, 2 features), values with 0 where missing, then marks of what is missing."""
+        """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing."""
         missing = ~np.isfinite(values)
         scaled = (values - np.array(self.mean)) / np.array(self.deviation)
         filled = np.clip(np.where(missing, 0.0, scaled), -FAR, FAR)
@@ -117,7 +117,7 @@ class Model:
                 module.train()
 
 
-def build(  # noqa: PLR0913 - the six things that a model is made of
+def build(
     backbone: Backbone | None,
     tasks: Mapping[str, Task],
     parts: Mapping[str, tuple[Modality, ...]],
@@ -136,7 +136,7 @@ def own_adapter(name: str) -> str:
     return f"adapter_of_{name}"
 
 
-def assemble(  # noqa: PLR0913 - as build, with adapters that may differ from task to task
+def assemble(
     backbone: Backbone | None,
     tasks: Mapping[str, Task],
     parts: Mapping[str, tuple[Modality, ...]],
@@ -204,7 +204,7 @@ def parameters(model: Model, name: str) -> dict[str, Any]:
 
 
 def trainable(model: Model) -> dict[str, Any]:
-    """Every weight that learns, by "<task>/<name>" in a fixed order; a shared adapter is listed once, as "adapter_of_all/...".
+    """Every weight that learns, by "<adapter or task>/<name>" in a fixed order; a shared adapter is listed once.
 
     PEFT marks only the active adapter as trainable; an optimizer must be given all of these.
     """

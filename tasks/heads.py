@@ -17,7 +17,7 @@ LOG_VARIANCE = (-20.0, 10.0)  # beyond these an exponential leaves the range of 
 
 
 def loss(kind: HeadKind, raw: Any, target: Any) -> Any:
-    """The loss of each row, (n,): cross entropy, binary cross entropies averaged over labels, or Gaussian -log likelihood.
+    """The loss of each row, (n,): cross entropy, the mean of binary cross entropies, or Gaussian -log likelihood.
 
     `raw` is (n, head.width) and `target` (n, k) as in Rows. Rows are left unsummed, so that workers can add theirs and
     divide by the global count.
@@ -54,8 +54,9 @@ class TaskNet(nn.Module):
 
     raw = centre + scale * (classical - centre) + spread * sum over parts of PartHead(hidden)
 
-    `centre` and `spread` (width,) are facts of the training rows, not weights: for a regression they bring the sum to the
-    target's own size, else they are the mean classical logit and 1. A part that is off, or absent in a row, adds nothing.
+    `centre` and `spread` (width,) are facts of the training rows, not weights: for a regression they bring the sum to
+    the target's own size, else they are the mean classical logit and 1. A part that is off, or absent in a row, adds
+    nothing.
     """
 
     def __init__(self, task: Task, parts: tuple[str, ...], text_width: int) -> None:

@@ -1,4 +1,4 @@
-"""The model: one frozen body with an adapter per task, and one small net per task. Built, asked, saved and loaded here."""
+"""The model: one frozen body with an adapter per task, a small net per task. Built, asked, saved and loaded here."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SMALL = 1024  # rows in one pass of a small net
 class Prepared:
     """Rows ready for the net: texts as token ids (read once for all epochs), the rest as float32 arrays.
 
-    `offset` is the classical part's raw answer, None where it is switched off. `lengths` (n,) counts tokens, 1 without text.
+    `offset` is the classical part's raw answer, None where it is switched off. `lengths` (n,) counts tokens.
     """
 
     ids: tuple[IntArray, ...] | None
@@ -179,7 +179,7 @@ def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Featu
 
 
 def hidden_state(model: Model, name: str, inputs: Inputs) -> FloatArray:
-    """(n, d) hidden states of all parts side by side, zeros where a part is absent; for out-of-distribution distances."""
+    """(n, d) hidden states of all parts side by side, zeros where a part is absent; for distances to known data."""
     return side_by_side(model, name, features(model, name, inputs, frozenset({"classical"})))
 
 

@@ -11,12 +11,12 @@ from torch import nn
 class SeriesEncoder(nn.Module):
     """(n, channels, length) -> (n, width). The task's encode has already scaled the input.
 
-    Each channel is cut into patches that attend to each other; the mean patch and the last one (the newest days) of every
-    channel are then brought to one vector. LayerNorm, not PatchTST's default batch norm: a row's answer must not depend
-    on its neighbours in a batch.
+    Each channel is cut into patches that attend to each other; the mean patch and the last one (the newest days) of
+    every channel are then brought to one vector. LayerNorm, not PatchTST's default batch norm: a row's answer must not
+    depend on its neighbours in a batch.
     """
 
-    def __init__(  # noqa: PLR0913 - sizes, all of them numbers with a default
+    def __init__(
         self, channels: int, length: int, width: int = 32, layers: int = 2, heads: int = 4, patch: int = 8
     ) -> None:
         super().__init__()

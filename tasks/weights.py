@@ -130,8 +130,8 @@ def _read_head(task: Task, folder: Path, backbone: Backbone | None) -> dict[str,
         differ = next(key for key in wanted if wanted[key] != backbone.facts[key])
         if any(wanted[key] != backbone.facts[key] for key in wanted if key != "name"):
             raise ValueError(
-                f"task {task.name}: its adapter was trained on backbone {wanted['name']!r} with {differ} {wanted[differ]}, "
-                f"but the one given has {backbone.facts[differ]}; open the backbone that it was trained on"
+                f"task {task.name}: its adapter was trained on backbone {wanted['name']!r} with {differ} "
+                f"{wanted[differ]}, but the one given has {backbone.facts[differ]}; open the backbone that it was trained on"
             )
     return head
 
