@@ -71,6 +71,15 @@ def read(path: Path) -> Grammar:
     return Grammar(path.stem, slots, tuple(templates))
 
 
+def held_out(grammar: Grammar) -> frozenset[str]:
+    """The frames to validate on: of each label set with three frames or more, the third and then every sixth."""
+    frames: dict[tuple[str, ...], dict[int, None]] = {}
+    first: dict[int, tuple[str, ...]] = {}
+    for template in grammar.templates:
+        frames.setdefault(first.setdefault(template.frame, template.labels), {})[template.frame] = None
+    return frozenset(f"{grammar.name}:{frame}" for same in frames.values() for frame in list(same)[2::6])
+
+
 def write(grammar: Grammar, shares: Mapping[tuple[str, ...], int], seed: int) -> list[Sample]:
     """Sentences with the asked number of each label set, no two alike, every template used about equally often.
 

@@ -34,12 +34,15 @@ Labelled = tuple[str, tuple[str, ...], str, str]  # text, labels, group, split
 
 @about("Apache-2.0, written for this project", synthetic=True)
 def embedded(place: Place) -> Rows:
-    """Synthetic clauses; train and test come from disjoint templates, and the group is the template's frame."""
+    """Synthetic clauses; train, valid and test come from disjoint templates, the group is the template's frame."""
     written: list[Labelled] = []
     for part, size in SIZES.items():
         rules = grammar.read(Path(__file__).parent / f"{part}.txt")
-        samples = grammar.write(rules, _shares(rules, size), place.seed)
-        written += [(sample.text, sample.labels, sample.frame, part) for sample in samples]
+        held = grammar.held_out(rules) if part == "train" else frozenset()
+        written += [
+            (sample.text, sample.labels, sample.frame, "valid" if sample.frame in held else part)
+            for sample in grammar.write(rules, _shares(rules, size), place.seed)
+        ]
     return rows(written, "synthetic")
 
 

@@ -120,7 +120,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.tfidf_ovr(HEAD, balanced=True),
+    classical=hybrid.tfidf_ovr(HEAD, strength=20.0, balanced=True),
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "

@@ -22,12 +22,16 @@ Labelled = tuple[str, str, str, str]  # text, label, group, split
 
 @about("Apache-2.0, written for this project", synthetic=True)
 def embedded(place: Place) -> Rows:
-    """Synthetic sentences; train and test come from disjoint templates, and the group is the template's frame."""
+    """Synthetic sentences; train, valid and test come from disjoint templates, the group is the template's frame."""
     written: list[Labelled] = []
     for part, size in SIZES.items():
         shares: dict[tuple[str, ...], int] = {(label,): round(size * share) for label, share in SHARES.items()}
-        samples = grammar.write(grammar.read(Path(__file__).parent / f"{part}.txt"), shares, place.seed)
-        written += [(sample.text, sample.labels[0], sample.frame, part) for sample in samples]
+        rules = grammar.read(Path(__file__).parent / f"{part}.txt")
+        held = grammar.held_out(rules) if part == "train" else frozenset()
+        written += [
+            (sample.text, sample.labels[0], sample.frame, "valid" if sample.frame in held else part)
+            for sample in grammar.write(rules, shares, place.seed)
+        ]
     return rows(written, "synthetic")
 
 

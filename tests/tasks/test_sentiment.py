@@ -28,7 +28,7 @@ def test_the_same_seed_writes_the_same_sentences_and_another_seed_writes_others(
 def test_no_sentence_stands_twice_and_all_labels_are_there(rows: Rows) -> None:
     assert rows.inputs.text is not None
     assert len(set(rows.inputs.text)) == len(rows) == 1500
-    for part in ("train", "test"):
+    for part in ("train", "valid", "test"):
         assert set(np.unique(rows.target[rows.split == part])) == {0.0, 1.0, 2.0}
 
 
@@ -37,8 +37,9 @@ def test_train_and_test_share_no_template() -> None:
     assert not frames[0] & frames[1]
 
 
-def test_groups_of_train_and_test_are_disjoint(rows: Rows) -> None:
-    assert not set(rows.group[rows.split == "train"]) & set(rows.group[rows.split == "test"])
+def test_groups_of_train_valid_and_test_are_disjoint(rows: Rows) -> None:
+    groups = [set(rows.group[rows.split == part]) for part in ("train", "valid", "test")]
+    assert sum(map(len, groups)) == len(set().union(*groups))
 
 
 @pytest.mark.parametrize("seed", [7, 8, 9])
