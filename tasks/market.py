@@ -6,14 +6,19 @@ Everything here looks back only: a window ends at the close of its day, an indic
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.task import FloatArray, IntArray, Place, Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WINDOW = 64  # trading days that a market task looks back: about one quarter
 YEAR = 252  # trading days of a year
@@ -69,11 +74,25 @@ class NoPublicData(ValueError):
 
 def embedded_prices() -> Prices:
     """Twenty large US stocks, 1990 to 2022, from the files inside the package skfolio (BSD-3-Clause)."""
-    from skfolio.datasets import load_sp500_dataset
-
-    table = load_sp500_dataset()
+    table = packaged("skfolio", "datasets/data/sp500_dataset.csv.gz")
     days = table.index.to_numpy().astype("datetime64[D]")
     return Prices(days, tuple(str(name) for name in table.columns), table.to_numpy(dtype=np.float64))
+
+
+def packaged(package: str, path: str) -> pd.DataFrame:
+    """Read a dated table inside a dependency, which is located, not imported: an import would write plotting caches.
+
+    FRED marks a day without a value by a point.
+    """
+    import pandas as pd
+
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise NoPublicData(
+            f"the package {package!r}, which carries the embedded prices, is not installed: make install"
+        )
+    file = Path(spec.submodule_search_locations[0]) / path
+    return pd.read_csv(file, index_col=0, parse_dates=True, na_values=".").sort_index()
 
 
 def stocknet_prices(place: Place) -> Prices:
@@ -140,13 +159,11 @@ def indicators(days: Days) -> FloatArray:
     From the files inside the package arch (NCSA): VIX 2014 to 2019, spreads 1919 to 2018, core CPI 1957 to 2018.
     NaN before the first and where the last known value is older than STALE. The CPI is a later vintage.
     """
-    from arch.data import core_cpi, default, vix
-
-    spread, prices = default.load(), core_cpi.load()
+    spread, prices = packaged("arch", "data/default/default.csv.gz"), packaged("arch", "data/core_cpi/core-cpi.csv.gz")
     level = prices["CPILFESL"].to_numpy(dtype=np.float64)
     yearly = np.full(len(level), np.nan)
     yearly[12:] = 100 * (level[12:] / level[:-12] - 1)
-    fear = vix.load()
+    fear = packaged("arch", "data/vix/vix.csv.gz").dropna()
     series = {
         "vix": (fear.index.to_numpy(), fear["vix"].to_numpy(dtype=np.float64)),
         "default_spread": (spread.index.to_numpy(), (spread["BAA"] - spread["AAA"]).to_numpy(dtype=np.float64)),

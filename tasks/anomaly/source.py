@@ -17,7 +17,7 @@ from tasks.task import FloatArray, Inputs, IntArray, Place, Rows
 
 PAST = 256  # values before the judged part of an embedded piece
 JUDGED = 64
-PIECES = {"stock": 66, "volume": 24, "oil": 18, "fear": 4}  # embedded pieces by origin: 112 x 64 rows
+PIECES = {"stock": 67, "volume": 24, "oil": 18, "fear": 3}  # embedded pieces by origin: 112 x 64 rows
 CALM = 0.2  # share of pieces without an anomaly
 COPIES = 4  # of the probation part of each benchmark file, each with one anomaly
 QUIET = 50  # ordinary rows kept of each copy
@@ -93,19 +93,18 @@ def _pieces(random: np.random.Generator) -> Iterator[tuple[str, FloatArray, NDAr
 
 def _series(origin: str) -> list[tuple[str, FloatArray, NDArray[np.datetime64]]]:
     """Read the whole series of one origin; prices and volumes as logarithms."""
-    from arch.data import nasdaq, sp500, vix, wti
-
     if origin == "stock":
         prices = market.embedded_prices()
         path = np.log(prices.close)
         moves = [(f"{name}-return", np.diff(path[:, i]), prices.days[1:]) for i, name in enumerate(prices.names)]
         return moves + [(f"{name}-price", path[:, i], prices.days) for i, name in enumerate(prices.names)]
     if origin == "volume":
-        tables = {"sp500-volume": sp500.load()["Volume"], "nasdaq-volume": nasdaq.load()["Volume"]}
+        paths = {name: (f"data/{name}/{name}.csv.gz", "Volume") for name in ("sp500", "nasdaq")}
     elif origin == "oil":
-        tables = {"wti-price": wti.load()["DCOILWTICO"]}
+        paths = {"oil": ("data/wti/wti.csv.gz", "DCOILWTICO")}
     else:
-        tables = {"vix": vix.load()["vix"]}
+        paths = {"vix": ("data/vix/vix.csv.gz", "vix")}
+    tables = {name: market.packaged("arch", path)[column] for name, (path, column) in paths.items()}
     kept = {name: table[table > 0].dropna() for name, table in tables.items()}
     return [(name, np.log(table.to_numpy(dtype=np.float64)), table.index.to_numpy()) for name, table in kept.items()]
 

@@ -1,0 +1,186 @@
+"""Portfolio: limits always met or refused by name, equal views give equal weight, luck is taken off the Sharpe ratio."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tasks import market
+from tasks.portfolio import backtest, blend, features, source
+from tasks.portfolio.constraints import Constraints, Infeasible, require_feasible, violations
+from tasks.split import Splits, divide
+from tasks.task import Place, Rows, get
+
+TASK = get("portfolio")
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return TASK.sources["embedded"](Place(None, 7))
+
+
+@pytest.fixture(scope="module")
+def test_rows(rows: Rows) -> Rows:
+    divided = divide(rows, TASK.split, Splits(), TASK.purge_days, 7)
+    return divided.take(np.flatnonzero(divided.split == "test"))
+
+
+def _returns(count: int) -> np.ndarray:
+    return 0.01 * np.random.default_rng(3).standard_normal((count, market.WINDOW))
+
+
+def test_rows_do_not_change_when_the_future_is_taken_away() -> None:
+    prices = market.embedded_prices().since(np.datetime64("2018-01-01"))
+    day = np.datetime64("2020-04-15")
+    whole, then = source.rows(prices, 21), source.rows(prices.until(day), 21)
+    kept = whole.take(np.flatnonzero(whole.known <= day.astype("datetime64[us]")))
+    assert then.ids == kept.ids
+    np.testing.assert_array_equal(then.inputs.table, kept.inputs.table)
+    np.testing.assert_array_equal(then.inputs.series, kept.inputs.series)
+    np.testing.assert_array_equal(then.target, kept.target)
+
+
+def test_a_request_is_encoded_as_the_training_rows_are(rows: Rows) -> None:
+    prices = market.embedded_prices()
+    at = int(np.flatnonzero(prices.days == rows.time[0].astype("datetime64[D]"))[0])
+    assets = {name: prices.close[at - 70 : at + 1, i].tolist() for i, name in enumerate(prices.names)}
+    inputs, first = TASK.encode([TASK.item(assets=assets)]), rows.inputs.owner == 0
+    np.testing.assert_allclose(inputs.table, rows.inputs.table[first], atol=1e-9)
+    np.testing.assert_allclose(inputs.series, rows.inputs.series[first], atol=1e-9)
+    np.testing.assert_allclose(features.returns_of(inputs), np.diff(np.log(np.array(list(assets.values())))[:, -65:]))
+
+
+def test_equal_views_give_equal_weight(test_rows: Rows) -> None:
+    state = TASK.classical.fit(test_rows.inputs, test_rows.target)
+    tested = backtest.walk(test_rows, TASK.classical.raw(state, test_rows.inputs))
+    assert all(abs(weight - 0.05) < 1e-5 for weights in tested.weights for weight in weights.values())
+    gains = test_rows.target.reshape(-1, 20).mean(axis=1) / features.SCALE
+    assert tested.net.sum() < gains.sum()  # costs are paid
+    np.testing.assert_allclose(tested.net, gains, atol=2.1 * backtest.COST)
+
+
+def test_limits_are_met_at_every_rebalance_even_by_wild_views(test_rows: Rows) -> None:
+    random = np.random.default_rng(5)
+    raw = np.column_stack([3 * random.standard_normal(len(test_rows)), random.uniform(-9, 1, len(test_rows))])
+    tested = backtest.walk(test_rows, raw)
+    limits = Constraints(max_weight=backtest.LARGEST)
+    assert len(tested.weights) == len(np.unique(test_rows.inputs.owner))
+    assert [violations(weights, limits) for weights in tested.weights] == [[]] * len(tested.weights)
+    assert max(max(weights.values()) for weights in tested.weights) > 0.2  # the views really move it
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    low=st.floats(0, 0.3),
+    high=st.floats(0.05, 1),
+    caps=st.lists(st.floats(0, 1), min_size=0, max_size=2),
+    seed=st.integers(0, 999),
+)
+def test_constraints_are_met_or_refused_before_anything_is_solved(
+    low: float, high: float, caps: list[float], seed: int
+) -> None:
+    groups = {"first": NAMES[:2], "second": NAMES[2:5]}
+    limits = Constraints(
+        min_weight=low, max_weight=high, groups=groups, max_group=dict(zip(groups, caps, strict=False))
+    )
+    try:
+        require_feasible(limits, NAMES)
+    except Infeasible as refusal:
+        assert "weight" in str(refusal) or "max_group" in str(refusal)
+        return
+    random = np.random.default_rng(seed)
+    raw = np.column_stack([random.standard_normal(6), random.uniform(-3, 1, 6)])
+    found = blend.invest(_returns(6), raw, NAMES, limits)
+    assert violations(dict(zip(NAMES, found.tolist(), strict=True)), limits) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"min_weight": 0.3}, r"min_weight 0\.3 over 6 assets needs 1\.8 of the budget"),
+        ({"max_weight": 0.1}, r"max_weight 0\.1 over 6 assets holds 0\.6 of the budget"),
+        ({"min_weight": 0.5, "max_weight": 0.4}, r"min_weight 0\.5 is above max_weight 0\.4"),
+        ({"groups": {"all": NAMES}, "max_group": {"all": 0.5}}, r"max_group 'all' = 0\.5 .* leaves 0\.5 of the budget"),
+        ({"min_weight": 0.1, "groups": {"two": ["a", "b"]}, "max_group": {"two": 0.1}}, "below min_weight"),
+        ({"max_group": {"tech": 0.5}}, "max_group 'tech' is no group"),
+        ({"groups": {"x": ["zzz"]}}, "'zzz', which has no prices"),
+        ({"groups": {"x": ["a"], "y": ["a"]}}, "an asset is in one group"),
+    ],
+)
+def test_an_impossible_constraint_is_named_at_the_border(limits: dict, words: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValidationError, match=words):
+        TASK.item(assets={name: [1.0 + i / 100 for i in range(65)] for name in NAMES}, constraints=limits)
+
+
+def test_assets_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValidationError, match="'a' has 65 closes and 'b' 66"):
+        TASK.item(assets={"a": [1.0] * 65, "b": [1.0] * 66})
+
+
+def test_the_posterior_is_that_of_skfolio() -> None:
+    """skfolio takes the doubt of a view as Idzorek's confidence: 1 / (1 + doubt / prior variance)."""
+    import pandas as pd
+    from skfolio.moments import EquilibriumMu, LedoitWolf
+    from skfolio.prior import BlackLitterman, EmpiricalPrior
+
+    random = np.random.default_rng(8)
+    daily = 0.01 * random.standard_normal((5, market.WINDOW)) + 0.006 * random.standard_normal(market.WINDOW)
+    risk = blend.covariance(daily)
+    raw = np.column_stack([random.standard_normal(5), random.uniform(-2, 0, 5)])
+    base = blend.AVERSION * risk @ np.full(5, 0.2)
+    views = base + (raw[:, 0] - raw[:, 0].mean()) / features.SCALE
+    doubt = np.exp(raw[:, 1]) / features.SCALE**2
+    scaled = pd.DataFrame(daily.T * math.sqrt(features.HORIZON), columns=NAMES[:5])
+    theirs = BlackLitterman(
+        views=[f"{name} == {view:.15f}" for name, view in zip(NAMES[:5], views, strict=True)],
+        view_confidences=list(1 / (1 + doubt / np.diag(risk))),
+        prior_estimator=EmpiricalPrior(
+            mu_estimator=EquilibriumMu(risk_aversion=blend.AVERSION, covariance_estimator=LedoitWolf()),
+            covariance_estimator=LedoitWolf(),
+        ),
+    ).fit(scaled)
+    np.testing.assert_allclose(blend.posterior(risk, raw), theirs.return_distribution_.mu, rtol=1e-6)
+
+
+def test_the_deflated_sharpe_ratio_is_that_of_its_paper() -> None:
+    """Bailey and Lopez de Prado (2014): 100 trials, 1,250 days, skewness -3, kurtosis 10, annual Sharpe 2.5 give .9004."""
+    luck = math.sqrt(0.5 / 250) * backtest._best_of(100)
+    assert luck == pytest.approx(0.1132, abs=1e-4)
+    assert backtest.probability(2.5 / math.sqrt(250), luck, 1250, -3, 10) == pytest.approx(0.9004, abs=1e-3)
+
+
+def test_weights_of_two_are_the_same_returns_twice(test_rows: Rows) -> None:
+    net = 0.01 * np.random.default_rng(4).standard_normal(40) + 0.004
+    assert backtest.deflated(net, np.full(40, 2.0)) == pytest.approx(backtest.deflated(np.tile(net, 2), np.ones(80)))
+    assert backtest.deflated(net, np.ones(40)) > backtest.deflated(-net, np.ones(40))
+
+
+def test_foresight_is_rewarded(test_rows: Rows) -> None:
+    knows = np.column_stack([test_rows.target[:, 0], np.full(len(test_rows), -4.0)])
+    wrong = np.column_stack([-test_rows.target[:, 0], np.full(len(test_rows), -4.0)])
+    ones = np.ones(len(test_rows))
+    assert backtest.score(test_rows, knows)(ones) > 0.99
+    assert backtest.score(test_rows, wrong)(ones) < 0.1
+
+
+def test_a_label_is_one_return_or_one_per_asset() -> None:
+    assert list(TASK.target(0.05)) == pytest.approx([0.5])
+    assert list(TASK.target([0.05, -0.1])) == pytest.approx([0.5, -1.0])
+    for wrong in ("up", [], -2, [0.1, None]):
+        with pytest.raises(ValueError, match="give fractions such as"):
+            TASK.target(wrong)
+
+
+def test_stocknet_test_rebalances_do_not_overlap(shared_data) -> None:  # type: ignore[no-untyped-def]
+    rows = TASK.sources["stocknet"](Place(shared_data, 7))
+    starts = np.unique(rows.time[rows.split == "test"])
+    ends = np.unique(rows.known[rows.split == "test"])
+    assert (starts[1:] >= ends[:-1]).all()
+    assert (rows.known[rows.split == "train"] < market.STOCKNET_VALID).all()
+    assert (rows.known[rows.split == "valid"] < market.STOCKNET_TEST).all()
