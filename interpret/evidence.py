@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from interpret.game import references, value
+from interpret.game import values
 from interpret.overview import DRAWS, Explained
 from tasks.task import FloatArray
 
 GRID = np.linspace(0.0, 1.0, 11)
-REFERENCES = 8
 
 
 def additivity(rows: Sequence[Explained]) -> float:
@@ -37,8 +36,13 @@ def sampling(rows: Sequence[Explained]) -> dict[str, Any]:
         "exact": sum(row.attribution.method == "exact" for row in rows),
         "worst_relative_error": max(worst),
         "median_relative_error": float(np.median(worst)),
+        "median_choice_error": float(np.median([_choice(row) for row in rows])),
         "evaluations": sum(row.attribution.evaluations for row in rows),
     }
+
+
+def _choice(row: Explained) -> float:
+    return float(row.attribution.choice[:, row.case.output].max() / max(np.abs(row.values).sum(), 1e-300))
 
 
 def deletion(rows: Sequence[Explained], seed: int) -> dict[str, Any]:
@@ -75,8 +79,7 @@ def _curve(row: Explained, *, keep_top: bool) -> FloatArray:
     z = np.full((count + 1, count), 0.0 if keep_top else 1.0)
     for step in range(1, count + 1):
         z[step:, order[step - 1]] = 1.0 if keep_top else 0.0
-    pool = references(row.game)[:REFERENCES]
-    answers = np.mean([value(row.game, row.attribution.memo, z, r)[:, row.case.output] for r in pool], axis=0)
+    answers = values(row.game, row.attribution.memo, z).mean(axis=1)[:, row.case.output]
     full = row.attribution.full[row.case.output]
     return np.asarray(np.interp(GRID, np.arange(count + 1) / count, towards * (full - answers)))
 

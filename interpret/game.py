@@ -7,7 +7,7 @@ together stays together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,12 +38,17 @@ class Game:
         """Whether nothing is drawn: the value of a coalition is then one number."""
         return all(player.modality == "text" for player in self.players)
 
+    @property
+    def references(self) -> int:
+        """How many reference rows a coalition is asked against; one stand-in where every player is text."""
+        return 1 if self.text_only or self.background is None else len(self.background)
+
 
 @dataclass
 class Memo:
-    """Values that a game has already paid for, by reference and coalition, and what was paid."""
+    """Answers that a game has already paid for, (references, width) by coalition, and what was paid."""
 
-    values: dict[tuple[int, bytes], FloatArray] = field(default_factory=dict)
+    answers: dict[bytes, FloatArray] = field(default_factory=dict)
     evaluations: int = 0
 
 
@@ -58,16 +63,17 @@ def game_of(task: Task, row: Inputs, background: Inputs | None, raw: Raw, most_t
     return game
 
 
-def value(game: Game, memo: Memo, z: NDArray[np.float64], reference: int) -> FloatArray:
-    """The raw answers (m, width) for presence vectors z (m, players) against one reference; none is paid twice."""
+def values(game: Game, memo: Memo, z: NDArray[np.float64]) -> FloatArray:
+    """The raw answers (m, references, width) for presence vectors z (m, players); no coalition is paid twice."""
     present = np.asarray(z) > 0.5
-    keys = [(reference, row.tobytes()) for row in present]
-    new = {key: index for index, key in enumerate(keys) if key not in memo.values}
+    keys = [row.tobytes() for row in present]
+    first = {key: index for index, key in reversed(list(enumerate(keys))) if key not in memo.answers}
+    new = sorted(first.values())
     if new:
-        answers = game.raw(decode(game, present[list(new.values())], reference))
-        memo.evaluations += len(new)
-        memo.values.update(zip(new, np.asarray(answers, dtype=np.float64), strict=True))
-    return np.stack([memo.values[key] for key in keys])
+        asked = [np.asarray(game.raw(decode(game, present[new], r)), dtype=np.float64) for r in range(game.references)]
+        memo.evaluations += len(new) * game.references
+        memo.answers.update(zip([keys[i] for i in new], np.stack(asked, axis=1), strict=True))
+    return np.stack([memo.answers[key] for key in keys])
 
 
 def decode(game: Game, present: NDArray[np.bool_], reference: int) -> Inputs:
@@ -107,8 +113,3 @@ def _reference_series(game: Game, reference: int) -> FloatArray:
     if game.background is None or game.background.series is None:
         raise ValueError("the background rows hold no series, but the explained row does; draw them from the same task")
     return np.asarray(game.background.series[reference])
-
-
-def references(game: Game) -> Sequence[int]:
-    """The reference rows by number; one stand-in where every player is text."""
-    return [0] if game.text_only or game.background is None else list(range(len(game.background)))

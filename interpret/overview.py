@@ -33,8 +33,13 @@ class Explained:
 
     @property
     def errors(self) -> FloatArray:
-        """Their standard errors."""
+        """Their standard errors of sampling."""
         return np.asarray(self.attribution.errors[:, self.case.output])
+
+    @property
+    def choice(self) -> FloatArray:
+        """Their standard errors of the choice of reference rows."""
+        return np.asarray(self.attribution.choice[:, self.case.output])
 
 
 def interval(samples: FloatArray, seed: int) -> list[float]:
@@ -123,7 +128,7 @@ def phrases(rows: Sequence[Explained], most: int) -> list[dict[str, Any]]:
         {"phrase": player.name, "value": float(value), "error": float(error), "case": number, "output": row.case.output}
         for number, row in enumerate(rows, start=1)
         for player, value, error in zip(row.game.players, row.values, row.errors, strict=True)
-        if player.modality == "text"
+        if player.modality == "text" and abs(value) > 0.01 * np.abs(row.values).sum()
     ]
     return sorted(found, key=lambda line: (-abs(float(str(line["value"]))), str(line["phrase"])))[:most]
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tasks.task import Inputs, Modality, Span, Task
 
 SEGMENTS = 4
-MIXED_TEXT_PLAYERS = 5
+MIXED_TEXT_PLAYERS = 4
 MOST_PLAYERS = 64
 ABBREVIATIONS = re.compile(
     r"mr|mrs|ms|dr|inc|ltd|corp|co|plc|nos?|vs|st|art|sec|approx|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
@@ -47,7 +47,7 @@ class NothingToExplain(ValueError):
 def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
     """The players of one row: at most `most_text` text spans, one per feature group, one per series cell.
 
-    Where a row mixes text with numbers, text gets at most five players, because each combination of text players
+    Where a row mixes text with numbers, text gets at most four players, because each combination of text players
     is one pass through the backbone. Raises NothingToExplain where the row is empty.
     """
     table = table_players(task) if row.table is not None else ()

@@ -1,9 +1,9 @@
 """Shapley values of a game by shap's own explainers, with standard errors and an honest status.
 
-One run is one reference row with one estimate: shap's Exact explainer (all 2^P coalitions) or one antithetic pair of
-permutations by shap's Permutation explainer (2P + 1 coalitions). Runs are independent, so the spread between them is
-the standard error, sampling of the background included. KernelExplainer is not used: at its defaults (`l1_reg`) it
-sets all but ten values to zero.
+The value of a coalition is the mean over the game's reference rows; shap gets the answers against each reference as
+outputs of their own, so that the values come per reference. Where all 2^P coalitions fit the budget, shap's Exact explainer
+is used; else its Permutation explainer in independent antithetic pairs, whose spread is the standard error.
+KernelExplainer is not used: at its defaults (`l1_reg`) it sets all but ten values to zero.
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 
-from interpret.game import Game, Memo, references, value
+from interpret.game import Game, Memo, values
 from tasks.task import FloatArray
 
 LEAST_RUNS = 4
-EXACT_RUNS = 8
+DUST = 1e-12  # errors below this share of the largest value are rounding, not sampling
+TURN = Lock()  # shap draws from numpy's global generator, which one row at a time may seed
 
 
 @dataclass(frozen=True)
 class Attribution:
     """The Shapley values of one row.
 
-    values, errors  (players, width): value and standard error (0 where nothing was sampled)
-    base, full      (width,): the answer with every player hidden (mean over runs), and with every player shown
-    random          coalition size -> mean answer (width,) over the coalitions that were evaluated
-    converged       the largest standard error of the explained output is within `tolerance` of the sum of |values|
+    values      (players, width)
+    errors      (players, width) standard error of sampling permutations, 0 where all coalitions were asked
+    choice      (players, width) standard error of the choice of reference rows, 0 for text alone
+    base, full  (width,) the answer with every player hidden, and with every player shown
+    random      number of players shown -> mean answer (width,) over the coalitions of that size
+    converged   the largest sampling error of the explained output is within `tolerance` of the sum of |values|
     """
 
     values: FloatArray
     errors: FloatArray
+    choice: FloatArray
     base: FloatArray
     full: FloatArray
     random: dict[int, FloatArray]
@@ -47,62 +52,53 @@ class Attribution:
 def attribute(game: Game, output: int, budget: int, tolerance: float, seed: int) -> Attribution:
     """Explain one row within `budget` model evaluations, stopping early once `tolerance` is reached for `output`.
 
-    Exact where the coalitions fit the budget (times eight references where something is drawn), else permutations.
+    At least four runs are made where permutations are sampled, also beyond the budget: fewer give no standard error.
     """
-    players = len(game.players)
-    exact = 2**players * (1 if game.text_only else EXACT_RUNS) <= budget
-    memo, pool = Memo(), references(game)
-    draw = np.random.default_rng(seed)
-    order: list[int] = []
-    values: list[FloatArray] = []
-    bases: list[FloatArray] = []
-    with _shap_random(seed):
-        for run in range(_most_runs(game, exact, budget)):
-            if run % len(pool) == 0:
-                order += [pool[i] for i in draw.permutation(len(pool))]
-            phi, base = _run(game, memo, order[run], exact)
-            values.append(phi)
-            bases.append(base)
-            if exact and game.text_only:
+    players, memo = len(game.players), Memo()
+    exact = 2**players * game.references <= budget
+    most = 1 if exact else max(LEAST_RUNS, budget // ((2 * players + 1) * game.references))
+    found: list[FloatArray] = []  # each (players, references, width)
+    with TURN, _shap_random(seed):
+        explainer = _explainer(game, memo, exact)
+        for run in range(1, most + 1):
+            found.append(_run(game, explainer, exact))
+            if run >= LEAST_RUNS and _within(*_estimate(found), output, tolerance):
                 break
-            if run + 1 >= LEAST_RUNS and _reached(values, output, tolerance):
-                break
-            if memo.evaluations + 2 * players + 1 > budget and run + 1 >= LEAST_RUNS:
-                break
-    mean, errors = np.mean(values, axis=0), _standard_error(values, sampled=not (exact and game.text_only))
-    full = memo.values[(order[0], np.ones(players, dtype=bool).tobytes())]
+    mean, errors = _estimate(found)
+    bare, whole = np.zeros((1, players)), np.ones((1, players))
     return Attribution(
-        values=mean, errors=errors, base=np.mean(bases, axis=0), full=full, random=_by_size(memo),
-        method="exact" if exact else "permutation", runs=len(values), evaluations=memo.evaluations,
-        converged=_within(mean, errors, output, tolerance), memo=memo,
-    )  # fmt: skip
+        values=mean,
+        errors=errors,
+        choice=_error(np.moveaxis(np.mean(found, axis=0), 1, 0)),
+        base=values(game, memo, bare)[0].mean(axis=0),
+        full=values(game, memo, whole)[0].mean(axis=0),
+        random=_by_size(memo),
+        method="exact" if exact else "permutation",
+        runs=len(found),
+        evaluations=memo.evaluations,
+        converged=_within(mean, errors, output, tolerance),
+        memo=memo,
+    )
 
 
-def _most_runs(game: Game, exact: bool, budget: int) -> int:
-    if exact and game.text_only:
-        return 1
-    cost = 2 ** len(game.players) if exact else 2 * len(game.players) + 1
-    return max(LEAST_RUNS, budget // cost)
-
-
-def _run(game: Game, memo: Memo, reference: int, exact: bool) -> tuple[FloatArray, FloatArray]:
-    """One independent estimate: values (players, width) and the base (width,) against one reference."""
+def _explainer(game: Game, memo: Memo, exact: bool) -> Any:
+    """One of shap's explainers over presence vectors: the masker's background is "nobody is shown"."""
     from shap.explainers import Exact, Permutation
     from shap.maskers import Independent
 
-    players = len(game.players)
-
     def answer(z: FloatArray) -> FloatArray:
-        return value(game, memo, z, reference)
+        return values(game, memo, z).reshape(len(z), -1)
 
-    masker, shown = Independent(np.zeros((1, players))), np.ones((1, players))
-    call: dict[str, Any] = {"batch_size": 2**players if exact else 2 * players + 1, "silent": True}
-    if exact:
-        found = Exact(answer, masker)(shown, max_evals=2**players, **call)
-    else:
-        found = Permutation(answer, masker)(shown, max_evals=2 * players + 1, **call)
-    phi = np.asarray(found.values, dtype=np.float64).reshape(players, -1)
-    return phi, value(game, memo, np.zeros((1, players)), reference)[0]
+    masker = Independent(np.zeros((1, len(game.players))))
+    return Exact(answer, masker) if exact else Permutation(answer, masker)
+
+
+def _run(game: Game, explainer: Any, exact: bool) -> FloatArray:
+    """One independent estimate (players, references, width)."""
+    players = len(game.players)
+    asked = 2**players if exact else 2 * players + 1
+    found = explainer(np.ones((1, players)), max_evals=asked, batch_size=asked, silent=True)
+    return np.asarray(found.values, dtype=np.float64).reshape(players, game.references, -1)
 
 
 @contextmanager
@@ -116,14 +112,18 @@ def _shap_random(seed: int) -> Iterator[None]:
         np.random.set_state(state)
 
 
-def _standard_error(values: list[FloatArray], *, sampled: bool) -> FloatArray:
-    if not sampled or len(values) < 2:
-        return np.zeros_like(values[0])
-    return np.asarray(np.std(values, axis=0, ddof=1) / np.sqrt(len(values)))
+def _estimate(found: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """The values (players, width) and their standard errors over the runs."""
+    runs = np.mean(found, axis=2)
+    return np.asarray(runs.mean(axis=0)), _error(runs)
 
 
-def _reached(values: list[FloatArray], output: int, tolerance: float) -> bool:
-    return _within(np.mean(values, axis=0), _standard_error(values, sampled=True), output, tolerance)
+def _error(samples: FloatArray) -> FloatArray:
+    """The standard error of the mean over the first axis; zero for one sample and where there is only rounding."""
+    if len(samples) < 2:
+        return np.zeros_like(samples[0])
+    error = np.std(samples, axis=0, ddof=1) / np.sqrt(len(samples))
+    return np.where(error <= DUST * np.abs(samples).max(), 0.0, error)
 
 
 def _within(mean: FloatArray, errors: FloatArray, output: int, tolerance: float) -> bool:
@@ -133,6 +133,6 @@ def _within(mean: FloatArray, errors: FloatArray, output: int, tolerance: float)
 def _by_size(memo: Memo) -> dict[int, FloatArray]:
     """The mean answer by how many players were shown; permutations and full enumerations both draw sizes evenly."""
     sums: dict[int, list[FloatArray]] = {}
-    for (_, key), answer in memo.values.items():
-        sums.setdefault(sum(key), []).append(answer)
+    for key, answers in memo.answers.items():
+        sums.setdefault(sum(key), []).append(answers.mean(axis=0))
     return {size: np.mean(found, axis=0) for size, found in sorted(sums.items())}

@@ -1,0 +1,168 @@
+"""Plots as inline SVG: drawn by matplotlib, the same bytes for the same data, styled by the page.
+
+Every style attribute becomes a presentation attribute, so that the page needs no inline style and the colours can
+follow light and dark by selectors on them. Text stays text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+INK, SOFT, RULE = "#1d2733", "#5d6b7a", "#d5dbe1"
+COLOURS = {
+    "text": "#2b62a8",
+    "table": "#1f7a62",
+    "series": "#a8681a",
+    "ours": "#2b62a8",
+    "peer": "#5d6b7a",
+    "off": "#a8681a",
+}
+WIDTH = 7.2  # inches at 100 units each: the width of the page's column
+SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "assay",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 10,
+    "figure.dpi": 100,
+    "path.simplify": False,
+}
+
+
+def draw(plot: str, data: Mapping[str, Any], alt: str, prefix: str) -> str:
+    """The SVG of one figure block. `plot` is estimates, bars, curves or reliability; `prefix` makes its ids unique."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    painters = {"estimates": _estimates, "bars": _bars, "curves": _curves, "reliability": _reliability}
+    with matplotlib.rc_context(SETTINGS):
+        rows = len(data.get("names", ()))
+        height = 0.62 + 0.3 * rows if plot in {"estimates", "bars"} else 3.3
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_visible(False)
+        axes = figure.subplots()
+        axes.set_facecolor("none")
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        painters[plot](axes, data)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _clean(buffer.getvalue(), alt, prefix)
+
+
+def _estimates(axes: Any, data: Mapping[str, Any]) -> None:
+    """One dot per row with its interval: names, values, ci95 (or None), kinds."""
+    for at, (value, ci, kind) in enumerate(zip(data["values"], data["ci95"], data["kinds"], strict=True)):
+        colour = COLOURS.get(kind, SOFT)
+        if ci is not None:
+            axes.plot(ci, [at, at], color=colour, linewidth=2.4, solid_capstyle="round", alpha=0.55)
+        axes.plot([value], [at], "o", color=colour, markersize=7)
+        axes.annotate(_short(value), (value, at), (0, 8), textcoords="offset points", ha="center", fontsize=9)
+    _rows(axes, data)
+    axes.margins(x=0.12)
+    if data.get("zero"):
+        axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
+
+
+def _bars(axes: Any, data: Mapping[str, Any]) -> None:
+    """One bar per row with its interval: names, values, ci95, kinds."""
+    colours = [COLOURS.get(kind, SOFT) for kind in data["kinds"]]
+    axes.barh(range(len(data["names"])), data["values"], color=colours, height=0.62)
+    ends = [max(value, ci[1] if ci else value) for value, ci in zip(data["values"], data["ci95"], strict=True)]
+    for at, (value, ci) in enumerate(zip(data["values"], data["ci95"], strict=True)):
+        if ci is not None:
+            axes.plot(ci, [at, at], color=INK, linewidth=1.1)
+        axes.annotate(_short(value), (ends[at], at), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    _rows(axes, data)
+    axes.set_xlim(0, (max(ends) or 1.0) * 1.12)
+
+
+def _rows(axes: Any, data: Mapping[str, Any]) -> None:
+    count = len(data["names"])
+    axes.set_yticks(range(count), [_clip(name) for name in data["names"]])
+    axes.set_ylim(count - 0.45, -0.65)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(data["xlabel"])
+    axes.grid(axis="x", color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _curves(axes: Any, data: Mapping[str, Any]) -> None:
+    """Lines over one x: names, x, lines, kinds; each is named at its end."""
+    for name, line, kind in zip(data["names"], data["lines"], data["kinds"], strict=True):
+        style = "-" if kind == "ours" else "--"
+        axes.plot(data["x"], line, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
+    axes.legend(frameon=False, fontsize=9, loc="best")
+    axes.set_xlabel(data["xlabel"])
+    axes.set_ylabel(data["ylabel"])
+    axes.grid(color=RULE, linewidth=0.6)
+    axes.set_xlim(0, 1)
+
+
+def _reliability(axes: Any, data: Mapping[str, Any]) -> None:
+    """Predicted against observed shares with the number of rows behind each point: predicted, observed, count."""
+    most = max(data["count"])
+    sizes = [20 + 160 * count / most for count in data["count"]]
+    axes.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1)
+    axes.scatter(data["predicted"], data["observed"], s=sizes, color=COLOURS["ours"], alpha=0.8, linewidths=0)
+    axes.set_xlabel(data["xlabel"])
+    axes.set_ylabel(data["ylabel"])
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
+    axes.grid(color=RULE, linewidth=0.6)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _clip(name: str, most: int = 34) -> str:
+    # A dollar sign would start mathematics in matplotlib.
+    shown = name if len(name) <= most else name[: most - 1].rstrip() + "…"
+    return shown.replace("$", r"\$")
+
+
+def _clean(svg: str, alt: str, prefix: str) -> str:
+    """The bare svg element, without styles, declarations and fixed size, and with a title for who cannot see it."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.S)
+    body = re.sub(r'style="([^"]*)"', lambda found: _attributes(found.group(1).split(";")), body)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r'(id="|#)([mp][0-9a-f]{10})', rf"\g<1>{prefix}\g<2>", body)
+    body = re.sub(r' (?:width|height)="[\d.]+pt"', "", body, count=2)
+    body = re.sub(r"<svg ", f'<svg role="img" aria-label="{_escape(alt)}" ', body, count=1)
+    return re.sub(r"\n\s*", "\n", body).strip()
+
+
+def _attributes(declarations: Sequence[str]) -> str:
+    found = []
+    for declaration in declarations:
+        name, _, content = declaration.partition(":")
+        name, content = name.strip(), content.strip()
+        if name == "font":  # "9px 'DejaVu Sans', ..." : the page chooses the face
+            size = re.search(r"([\d.]+)px", content)
+            found.append(f'font-size="{size.group(1)}"' if size else "")
+        elif name and not name.startswith("font-"):
+            found.append(f'{name}="{_escape(content)}"')
+        elif name == "font-size":
+            found.append(f'font-size="{content.removesuffix("px")}"')
+    return " ".join(part for part in found if part)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

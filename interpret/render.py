@@ -1,0 +1,128 @@
+"""From report.json to report.html: nothing but the JSON goes in, so that the page can be made again byte for byte.
+
+The page holds its style and plots, no script, and fetches nothing: its policy forbids it. Every number carries the JSON
+pointer of where it stands in the document.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interpret import blocks, plots
+
+HOME = Path(__file__).parent
+BAR = 240.0  # units of a bar's picture
+LEVELS = 4
+ROLES = {"met": "pass", "agrees": "pass", "accepted": "pass", "not met": "warn", "disagrees": "fail", "refused": "fail"}
+
+
+def html(document: Mapping[str, Any]) -> str:
+    """The whole page of a report. The same document gives the same text on every call."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    style = (HOME / "report.css").read_text(encoding="utf-8")
+    frame = Environment(
+        loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    frame.filters.update(show=show, case_view=case_view, level=level_of, plot=_plot, anchor=anchor)
+    seal = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    page = frame.get_template("report.html.j2").render(
+        report=document, style=style, seal=seal, reasons=blocks.REASONS, key=key_figures(document)
+    )
+    return page.rstrip() + "\n"
+
+
+def show(value: Any, form: str) -> str:
+    """One value as a person reads it; a missing one is a dash."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return _number(float(value), form)
+    return str(value)
+
+
+def _number(value: float, form: str) -> str:
+    if form == "integer":
+        return f"{value:,.0f}"
+    if form == "percent":
+        if value > 0.999 or 0 < value < 0.001:
+            return "> 99.9 %" if value > 0.5 else "< 0.1 %"
+        return f"{value:.1%}".replace("%", " %")
+    if form == "signed":
+        return "0" if value == 0 else f"{value:+.3g}".replace("-", "−")
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e6):
+        return f"{value:.2e}".replace("-", "−")
+    return (f"{value:,.0f}" if value == round(value) else f"{value:,.4g}").replace("-", "−")
+
+
+def level_of(verdict: Any) -> str:
+    """The colour of a verdict: pass, note, warn or fail."""
+    return ROLES.get(str(verdict), "note")
+
+
+def anchor(number: str) -> str:
+    """The place of a section in the page."""
+    return f"s{number}"
+
+
+def key_figures(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The figures at the head of the page, with where they stand in the document."""
+    base = document["baseline"] or {}
+    found: list[dict[str, Any]] = [
+        {"name": document["metric"], "value": document["value"], "pointer": "/value", "ci95": document["ci95"]},
+        {"name": f"baseline: {base.get('name')}", "value": base.get("value"), "pointer": "/baseline/value"}
+        | {"ci95": base.get("ci95")},
+    ]
+    return [figure for figure in found if figure["value"] is not None]
+
+
+def case_view(block: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page draws for a case: players by size with their bars, and the text with the weight of each span."""
+    players = block["players"]
+    order = sorted(range(len(players)), key=lambda at: (-abs(players[at]["value"]), at))
+    low = min(0.0, *(p["value"] - 1.96 * p["error"] for p in players))
+    high = max(0.0, *(p["value"] + 1.96 * p["error"] for p in players))
+    reach = (high - low) or 1.0
+    most = max(abs(p["value"]) for p in players) or 1.0
+
+    def place(value: float) -> float:
+        return round((value - low) / reach * BAR, 2)
+
+    rows = [
+        {
+            "at": at,
+            "player": players[at],
+            "sign": "pos" if players[at]["value"] >= 0 else "neg",
+            "x": min(place(0.0), place(players[at]["value"])),
+            "width": abs(round(place(players[at]["value"]) - place(0.0), 2)),
+            "from": place(players[at]["value"] - 1.96 * players[at]["error"]),
+            "to": place(players[at]["value"] + 1.96 * players[at]["error"]),
+        }
+        for at in order
+    ]
+    pieces = [
+        {**piece, "mark": "" if piece["player"] is None else _mark(players[piece["player"]]["value"], most)}
+        for piece in block["text"]
+    ]
+    return {"rows": rows, "zero": place(0.0), "pieces": pieces, "sum": math.fsum(p["value"] for p in players)}
+
+
+def _mark(value: float, most: float) -> str:
+    """The class of a highlighted span: the sign and how strong it is beside the strongest."""
+    strength = math.ceil(abs(value) / most * LEVELS - 0.5)
+    return f"{'pos' if value >= 0 else 'neg'}{max(strength, 0)}"
+
+
+def _plot(block: Mapping[str, Any]) -> Any:
+    from markupsafe import Markup
+
+    # The SVG is our own drawing; its texts were escaped when it was cleaned.
+    prefix = block["id"].replace(".", "_")
+    return Markup(plots.draw(block["plot"], block["data"], block["alt"], prefix))

@@ -1,0 +1,1 @@
+"""The sections of a report: each function reads the facts and the study and gives blocks."""

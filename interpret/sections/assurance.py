@@ -1,0 +1,212 @@
+"""Sections 7 and 13 to 18: how it was explained and what shows that it can be trusted; limits; what comes after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interpret import blocks
+from interpret.blocks import Block
+from interpret.facts import Facts, card_sections
+from interpret.sections import words
+from interpret.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
+from interpret.study import Study
+
+
+def method(facts: Facts, study: Study) -> list[Block]:
+    """Section 7: players, masking, background, scale, estimator, budget, seeds, versions, limits."""
+    section, head = facts.section, facts.task.head
+    kinds = {player.modality for row in study.rows for player in row.game.players}
+    hiding = {
+        "text": "Text: sentences where there are three or more, else phrases of whole words. A hidden span is shown to "
+        "the backbone as mask tokens in place, and as blanks to the classical part.",
+        "table": "Table: one player per declared group of features. Hidden groups take the values of a reference row.",
+        "series": "Series: segments of equal length by channel group. Hidden cells take those of a reference row's "
+        "window at the same steps.",
+    }
+    return [
+        blocks.text(
+            "game",
+            "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served "
+            "model to the row with the other parts hidden; attributions are the Shapley values of this game.",
+        ),
+        blocks.bullets("players", [hiding[kind] for kind in ("text", "table", "series") if kind in kinds]),
+        blocks.facts(
+            "estimator",
+            "Estimator",
+            [
+                ("Library", f"shap {facts.libraries.get('shap')}", "text"),
+                (
+                    "Explainer",
+                    "Exact where all coalitions fit the budget, else Permutation in independent pairs",
+                    "text",
+                ),
+                ("Scale", f"raw answer ({words.scale(head)}), identity link", "text"),
+                ("Budget per case", section.text_budget if kinds == {"text"} else section.budget, "integer"),
+                ("Budget per row of the global view", "a quarter of it", "text"),
+                ("Tolerance", section.tolerance, "percent"),
+                ("Reference rows", study.background_rows or None, "integer"),
+                ("Evaluations in all", study.sampling_all["evaluations"], "integer"),
+                ("Seed", facts.seed, "integer"),
+                ("Seed of a row", "seed + 101 × (place in the pool + 1)", "text"),
+                ("Threads", facts.threads, "integer"),
+            ],
+        ),
+        blocks.text(
+            "errors",
+            "The value of a combination is the mean over the reference rows. Where all combinations fit the budget, "
+            "the values are exact for these references. Else pairs of permutations are drawn, and the standard error is "
+            "the spread between the pairs over the root of their number.",
+            "Another draw of reference rows would move the values too: typically by "
+            f"{study.sampling['median_choice_error']:.1%} of the sum of |value| (median over the cases of the largest "
+            "standard error). Reason codes count both errors."
+            if study.background_rows
+            else "",
+        ),
+        blocks.bullets(
+            "limits",
+            [
+                "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
+                "A value says what moved this model's answer, not what causes the outcome in the world.",
+                "Values of correlated parts depend on how the groups were cut.",
+            ],
+        ),
+    ]
+
+
+def quality(facts: Facts, study: Study) -> list[Block]:
+    """Section 13: measured against the bars set for it."""
+    gain = study.deletion
+    data = {
+        "names": ["most important first", "random order"],
+        "x": gain["share"],
+        "lines": [gain["ordered"], gain["random"]],
+        "kinds": ["ours", "peer"],
+        "xlabel": "share of the players that is hidden",
+        "ylabel": f"drop of the answer ({words.scale(facts.task.head)})",
+    }
+    alt = (
+        f"The answer drops faster when players are hidden in the order of their values: mean advantage over random "
+        f"order {gain['advantage']:.3g}, 95 % interval {gain['ci95'][0]:.3g} to {gain['ci95'][1]:.3g}"
+        if gain["ci95"][0] > 0
+        else f"The drop in the order of the values is no faster than in random order: {gain['advantage']:.3g}"
+    )
+    columns = [("criterion", "text"), ("measured", "number"), ("bar", "text"), ("verdict", "verdict")]
+    return [
+        blocks.table("criteria", "Criteria and bars", columns, _criteria(study)),
+        blocks.figure("deletion", "curves", "Hiding what matters first", alt, data),
+        blocks.text(
+            "additivity",
+            "Additivity shows that the wiring is right, not that the values are: see the errors and the curve.",
+        ),
+        blocks.absent(
+            "random_model",
+            "A12 check against a randomised model",
+            "not_measured",
+            "It needs a second, untrained adapter and head.",
+        ),
+        blocks.absent(
+            "two_baselines", "A13 a second way to hide", "not_measured", "One way of hiding per modality is used."
+        ),
+        blocks.absent(
+            "cross_method",
+            "A14 a second method",
+            "not_measured",
+            "Integrated gradients are not computed for this report.",
+        ),
+    ]
+
+
+def _criteria(study: Study) -> list[tuple[str, Any, str, str]]:
+    """Each criterion that this report measures, what was found, its bar, and whether it is met."""
+    one, low, tau = study.sampling, study.deletion["ci95"][0], study.stability
+    worst, gap = one["worst_relative_error"], study.additivity
+    measured: list[tuple[str, Any, str, bool | None]] = [
+        ("Sections and annexes present", 23, "23", True),
+        ("Additivity against the served answer, worst", gap, f"≤ {MOST_ADDITIVITY:g}", gap <= MOST_ADDITIVITY),
+        ("Cases within the tolerance", one["converged"], str(one["rows"]), one["converged"] == one["rows"]),
+        ("Worst standard error over sum of |value|", worst, "≤ 0.005", worst <= 0.005),
+        ("Rows in the global view", len(study.rows), f"≥ {ENOUGH_ROWS}", len(study.rows) >= ENOUGH_ROWS),
+        ("Kendall's tau between two halves", tau, "≥ 0.9", None if tau is None else tau >= 0.9),
+        ("Advantage over random order, 95 % lower end", low, "> 0", low > 0),
+        ("Cases explained one by one", len(study.local), f"≥ {ENOUGH_CASES}", len(study.local) >= ENOUGH_CASES),
+    ]
+    words_ = {True: "met", False: "not met", None: "not applicable"}
+    return [(name, value, bar, words_[ok]) for name, value, bar, ok in measured]
+
+
+def fairness(facts: Facts, study: Study) -> list[Block]:
+    """Section 14: rates by protected group, where the version's figures hold them."""
+    found = facts.metrics.get("fairness") or facts.data.get("fairness")
+    if isinstance(found, dict):
+        return [blocks.facts("rates", "Rates by group", [(str(k), str(v), "text") for k, v in sorted(found.items())])]
+    note = "Protected attributes are never inputs, and the rows of this report do not carry them."
+    return [
+        blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
+        blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
+    ]
+
+
+def robustness(facts: Facts, study: Study) -> list[Block]:
+    """Section 15: behaviour under small changes, odd inputs and attacks."""
+    far = facts.metrics.get("out_of_distribution")
+    rows = [
+        ("Test rows out of distribution", far, "percent"),
+        ("Test rows cut off at the window", facts.metrics.get("truncated"), "percent"),
+        ("Pool rows cut off at the window", facts.truncated, "integer"),
+    ]
+    note = "The behaviour cases of the task (invariance, direction, minimum function) run in the test suite."
+    return [
+        blocks.facts("inputs", "Inputs at the edge", rows),
+        blocks.absent("behaviour", "Behaviour cases on this version", "not_measured", note),
+        blocks.absent("attacks", "Security tests", "not_measured", "No attack was run against this version."),
+    ]
+
+
+def limitations(facts: Facts, study: Study) -> list[Block]:
+    """Section 16: what the version does not know and when it stays silent."""
+    found: list[Block] = []
+    for number, (heading, lines) in enumerate(card_sections(facts.card).items()):
+        if "limit" in heading.lower() and any(lines):
+            found += words.markdown(f"card_{number}", lines)
+    calibration = facts.documents["calibration"]
+    if calibration:
+        rule = [
+            ("Calibration temperature", calibration.get("temperature"), "number"),
+            ("Conformal quantile, 90 % sets", calibration.get("conformal"), "number"),
+            ("Distance beyond which a row is unknown", calibration.get("limit"), "number"),
+            ("Validation rows behind them", calibration.get("rows"), "integer"),
+        ]
+        found.append(blocks.facts("rule", "When an answer is flagged", rule))
+    else:
+        found.append(blocks.absent("rule", "When an answer is flagged", "not_provided", "calibration.json is absent."))
+    words_ = [
+        "An answer is flagged truncated when the text is longer than the window, and out of distribution when its "
+        "hidden state lies beyond the distance above. Flagged answers are for a person to decide.",
+        "The data are synthetic: no figure here carries over to real documents or markets." if facts.synthetic else "",
+    ]
+    return [*found, blocks.bullets("general", [line for line in words_ if line])]
+
+
+def monitoring(facts: Facts, study: Study) -> list[Block]:
+    """Section 17: what is watched after release."""
+    drift = [(line["modality"], line["share"]) for line in study.shares]
+    columns = [("modality", "text"), ("share", "percent")]
+    plan = "The recipe's [release] alarms come with operations."
+    return [
+        blocks.table("reference", "Reference for attribution drift: share of each modality", columns, drift),
+        blocks.absent("plan", "Triggers and alarms", "not_built", plan),
+        blocks.absent("previous", "Difference to the version before", "not_provided", "./assay diff compares two."),
+    ]
+
+
+def approvals(facts: Facts, study: Study) -> list[Block]:
+    """Section 18: who answers for it."""
+    name = facts.task.name
+    return [
+        blocks.absent("approval", "Approval", "pending", "A person approves after reading this report."),
+        blocks.code("command", f"./assay approve {name}@NUMBER --as NAME --reason TEXT", f"./assay show {name}@NUMBER"),
+        blocks.absent(
+            "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
+        ),
+        blocks.absent("signatures", "Signatures", "not_built", "Versions are not signed yet."),
+    ]

@@ -1,0 +1,77 @@
+"""What a reader must know: every weakness that the figures show, found by rule and never left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from interpret import blocks
+from interpret.blocks import Block
+from interpret.facts import Facts
+from interpret.study import Study
+
+MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
+ENOUGH_CASES, ENOUGH_ROWS = 20, 200
+HIGH_ECE = 0.1
+FAR_SHARE = 0.05
+
+
+def findings(facts: Facts, study: Study) -> list[Block]:
+    """All findings, those of validation first. An empty list says that no rule was broken."""
+    return [*_validation(facts), *_explanation(facts, study)]
+
+
+def _validation(facts: Facts) -> Iterator[Block]:
+    metrics = facts.metrics
+    if not metrics:
+        yield blocks.finding(
+            "no_metrics", "fail", "No figures of validation", "metrics.json is absent: run validation."
+        )
+        return
+    if metrics.get("verdict") == "refused":
+        yield blocks.finding("refused", "fail", "Refused by validation", "; ".join(metrics.get("reasons") or ["-"]))
+    lift = metrics.get("lift_ci95")
+    if lift and lift[0] <= 0 <= lift[1]:
+        body = f"The 95 % interval of the difference, {lift[0]:+.3g} to {lift[1]:+.3g}, holds zero."
+        yield blocks.finding("no_lift", "warn", "Not shown to be better than its baseline", body)
+    if lift and lift[1] < 0:
+        body = f"The 95 % interval of the difference, {lift[0]:+.3g} to {lift[1]:+.3g}, lies below zero."
+        yield blocks.finding("worse", "fail", "Worse than its baseline", body)
+    error = (metrics.get("calibration") or {}).get("ece")
+    if error is not None and error > HIGH_ECE:
+        body = (
+            f"The expected calibration error is {error:.3g}, above {HIGH_ECE}. Do not read the probability as a rate."
+        )
+        yield blocks.finding("ece", "warn", "Probabilities are not well calibrated", body)
+    if (metrics.get("truncated") or 0) > 0:
+        body = f"{metrics['truncated']:.1%} of the test rows are longer than the model reads; their end was not seen."
+        yield blocks.finding("truncated", "warn", "Some texts are cut off", body)
+    if (metrics.get("out_of_distribution") or 0) > FAR_SHARE:
+        body = f"{metrics['out_of_distribution']:.1%} of the test rows are unlike the validation rows."
+        yield blocks.finding("far", "warn", "Test rows lie far from what was calibrated on", body)
+
+
+def _explanation(facts: Facts, study: Study) -> Iterator[Block]:
+    section, found = facts.section, study.sampling
+    if study.additivity > MOST_ADDITIVITY:
+        body = f"Base and values miss the served answer by up to {study.additivity:.2g}. The values must not be used."
+        yield blocks.finding("additivity", "fail", "Attributions do not add up", body)
+    open_rows = found["rows"] - found["converged"]
+    if open_rows:
+        body = (
+            f"{open_rows} of {found['rows']} cases have a standard error above {section.tolerance:g} of the sum of "
+            f"|value| (the worst {found['worst_relative_error']:.2g}). They are marked; raise explain.budget."
+        )
+        yield blocks.finding("sampling", "note", "Some attributions have not converged", body)
+    for line in study.signs:
+        if line["verdict"] == "disagrees":
+            body = f"Declared {line['declared']:+d}, found a rank correlation of {line['found']:+.2f}."
+            yield blocks.finding(f"sign_{line['feature']}", "warn", f"{line['feature']} acts against its sign", body)
+    if study.deletion["ci95"][0] <= 0:
+        body = "Hiding the parts that are named first does not lower the answer faster than hiding parts at random."
+        yield blocks.finding("deletion", "warn", "The order of attributions is not shown to matter", body)
+    if len(study.local) < ENOUGH_CASES or len(study.rows) < ENOUGH_ROWS:
+        body = (
+            f"{len(study.local)} cases and {len(study.rows)} rows are explained; a report for a regulator needs "
+            f"{ENOUGH_CASES} and {ENOUGH_ROWS}. Set explain.cases and explain.rows."
+        )
+        yield blocks.finding("few", "note", "A small number of explained rows", body)

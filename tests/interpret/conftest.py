@@ -1,0 +1,139 @@
+"""A toy task with all three modalities, whose true attributions are known, and a report made from it once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from interpret import report
+from interpret.section import ExplainSection
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+
+GOOD, BAD = "rose", "fell"
+WEIGHTS = np.array([1.0, 0.5, -2.0])  # of income, savings, debt; `noise` counts nothing
+
+
+class ToyAnswer(BaseModel):
+    score: float
+
+
+def seen(inputs: Inputs) -> list[str]:
+    """The texts with their hidden spans blanked, as a model sees them."""
+    if inputs.text is None:
+        return [""] * len(inputs)
+    hidden = inputs.hidden or ((),) * len(inputs)
+    shown = []
+    for text, spans in zip(inputs.text, hidden, strict=True):
+        letters = list(text)
+        for start, end in spans:
+            letters[start:end] = "_" * (end - start)
+        shown.append("".join(letters))
+    return shown
+
+
+def toy_raw(inputs: Inputs) -> FloatArray:
+    """3 per "rose", -3 per "fell", a sum over the first three features, and twice the newest value of the series."""
+    total = np.array([3.0 * (text.count(GOOD) - text.count(BAD)) for text in seen(inputs)])
+    if inputs.table is not None:
+        total = total + inputs.table[:, :3] @ WEIGHTS
+    if inputs.series is not None:
+        total = total + 2.0 * inputs.series[:, 0, -1]
+    return total[:, None]
+
+
+def toy_task(kind: str = "score", outputs: Sequence[str] = ("default",), **changes: Any) -> Task:
+    return Task(
+        **{
+            "name": "toy",
+            "summary": "Says whether a toy firm fails.",
+            "reads": ("text", "table", "series"),
+            "needs": ("text",),
+            "head": Head(kind, tuple(outputs)),  # type: ignore[arg-type]
+            "section": TaskSection,
+            "item": Item,
+            "answer": ToyAnswer,
+            "sources": {},
+            "target": lambda value: (float(value),),
+            "encode": lambda items: Inputs(owner=np.arange(len(items))),
+            "decode": lambda item, raw: {"score": float(raw[0, 0])},
+            "classical": Classical("toy rule", lambda inputs, target: {}, lambda state, inputs: toy_raw(inputs)),
+            "metric": Metric("auc", lambda rows, raw: lambda weights: 0.5),
+            "example": {},
+            "features": (
+                Feature("income", "money", 1),
+                Feature("savings", "money", 1),
+                Feature("debt", "debt", 1),
+                Feature("noise", "noise"),
+            ),
+            "channels": ("price",),
+            "length": 16,
+            **changes,
+        }
+    )
+
+
+def toy_rows(count: int, seed: int) -> Rows:
+    draw = np.random.default_rng(seed)
+    verbs = draw.choice([GOOD, BAD, "held"], size=count)
+    text = tuple(f"Sales at firm {i} {verb} in the quarter, the board of the company said." for i, verb in enumerate(verbs))
+    inputs = Inputs(
+        owner=np.arange(count), text=text, table=draw.normal(size=(count, 4)), series=draw.normal(size=(count, 1, 16))
+    )
+    target = (toy_raw(inputs) + draw.normal(size=(count, 1)) > 0).astype(float)
+    days = np.datetime64("2024-01-01", "us") + np.arange(count) * np.timedelta64(1, "D")
+    return Rows(
+        ids=tuple(f"r{i}" for i in range(count)), inputs=inputs, target=target, time=days, known=days,
+        group=np.array([f"g{i % 7}" for i in range(count)]), split=np.array(["test"] * count),
+    )  # fmt: skip
+
+
+METRICS = {
+    "metric": "auc", "value": 0.91, "ci95": [0.88, 0.94], "lift": 0.05, "lift_ci95": [0.01, 0.09], "rows": 80, "rows_valid": 40,
+    "baseline": {"name": "toy rule", "value": 0.86, "ci95": [0.82, 0.9]}, "verdict": "accepted", "reasons": ["auc 0.91"],
+    "calibration": {"ece": 0.03, "baseline_ece": 0.05, "temperature": 1.2, "coverage": 0.9}, "truncated": 0.0,
+    "ablation": {"text": {"value": 0.7, "loss": 0.21, "loss_ci95": [0.1, 0.3]}, "classical": {"value": 0.9, "loss": 0.01, "loss_ci95": [-0.02, 0.03]}},
+    "clusters": {"by": "group", "count": 7, "draws": 1000, "seed": 7}, "out_of_distribution": 0.01,
+}  # fmt: skip
+CARD = {"task": "toy", "source": "embedded", "licence": "Apache-2.0", "synthetic": True, "fingerprint": "ab" * 32, "dropped": {"read": 200}}
+
+
+@pytest.fixture(scope="session")
+def toy() -> dict[str, Callable[..., Any]]:
+    return {"task": toy_task, "rows": toy_rows, "raw": toy_raw, "seen": seen}
+
+
+@pytest.fixture(scope="session")
+def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Make a toy report into a folder; keyword arguments change the section, the task or the rows."""
+
+    def make(section: ExplainSection | None = None, task: Task | None = None, rows: Rows | None = None) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp("model")
+        (folder / "head.safetensors").write_bytes(b"weights")
+        for name, content in (("metrics", METRICS), ("data", CARD), ("recipe", {"train": {"epochs": 3}})):
+            (folder / f"{name}.json").write_text(json.dumps(content))
+        parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
+        chosen = section or ExplainSection(cases=4, budget=512, rows=12, background=8)
+        run = {"section": chosen, "seed": 7, "threads": 1, "lineage": {"run": "r1"}, "truncated": 0}
+        return report.describe(task or toy_task(), folder, parts, toy_raw, run)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy_report(make_report: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    return make_report()
+
+
+@pytest.fixture(scope="session")
+def toy_folder(toy_report: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    report.write(toy_report, folder)
+    return folder
+
+
