@@ -30,7 +30,7 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), 0
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -45,7 +45,8 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
         except Problem as refusal:
             await problem.render(refusal)(scope, receive, counted)
         except Exception as error:
-            await problem.unexpected(error)(scope, receive, counted)
+            if not status:  # Starlette raises a fault again after it has answered it by problem.install's handler
+                await problem.unexpected(error)(scope, receive, counted)
         finally:
             route = _route(scope)
             metrics.requests.labels(route, str(status)).inc()

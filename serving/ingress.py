@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 HOST = "127.0.0.1"
+LONGEST_TEMPORARY = 18  # characters, so that a socket's whole name fits
 DRAIN_SECONDS = "2"  # how long a replica that was replaced still takes requests; HAProxy reloads within one
 
 
@@ -25,7 +26,7 @@ class PortTaken(ValueError):
 def environment(folder: Path) -> dict[str, str]:
     """What the controller, the proxy and the replicas of Ray Serve read from their environment.
 
-    folder  for HAProxy's configuration and sockets; its path must be short, for a Unix socket's name holds 107 bytes
+    folder  for HAProxy's configuration and sockets; names are short, for HAProxy takes 97 bytes and Ray adds 57
     Raises IngressMissing where the HAProxy wheel is not installed.
     """
     return {
@@ -33,16 +34,19 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("loopback.sh")),
         "ASSAY_HAPROXY": str(_binary()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "a"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "state"),
         # A socket that nobody reads; by default each request is told to UDP port 514, from a port of every interface.
-        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "log.sock"),
+        "RAY_SERVE_HAPROXY_LOG_TARGET": str(folder / "l"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "40",  # a client that sends nothing; longer than a body may take
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",  # 5 s are too short on a machine that trains at the same time
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "30",
     }
 
@@ -60,7 +64,8 @@ def replica_environment() -> dict[str, str]:
 def sockets_folder(address: str) -> Path:
     """The folder of HAProxy's sockets in the system's temporary folder, for the Ray at an address."""
     name = hashlib.sha256(f"{os.getuid()} {address}".encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"assay-serve-{name}"
+    parent = tempfile.gettempdir()
+    return Path(parent if len(parent) <= LONGEST_TEMPORARY else "/tmp") / f"assay-{name}"
 
 
 def make(folder: Path) -> Path:

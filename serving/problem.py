@@ -71,6 +71,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the app in this form."""
     app.add_exception_handler(Problem, _known)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
 
 
 def unexpected(error: BaseException) -> Response:
@@ -80,6 +81,10 @@ def unexpected(error: BaseException) -> Response:
     where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
     log.error("incident %s: %s at %s", number, type(error).__name__, where)
     return render(Problem(500, f"the service failed; ask its operator about incident {number}"))
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    return unexpected(error)
 
 
 async def _known(_: Request, error: Exception) -> Response:

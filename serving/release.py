@@ -90,13 +90,18 @@ def _running() -> bool:
 def _start(settings: Settings) -> None:
     from ray import serve
 
+    port = ingress.claim(settings.port)
     folder = ingress.make(ingress.sockets_folder(cluster.address()))
-    serve.start(
-        http_options={"host": ingress.HOST, "port": ingress.claim(settings.port)},
-        proxy_location="HeadOnly",
-        controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
-    )
+    try:
+        serve.start(
+            http_options={"host": ingress.HOST, "port": port},
+            proxy_location="HeadOnly",
+            controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+    except BaseException:
+        stop()
+        raise
 
 
 def _run(settings: Settings, plan: dict[str, Any], backbone: Mapping[str, Any] | None) -> dict[str, str]:

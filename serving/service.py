@@ -53,7 +53,7 @@ def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
 
 
 def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
-    """One item per task, answered together: tasks that read the same text share one pass of their backbone."""
+    """One item per task, answered together: tasks on the same backbone share its pass."""
     inputs = {name: encode(release.served[name].task, [item]) for name, item in items.items()}
     found = _features(release, inputs)
     return {name: _outcomes(release.served[name], [item], inputs[name], found[name])[0] for name, item in items.items()}
@@ -69,14 +69,10 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
 
 
 def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, model.Features]:
-    groups: dict[tuple[int, object], list[str]] = {}
-    for name, rows in inputs.items():
-        together = rows.text if rows.modalities == ("text",) else name
-        groups.setdefault((id(release.served[name].body), together), []).append(name)
+    bodies = {id(release.served[name].body): release.served[name].body for name in inputs}
     found: dict[str, model.Features] = {}
-    for names in groups.values():
-        body, rows = release.served[names[0]].body, inputs[names[0]]
-        found |= model.features_many(body, names, rows)
+    for key, body in bodies.items():
+        found |= model.features_many(body, {n: rows for n, rows in inputs.items() if id(release.served[n].body) == key})
     return found
 
 
@@ -109,9 +105,10 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: model
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:
-    """One record for an item: its row's own, or lists over its rows; a flag is up where it is up for any row."""
+    """One record for an item: its row's own, or lists over its rows; a flag is up where half of the rows carry it."""
     names = sorted({name for record in records for name in record["flags"]})
-    flags = {name: any(record["flags"][name] for record in records) for name in names} | {"truncated": truncated}
+    most = {name: 2 * sum(record["flags"][name] for record in records) >= len(records) for name in names}
+    flags = most | {"truncated": truncated}
     if len(records) == 1:
         return {**records[0], "flags": flags}
     parts = ("probability", "interval", "set")

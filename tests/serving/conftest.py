@@ -1,0 +1,134 @@
+"""A real registry with real (tiny) models in it, and the app over them without a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+import registry
+from infra.settings import Settings, token
+from serving import app, decisions, loading
+from serving.loading import Places
+from tasks import bodies, calibrate, digest, model, task
+from tasks.backbone import LoraSection
+from tasks.task import Place, Rows
+
+SERVED = ("compliance", "sentiment", "volatility")
+ROWS = 60
+
+
+@dataclass(frozen=True)
+class World:
+    """A home with a registry, and a way to make further versions in it."""
+
+    settings: Settings
+    make: Callable[[str, int], str]
+
+    @property
+    def book(self) -> registry.Registry:
+        return registry.open_registry(self.settings.database, self.settings.artifacts)
+
+    @property
+    def places(self) -> Places:
+        root = self.settings.root
+        return Places(self.settings.database, self.settings.artifacts, str(root / "cache"), str(root / "token"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The app as a client sees it, and the parts behind it."""
+
+    http: TestClient
+    parts: app.Parts
+
+
+def some_rows(name: str) -> Rows:
+    """A few labelled rows: from the task's own embedded source, or price paths drawn here (fast to make)."""
+    if name == "volatility":
+        return price_rows()
+    rows = task.get(name).sources["embedded"](Place(root=None, seed=7))
+    pick = np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(np.int64)
+    return rows.take(pick)
+
+
+def price_rows() -> Rows:
+    found, random = task.get("volatility"), np.random.default_rng(7)
+    steps = random.normal(0, 0.01, (ROWS, 300))
+    inputs = found.encode([found.item(prices=path.tolist()) for path in 100 * np.exp(np.cumsum(steps, axis=1))])
+    days = np.datetime64("2020-01-01", "us") + np.arange(ROWS).astype("timedelta64[D]")
+    names = np.array([str(n) for n in range(ROWS)])
+    target = np.log(random.uniform(1e-5, 1e-3, (ROWS, 1)))
+    return Rows(tuple(names.tolist()), inputs, target, days, days, names, np.array([""] * ROWS))
+
+
+def write_model(name: str, seed: int, rows: Rows, folder: Path) -> None:
+    """A model folder as the flows leave it: a tiny body, a classical part fitted on the rows, a calibration."""
+    found = task.get(name)
+    lora = LoraSection(rank=2, layers=1)
+    backbone = bodies.tiny("bert") if rows.inputs.text is not None else None
+    made = model.build(backbone, {name: found}, {name: rows.inputs.modalities}, lora, seed)
+    made.classical[name] = found.classical.fit(rows.inputs, rows.target)
+    model.set_frame(made, name, rows.inputs, rows.target, found.classical.raw(made.classical[name], rows.inputs))
+    model.save(made, name, folder)
+    known = calibrate.fit(
+        found.head, model.raw(made, name, rows.inputs), rows.target, model.hidden_state(made, name, rows.inputs)
+    )
+    digest.write_json(folder / "calibration.json", calibrate.to_json(known))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("served")
+    settings = Settings(home=home, port=0)
+    book = registry.open_registry(settings.database, settings.artifacts)
+    rows = {name: some_rows(name) for name in SERVED}
+
+    def make(name: str, seed: int) -> str:
+        folder, report = home / f"model-{name}-{seed}", home / "report"
+        write_model(name, seed, rows[name], folder)
+        report.mkdir(exist_ok=True)
+        (report / "report.json").write_text("{}")
+        facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
+        version = registry.register(book, name, folder, report, facts, key=f"test/{name}/{seed}")
+        registry.approve(book, version.ref, by="A. Tester", reason="a test")
+        return version.ref
+
+    for name in SERVED:
+        registry.promote(book, make(name, 1))
+    token(settings)
+    yield World(settings, make)
+    registry.close(book)
+
+
+@pytest.fixture(scope="session")
+def asked(world: World) -> Iterator[Asked]:
+    versions = [version.ref for version in registry.champions(world.book).values()]
+    plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
+    parts, secret, writer = loading.open_parts(plan, world.places)
+    with TestClient(app.build(parts, secret), headers={"Authorization": f"Bearer {secret}"}) as http:
+        yield Asked(http, parts)
+    assert decisions.close(parts.journal, writer) == 0
+
+
+@pytest.fixture
+def http(asked: Asked) -> TestClient:
+    return asked.http
+
+
+@pytest.fixture
+def ask(http: TestClient) -> Callable[[str, Any], Any]:
+    """Post a body, as JSON or as raw bytes, with the header that says it is JSON."""
+
+    def post(path: str, body: Any) -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return http.post(path, content=content, headers={"Content-Type": "application/json"})
+
+    return post

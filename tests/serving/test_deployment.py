@@ -1,0 +1,135 @@
+"""The release on a real Ray Serve behind a real HAProxy: sockets, latency, a swap under load, the end."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import socket
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import psutil
+import pytest
+
+import registry
+from infra.settings import Settings, token
+from serving import ingress, loading, release
+
+from .conftest import World
+
+TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
+PATH = "/v1/tasks/sentiment"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A running deployment and a client of it."""
+
+    settings: Settings
+    http: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def deployed(world: World, ray_local: None) -> Iterator[Deployed]:
+    settings = world.settings.model_copy(update={"port": ingress.free_port()})
+    found = release.deploy(settings)
+    with httpx.Client(base_url=found["endpoints"], headers={"Authorization": f"Bearer {token(settings)}"}) as http:
+        yield Deployed(settings, http)
+    release.stop()
+    assert [process for process in _family() if process.name() == "haproxy"] == []
+
+
+def _family() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _sockets() -> list[tuple[str, str, int]]:
+    """(process, address, port) of every TCP socket that listens and every UDP socket, in this process's family."""
+    found = []
+    for process in _family():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for each in process.net_connections(kind="inet"):
+                if each.status == psutil.CONN_LISTEN or each.type == socket.SOCK_DGRAM:
+                    found.append((process.name(), each.laddr.ip, each.laddr.port))
+    return found
+
+
+def test_every_socket_is_on_the_loopback(deployed: Deployed) -> None:
+    found = _sockets()
+    assert {"haproxy", "raylet", "gcs_server"} <= {name for name, _, _ in found}
+    assert deployed.settings.port in {port for name, _, port in found if name == "haproxy"}
+    assert [row for row in found if row[1] not in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}] == []
+
+
+def test_a_replica_answers_over_haproxy(deployed: Deployed) -> None:
+    answer = deployed.http.post(PATH, json=TEXT)
+    assert answer.status_code == 200
+    assert answer.json()["version"] == "sentiment@1"
+    assert deployed.http.get("/readyz").json()["status"] == "ready"
+
+
+def test_the_token_guards_the_deployment(deployed: Deployed) -> None:
+    answer = httpx.post(f"{deployed.http.base_url}{PATH}", json=TEXT)
+    assert answer.status_code == 401
+
+
+def test_a_one_task_request_takes_milliseconds(deployed: Deployed, record_property: object) -> None:
+    taken = []
+    for _ in range(120):
+        start = time.perf_counter()
+        deployed.http.post(PATH, json=TEXT).raise_for_status()
+        taken.append(1000 * (time.perf_counter() - start))
+    p50 = statistics.median(taken[20:])
+    print(f"one task: p50 {p50:.1f} ms, fastest {min(taken):.1f} ms")
+    assert p50 < 250, "a tiny model on an idle machine answers within a few milliseconds"
+
+
+def test_a_swap_answers_every_request_and_each_from_one_release(deployed: Deployed, world: World) -> None:
+    before = registry.champions(world.book)["sentiment"]
+    after = registry.promote(world.book, world.make("sentiment", 2))
+    digests = {each.ref: each.digest for each in (before, after)}
+    seen: Counter[str] = Counter()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        swap = pool.submit(release.redeploy, deployed.settings)
+        while not swap.done() or seen[after.ref] < 20:
+            answers = deployed.http.post(PATH, json=[TEXT, TEXT]).raise_for_status().json()
+            assert {answer["digest"] for answer in answers} == {digests[answers[0]["version"]]}
+            seen[answers[0]["version"]] += 1
+            assert sum(seen.values()) < 20_000, "the new release never answered"
+        swap.result()
+    assert seen[before.ref] > 0
+
+
+def test_a_release_that_cannot_load_leaves_the_one_that_answers(deployed: Deployed, world: World) -> None:
+    answering = deployed.http.get("/v1/release").json()
+    with pytest.raises(registry.UnknownVersion, match="sentiment@99"):
+        release.redeploy(deployed.settings, {"sentiment": "sentiment@99"})
+    assert deployed.http.get("/v1/release").json() == answering
+
+
+def test_a_taken_port_is_told_with_the_cure() -> None:
+    with socket.socket() as taken:
+        taken.bind((ingress.HOST, 0))
+        taken.listen()
+        with pytest.raises(ingress.PortTaken, match="ASSAY_PORT"):
+            ingress.claim(taken.getsockname()[1])
+
+
+def test_a_version_without_calibration_is_not_served(world: World) -> None:
+    champion = registry.champions(world.book)["sentiment"]
+    plan = dataclasses.asdict(registry.release(world.book, [champion], by="a test"))
+    folder = registry.fetch(world.book, champion, world.settings.root / "bare")["model"]
+    (folder / "calibration.json").unlink()
+    (world.settings.root / "bare-report").mkdir()
+    (world.settings.root / "bare-report" / "report.json").write_text("{}")
+    bare = registry.register(
+        world.book, "sentiment", folder, world.settings.root / "bare-report", {"verdict": "accepted"}, key="bare"
+    )
+    plan["versions"] = {"sentiment": {"version": bare.ref, "digest": bare.digest}}
+    with pytest.raises(loading.NotServable, match="calibration"):
+        loading.load(world.book, plan, world.places)
