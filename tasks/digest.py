@@ -49,8 +49,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises ValueError with the file's name where it is not JSON."""
+    """Read a JSON file. Raises ValueError with the file's name where it is absent or not JSON."""
     try:
         return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.name} is missing in {path.parent.name!r}; take the whole folder again") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path.name} is not JSON ({error}); take the file from the registry again") from error

@@ -95,7 +95,7 @@ def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None =
     if "text" in parts and inputs.text is not None:
         ids = tokens.encode(model.tokenizer, inputs.text, inputs.hidden).ids
         lengths = np.array([len(row) for row in ids], dtype=np.int64)
-        present = np.array([[bool(text.strip())] for text in inputs.text], dtype=np.float32)
+        present = np.array([bool(text.strip()) for text in inputs.text], dtype=np.float32).reshape(-1, 1)
     if "table" in parts and inputs.table is not None:
         table = model.frames[name].table(inputs.table)
     if "series" in parts and inputs.series is not None:

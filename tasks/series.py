@@ -28,7 +28,7 @@ class SeriesEncoder(nn.Module):
             "width": width,
             "layers": layers,
             "heads": heads,
-            "patch": min(patch, length),
+            "patch": min(patch, length // 2),  # attention needs two patches
         }
         config = PatchTSTConfig(
             num_input_channels=channels,

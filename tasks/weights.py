@@ -131,7 +131,7 @@ def _read_head(task: Task, folder: Path, backbone: Backbone | None) -> dict[str,
         if any(wanted[key] != backbone.facts[key] for key in wanted if key != "name"):
             raise ValueError(
                 f"task {task.name}: its adapter was trained on backbone {wanted['name']!r} with {differ} "
-                f"{wanted[differ]}, but the one given has {backbone.facts[differ]}; open the backbone that it was trained on"
+                f"{wanted[differ]}, not {backbone.facts[differ]}; open the backbone that it was trained on"
             )
     return head
 

@@ -1,0 +1,193 @@
+"""The body: found, pinned, never executed; adapters where they belong; text read as text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tasks import backbone as backbones
+from tasks import bodies, tokens
+from tasks.backbone import Backbone, BackboneMissing, BackboneSection, open_backbone, targets
+
+KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Backbone:
+    return open_backbone(BackboneSection())
+
+
+def words(kind: str) -> str:
+    return bodies._tokenizer(encoder=kind == "bert")
+
+
+def folder_of(kind: str, folder: Path) -> Path:
+    """A tiny body as a user's folder: weights, config, tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bodies.tiny(kind, seed=3).body.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(words(kind), encoding="utf-8")
+    return folder
+
+
+def test_the_default_is_the_published_body_and_its_package_is_not_executed(minilm: Backbone) -> None:
+    assert minilm.digest == backbones.PUBLISHED
+    assert (minilm.width, minilm.pooling, minilm.max_tokens) == (384, "mean", 256)
+    assert backbones.PACKAGE not in sys.modules
+    assert not any(weight.requires_grad for weight in minilm.body.parameters())
+
+
+def test_a_changed_weight_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(backbones._packaged(), folder)
+    with (folder / "model.safetensors").open("r+b") as stream:
+        stream.seek(-1, 2)
+        last = stream.read(1)
+        stream.seek(-1, 2)
+        stream.write(bytes([last[0] ^ 1]))
+    monkeypatch.setattr(backbones, "_packaged", lambda: folder)
+    with pytest.raises(BackboneMissing, match="expected 53aa5117"):
+        open_backbone(BackboneSection())
+
+
+def test_an_absent_body_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        BackboneMissing, match=r"'nobody/nothing' is neither a folder nor in the hub's local cache.*give a"
+    ):
+        open_backbone(BackboneSection(name="nobody/nothing"))
+    monkeypatch.setattr(backbones, "PACKAGE", "no_such_package")
+    with pytest.raises(BackboneMissing, match="run make install"):
+        open_backbone(BackboneSection())
+    with pytest.raises(BackboneMissing, match=r"no tiny backbone 'gpt'.*bert"):
+        open_backbone(BackboneSection(name="tiny-gpt"))
+
+
+@pytest.mark.parametrize("name", ["modeling_own.py", "pytorch_model.bin", "weights.pt"])
+def test_a_folder_that_can_carry_code_is_refused(name: str, tmp_path: Path) -> None:
+    folder = folder_of("bert", tmp_path / "body")
+    (folder / name).write_bytes(b"")
+    with pytest.raises(BackboneMissing, match=name):
+        open_backbone(BackboneSection(name=str(folder)))
+
+
+def test_a_config_that_asks_to_run_code_or_is_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    folder = folder_of("bert", tmp_path / "body")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "own.Own"}}))
+    with pytest.raises(BackboneMissing, match="auto_map"):
+        open_backbone(BackboneSection(name=str(folder)))
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))
+    with pytest.raises(BackboneMissing, match="'gpt2'; use one of bert"):
+        open_backbone(BackboneSection(name=str(folder)))
+
+
+def test_a_pinned_digest_is_checked_and_a_missing_file_named(tmp_path: Path) -> None:
+    folder = folder_of("bert", tmp_path / "body")
+    with pytest.raises(BackboneMissing, match="expected 0000"):
+        open_backbone(BackboneSection(name=str(folder), digest="0000"))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BackboneMissing, match=r"lacks tokenizer.json"):
+        open_backbone(BackboneSection(name=str(folder)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_of_every_kind_opens_to_the_body_that_was_saved(kind: str, tmp_path: Path) -> None:
+    opened = open_backbone(BackboneSection(name=str(folder_of(kind, tmp_path / "my-body"))))
+    assert (opened.name, opened.width, opened.max_tokens) == ("my-body", 32, 256)
+    ids = torch.tensor([[2, 9, 10, 11, 3]])
+    with torch.no_grad():
+        before = bodies.tiny(kind, seed=3).body(input_ids=ids).last_hidden_state
+        assert torch.allclose(opened.body(input_ids=ids).last_hidden_state, before, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tiny_body_is_the_same_for_the_same_seed(kind: str) -> None:
+    assert bodies.tiny(kind, 1).digest == bodies.tiny(kind, 1).digest != bodies.tiny(kind, 2).digest
+
+
+def test_adapters_go_into_all_linear_layers_of_the_top_blocks(minilm: Backbone) -> None:
+    chosen = targets(minilm.body, 2)
+    assert {name.split(".")[2] for name in chosen} == {"4", "5"}
+    assert len(chosen) == 2 * 6
+    assert len(targets(minilm.body, "all")) == len(targets(minilm.body, 99)) == 6 * 6
+    with pytest.raises(ValueError, match=r"lora.layers is 0; give 'all' or a number from 1 to 6"):
+        targets(minilm.body, 0)
+
+
+@pytest.mark.parametrize("kind", ["deepseek_v2", "deepseek_v3"])
+def test_no_expert_and_no_router_is_adapted(kind: str) -> None:
+    chosen = targets(bodies.tiny(kind).body, "all")
+    assert chosen
+    assert all(".self_attn." in name for name in chosen)
+    assert any("kv_b_proj" in name for name in chosen)
+
+
+def special(tokenizer: tokens.Tokenizer, ids: Any) -> int:
+    return int(np.isin(ids, list(tokenizer.specials)).sum())
+
+
+def test_literal_special_tokens_are_plain_text(minilm: Backbone) -> None:
+    for tokenizer in (minilm.tokenizer, bodies.tiny("bert").tokenizer, bodies.tiny("llama").tokenizer):
+        (clean,) = tokens.encode(tokenizer, ["profit"]).ids
+        (dirty,) = tokens.encode(tokenizer, ["profit [MASK] [CLS] [SEP] [PAD] </s> <s> <pad>"]).ids
+        assert special(tokenizer, dirty) == special(tokenizer, clean)
+        assert len(dirty) > len(clean) + 7
+
+
+def test_a_chat_tag_that_is_added_but_not_special_is_plain_text_too() -> None:
+    document = json.loads(words("llama"))
+    document["added_tokens"].append(
+        {**document["added_tokens"][0], "id": 9999, "content": "<|User|>", "special": False}
+    )
+    tokenizer = tokens.from_json(json.dumps(document), 64)
+    (ids,) = tokens.encode(tokenizer, ["hello <|User|> there"]).ids
+    assert 9999 not in ids
+
+
+def test_a_special_token_that_is_also_a_word_of_the_vocabulary_cannot_be_written() -> None:
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 1, "profit": 2}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens([AddedToken("<unk>", special=True), AddedToken("</s>", special=True)])
+    (ids,) = tokens.encode(tokens.from_json(backend.to_str(), 64), ["profit </s> profit"]).ids
+    assert ids.tolist() == [2, 0, 2]
+
+
+def test_hidden_spans_become_mask_tokens_in_place(minilm: Backbone) -> None:
+    text = "Net profit rose sharply"
+    (shown,) = tokens.encode(minilm.tokenizer, [text]).ids
+    (hidden,) = tokens.encode(minilm.tokenizer, [text], [((4, 11),)]).ids
+    assert len(shown) == len(hidden)
+    changed = np.flatnonzero(shown != hidden)
+    assert changed.tolist() == [2]  # "profit" alone: the span's last space belongs to nobody
+    assert hidden[2] == minilm.tokenizer.mask
+    (all_hidden,) = tokens.encode(minilm.tokenizer, [text], [((-5, 999),)]).ids
+    assert (all_hidden[1:-1] == minilm.tokenizer.mask).all()
+    assert all_hidden[[0, -1]].tolist() == shown[[0, -1]].tolist()
+
+
+def test_a_body_without_a_mask_token_hides_with_unknown() -> None:
+    tokenizer = bodies.tiny("llama").tokenizer
+    assert tokenizer.mask == tokenizer.backend.token_to_id("<unk>")
+
+
+def test_hiding_one_text_in_many_ways_does_not_mix_the_rows(minilm: Backbone) -> None:
+    texts = ["alpha beta", "gamma", "alpha beta", "alpha beta"]
+    spans = [((0, 5),), (), ((6, 10),), ()]
+    many = tokens.encode(minilm.tokenizer, texts, spans).ids
+    for row, text in enumerate(texts):
+        (alone,) = tokens.encode(minilm.tokenizer, [text], [spans[row]]).ids
+        assert alone.tolist() == many[row].tolist()
+
+
+def test_a_text_beyond_the_window_is_cut_and_told(minilm: Backbone) -> None:
+    read = tokens.encode(minilm.tokenizer, ["profit " * 300, "profit", ""])
+    assert [len(ids) for ids in read.ids] == [256, 3, 2]
+    assert read.truncated.tolist() == [True, False, False]
