@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,7 +116,9 @@ def fit(
     return done
 
 
-WORKER_CPUS = 0.5  # logical: a retrain must find room beside the served replicas; threads are set by the function itself
+WORKER_CPUS = (
+    0.5  # logical: a retrain must find room beside the served replicas; threads are set by the function itself
+)
 
 
 def _environment(settings: Settings) -> None:
@@ -170,6 +173,7 @@ def _start() -> None:
 def _join(where: str) -> None:
     import ray
 
+    _require_listener(where)
     environment: dict[str, Any] = {"env_vars": _worker_environment()}
     if _is_loopback(where):
         environment["env_vars"]["PYTHONPATH"] = str(ROOT)
@@ -178,10 +182,23 @@ def _join(where: str) -> None:
     try:
         ray.init(address=where, log_to_driver=False, logging_level="warning", runtime_env=environment)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        raise ClusterUnreachable(
-            f"no Ray cluster can be joined at ASSAY_RAY_ADDRESS={where!r} ({str(error).splitlines()[0]}); "
-            "start it, give it the same RAY_AUTH_TOKEN, or unset ASSAY_RAY_ADDRESS for a local Ray"
-        ) from error
+        raise _unreachable(where, error) from error
+
+
+def _require_listener(where: str) -> None:
+    """Ask the port first: Ray itself tries for minutes."""
+    host, _, port = where.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(where, error) from error
+
+
+def _unreachable(where: str, error: Exception) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"no Ray cluster can be joined at ASSAY_RAY_ADDRESS={where!r} ({(str(error).splitlines() or [''])[0]}); "
+        "start it, give it the same RAY_AUTH_TOKEN, or unset ASSAY_RAY_ADDRESS for a local Ray"
+    )
 
 
 def _is_loopback(where: str) -> bool:

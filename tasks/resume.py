@@ -1,0 +1,62 @@
+"""What of a training job must be kept so that it can go on as if it had never been killed, and how it is taken up again."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tasks import checkpoint
+
+if TYPE_CHECKING:
+    from tasks.train import Job
+
+MARKS = ("step", "start_loss", "best_loss", "worse", "stopped")
+
+
+def keep(job: Job, step: int, metrics: dict[str, Any]) -> None:
+    """Hand a checkpoint to the world; all workers come here at the same step."""
+    with tempfile.TemporaryDirectory(prefix="assay-checkpoint-") as place:
+        folder = Path(place) if job.world.rank == 0 else None
+        if folder is not None:
+            checkpoint.write(folder, _tensors(job), {"run": job.run, "step": step, "courses": _marks(job)})
+        job.world.report(metrics, folder)
+
+
+def _marks(job: Job) -> dict[str, Any]:
+    return {name: {key: getattr(course, key) for key in MARKS} for name, course in job.courses.items()}
+
+
+def _tensors(job: Job) -> dict[str, Any]:
+    """Weights, the best ones so far, and the optimizer's memory, by name."""
+    tensors = {f"weight:{name}": weight for name, weight in job.weights.items()}
+    for name, course in job.courses.items():
+        tensors |= {f"best:{name}:{key}": value for key, value in course.best.items()}
+    for name, weight in job.weights.items():
+        tensors |= {f"adam:{key}:{name}": value for key, value in job.optimizer.state.get(weight, {}).items()}
+    return tensors
+
+
+def take_up(job: Job) -> int:
+    """Take up the newest whole checkpoint of this run; gives the step to go on from, 0 for a fresh start."""
+    found = checkpoint.read(job.world.resume(), job.run)
+    if found is None:
+        return 0
+    tensors, state = found
+    device = job.model.device
+    with torch.no_grad():
+        for name, weight in job.weights.items():
+            weight.copy_(tensors[f"weight:{name}"])
+            start = f"adam:{{}}:{name}".format
+            if start("step") in tensors:
+                memory = {key: tensors[start(key)] for key in ("exp_avg", "exp_avg_sq")}
+                moved = {key: value.to(device) for key, value in memory.items()}
+                job.optimizer.state[weight] = {"step": tensors[start("step")], **moved}
+    for name, course in job.courses.items():
+        for key in MARKS:
+            setattr(course, key, state["courses"][name][key])
+        start = f"best:{name}:"
+        course.best = {key.removeprefix(start): v.to(device) for key, v in tensors.items() if key.startswith(start)}
+    return int(state["step"])

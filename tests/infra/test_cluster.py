@@ -1,0 +1,177 @@
+"""Ray through our door: private, found by name, and gone when it is told to go."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra import cluster
+from infra.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory):
+    """One life of a local Ray in a process whose HOME and temporary folder are empty ones of its own."""
+    own = tmp_path_factory.mktemp("own")
+    temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))  # short: Ray's sockets lie in it
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "XDG_"))}
+    environment |= {"HOME": str(own / "user"), "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    (own / "user").mkdir()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "infra" / "private.py"), str(own / "assay")],
+        env=environment, cwd=own, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    return facts | {"own": own, "temporary": temporary}
+
+
+def test_nothing_is_written_outside_home_and_the_temporary_folder(life):
+    assert list((life["own"] / "user").rglob("*")) == []
+    assert sorted(path.name for path in life["own"].iterdir()) == ["assay", "user"]
+
+
+def test_a_local_ray_listens_on_loopback_alone(life):
+    assert life["listening"]
+    assert {address.removeprefix("::ffff:") for address in life["listening"]} == {"127.0.0.1"}
+
+
+def test_disconnect_leaves_no_process_and_no_session_folder(life):
+    assert life["left"] == []
+    assert [path.name for path in life["temporary"].glob("assay-*")] == []
+
+
+def test_the_token_lies_in_home_and_its_owner_alone_can_read_it(life):
+    token = life["own"] / "assay" / "ray_token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert len(token.read_text()) == 64
+
+
+def test_a_refusal_passes_through_in_its_own_words_and_is_not_tried_again(life):
+    assert life["refused"] == "train.epochs is -1; give at least 1"
+    assert life["starts"] == "x"
+
+
+def test_a_function_is_found_by_its_name_and_gives_a_dict(ray_local):
+    assert cluster.call("json.loads", '{"a": 1}') == {"a": 1}
+
+
+def test_an_error_on_a_worker_is_the_functions_own(ray_local):
+    with pytest.raises(json.JSONDecodeError, match="Expecting ':' delimiter"):
+        cluster.call("json.loads", '{"a"')
+
+
+def test_more_than_the_cluster_has_is_refused_at_once(ray_local):
+    with pytest.raises(cluster.NotEnoughMachines, match=r"asks for 4000 CPUs .* lower train.workers"):
+        cluster.call("json.loads", "{}", cpus=4000)
+
+
+def test_an_interrupt_ends_the_training_worker(ray_local, tmp_path):
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cluster.fit("tests.infra.loops.beat", {"out": str(tmp_path / "models")}, 1, 0, tmp_path, "one", interrupt)
+    pid = int((tmp_path / "pid").read_text())
+    until = time.monotonic() + 30
+    while psutil.pid_exists(pid) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not psutil.pid_exists(pid)
+
+
+def test_progress_is_told_once_a_step_and_half_a_line_is_left_for_later(tmp_path):
+    path, told = tmp_path / "progress.jsonl", []
+    progress = cluster._Progress(path)
+    progress.tell(told.append)
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    progress.tell(told.append)
+    with path.open("a") as file:
+        file.write('ep": 3}\n{"step": 2}\n{"step": 4}\n')
+    progress.tell(told.append)
+    assert [line["step"] for line in told] == [1, 2, 3, 4]
+
+
+def test_an_unreachable_cluster_is_told_with_its_cure():
+    with pytest.raises(
+        cluster.ClusterUnreachable, match=r"ASSAY_RAY_ADDRESS='127.0.0.1:1' .*refused.*unset ASSAY_RAY_ADDRESS"
+    ):
+        cluster._join("127.0.0.1:1")
+    with pytest.raises(cluster.ClusterUnreachable, match="start it"):
+        cluster._join("nowhere")
+
+
+def learn(folder: Path, workers: int = 1, on_progress=None, **settings) -> tuple[dict, dict[str, bytes]]:
+    """Train a task with text on a tiny body through Ray, or alone in this process for `workers=0`."""
+    source = Place(root=None, seed=7)
+    rows = task.get("sentiment").sources["embedded"](source)
+    folder.mkdir()
+    for side, index in (("train", np.arange(0, 240)), ("valid", np.arange(240, 304))):
+        data.save_rows(rows.take(index), folder / f"{side}.parquet")
+    config = {
+        "backbone": {"name": "tiny-bert"},
+        "lora": {"layers": 1, "rank": 2, "dropout": 0.0 if workers != 1 else 0.05, **settings.pop("lora", {})},
+        "train": {"epochs": 4, "threads": 1, "checkpoint_every": 5, "patience": 99, "learning_rate": 0.01, **settings},
+        "tasks": {
+            "sentiment": {"section": {}, **{side: str(folder / f"{side}.parquet") for side in ("train", "valid")}}
+        },
+        "out": str(folder / "models"),
+    }
+    if workers:
+        told = cluster.fit(
+            "tasks.train.fit", config, workers, 0, folder / "checkpoints", "run", on_progress or (lambda _: None)
+        )
+    else:
+        told = train.fit(config)
+    out = folder / "models"
+    return told, {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def test_a_worker_killed_after_the_first_committed_checkpoint_changes_no_byte(ray_local, tmp_path):
+    _, alone = learn(tmp_path / "alone", workers=0, lora={"dropout": 0.05})
+    snapshot = tmp_path / "ray" / "checkpoints" / "run" / "checkpoint_manager_snapshot.json"
+    killed = []
+
+    def kill_once():
+        while not killed:
+            if snapshot.exists() and "checkpoint_" in snapshot.read_text():
+                workers = [each for each in psutil.process_iter(["name", "cmdline"]) if is_ours(each)]
+                for worker in workers:
+                    worker.kill()
+                    killed.append(worker.pid)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill_once, daemon=True)
+    thread.start()
+    told, through_ray = learn(tmp_path / "ray", workers=1, epochs=4)
+    assert len(killed) == 1
+    assert told["resumed"] > 0
+    assert through_ray == alone
+
+
+def is_ours(process: psutil.Process) -> bool:
+    """Whether a process is a train worker of the Ray that these tests started; other runs may share the machine."""
+    if not "".join(process.info["cmdline"] or []).startswith("ray::RayTrainWorker"):
+        return False
+    return psutil.Process() in process.parents()
+
+
+def test_two_workers_learn_what_one_learns(ray_local, tmp_path):
+    _, one = learn(tmp_path / "one", workers=0)
+    told, two = learn(tmp_path / "two", workers=2)
+    assert told["steps"] == 60
+    assert sorted(one) == sorted(two)
+    for name in ("sentiment/adapter_model.safetensors", "sentiment/head.safetensors"):
+        first, second = safetensors.numpy.load(one[name]), safetensors.numpy.load(two[name])
+        for key, value in first.items():
+            np.testing.assert_allclose(second[key], value, atol=1e-4, rtol=0, err_msg=key)

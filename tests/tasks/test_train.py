@@ -1,0 +1,260 @@
+"""The training loop: it learns, it repeats itself, and a run that was killed ends as if it had not been."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from tasks import checkpoint, data, hybrid, model, task, train
+from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+
+LENGTH = 16
+
+
+def toy(name: str, head: Head, classical: object, **shape: object) -> Task:
+    return Task(
+        name=name, summary="", reads=("text", "table", "series"), needs=(), head=head, section=TaskSection, item=Item,
+        answer=BaseModel, sources={}, target=lambda value: [value], encode=lambda items: Inputs(np.arange(len(items))),
+        decode=lambda item, raw: {}, classical=classical, metric=Metric("none", lambda rows, raw: lambda w: 0.0), example={},
+        **shape,
+    )  # fmt: skip
+
+
+WORDS = toy("words", Head("classify", ("down", "up")), hybrid.tfidf_logistic(Head("classify", ("down", "up"))))
+NUMBERS = toy(
+    "numbers", Head("score", ("event",)), hybrid.logistic_table(Head("score", ("event",))),
+    features=(Feature("a", "g"), Feature("b", "g")), channels=("x",), length=LENGTH,
+)  # fmt: skip
+
+
+def words(rows: int, seed: int) -> Rows:
+    """The order of two words decides, which a bag of words cannot see: pairs are therefore left out of the baseline's reach."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, rows)
+    filler = np.array(["market", "share", "price", "quarter", "income"])
+    texts = []
+    for up in label:
+        first, last = ("rose", "fell") if up else ("fell", "rose")
+        noise = [" ".join(rng.choice(filler, int(rng.integers(1, 4)))) for _ in range(2)]
+        texts.append(f"{noise[0]} {first} {noise[1]} {last}")
+    return labelled(Inputs(np.arange(rows), text=tuple(texts)), label)
+
+
+def numbers(rows: int, seed: int) -> Rows:
+    """The product of two columns decides, which a scorecard cannot see."""
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(rows, 2))
+    series = rng.normal(size=(rows, 1, LENGTH))
+    return labelled(Inputs(np.arange(rows), table=table, series=series), table.prod(axis=1) > 0)
+
+
+def labelled(inputs: Inputs, label: np.ndarray) -> Rows:
+    count = len(inputs)
+    day = np.full(count, np.datetime64("2024-01-02", "us"))
+    names = np.array([f"r{i}" for i in range(count)])
+    blank = np.full(count, "", dtype=np.str_)
+    return Rows(tuple(names.tolist()), inputs, label.astype(np.float64)[:, None], day, day, names, blank)
+
+
+@dataclass
+class Shelf:
+    """A world of one that keeps checkpoints in a folder, and is killed after `deaths` of them."""
+
+    folder: Path
+    deaths: int = 10**9
+    kept: list[Path] = field(default_factory=list)
+    rank, size, device = 0, 1, "cpu"
+
+    def report(self, metrics: dict, folder: Path | None) -> None:
+        place = self.folder / f"{len(self.kept)}"
+        shutil.copytree(folder, place)
+        self.kept.append(place)
+        if len(self.kept) == self.deaths:
+            raise ProcessLookupError("killed")
+
+    def resume(self) -> list[Path]:
+        return self.kept[::-1]
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    for name, make in (("words", words), ("numbers", numbers)):
+        for side, rows, seed in (("train", 192, 1), ("valid", 64, 2)):
+            (folder / name).mkdir(exist_ok=True)
+            data.save_rows(make(rows, seed), folder / name / f"{side}.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    monkeypatch.setattr(task, "get", {"words": WORDS, "numbers": NUMBERS}.__getitem__)
+
+
+@pytest.fixture
+def make(parquet, tmp_path):
+    """A training config, with some settings changed; each call writes to a folder of its own."""
+    made = []
+
+    def config(*names: str, lora: dict | None = None, **settings: object) -> dict:
+        made.append(tmp_path / f"run{len(made)}" / "models")
+        return {
+            "backbone": {"name": "tiny-bert"},
+            "lora": {"layers": 1, "rank": 2, **(lora or {})},
+            "train": {
+                "epochs": 2, "learning_rate": 0.02, "threads": 1, "checkpoint_every": 5, "batch_size_numeric": 16, **settings,
+            },
+            "tasks": {
+                name: {"section": {}, **{side: str(parquet / name / f"{side}.parquet") for side in ("train", "valid")}}
+                for name in names or ("words", "numbers")
+            },
+            "out": str(made[-1]),
+        }  # fmt: skip
+
+    return config
+
+
+def files(config: dict) -> dict[str, bytes]:
+    out = Path(config["out"])
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def test_a_run_writes_a_model_folder_per_task_and_an_adapter_only_where_there_is_text(make):
+    config = make()
+    train.fit(config)
+    assert sorted(files(config)) == [
+        "numbers/classical.json", "numbers/head.json", "numbers/head.safetensors",
+        "words/adapter_config.json", "words/adapter_model.safetensors", "words/classical.json", "words/head.json",
+        "words/head.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others(make):
+    first, second, other = make(), make(), make(seed=8)
+    for config in (first, second, other):
+        train.fit(config)
+    assert files(first) == files(second)
+    for name in ("words/adapter_model.safetensors", "words/head.safetensors", "numbers/head.safetensors"):
+        assert files(first)[name] != files(other)[name]
+
+
+def test_the_network_learns_what_the_classical_part_cannot_and_moves_every_adapter_tensor(make):
+    config = make(epochs=8, patience=99)
+    result = train.fit(config)
+    assert result["tasks"]["numbers"]["best_loss"] < 0.7 * result["tasks"]["numbers"]["start_loss"]
+    tasks = {"words": WORDS}
+    trained = model.load(
+        open_backbone(BackboneSection(name="tiny-bert")), {"words": Path(config["out"]) / "words"}, tasks
+    )
+    fresh = model.build(
+        open_backbone(BackboneSection(name="tiny-bert")), tasks, {"words": ("text",)}, LoraSection(**config["lora"]), 7
+    )
+    started = model.parameters(fresh, "words")
+    still = [key for key, value in model.parameters(trained, "words").items() if (value == started[key]).all()]
+    assert still == []
+
+
+def test_a_killed_run_that_resumes_ends_with_the_same_bytes(make, tmp_path):
+    whole, killed = make(), make()
+    train.fit(whole)
+    for deaths in (1, 3):
+        world = Shelf(tmp_path / f"shelf{deaths}", deaths)
+        with pytest.raises(ProcessLookupError):
+            train.fit(killed, world)
+        assert not Path(killed["out"]).exists()
+        again = train.fit(killed, Shelf(tmp_path / f"again{deaths}", kept=world.kept))
+        assert again["resumed"] == 5 * deaths
+        assert files(killed) == files(whole)
+        shutil.rmtree(killed["out"])
+
+
+def test_a_broken_checkpoint_is_passed_over_for_the_one_before(make, tmp_path):
+    whole, killed = make(), make()
+    train.fit(whole)
+    world = Shelf(tmp_path / "shelf", 3)
+    with pytest.raises(ProcessLookupError):
+        train.fit(killed, world)
+    (world.kept[2] / checkpoint.MANIFEST).unlink()
+    tensors = world.kept[1] / checkpoint.TENSORS
+    flipped = bytearray(tensors.read_bytes())
+    flipped[-1] ^= 1
+    tensors.write_bytes(flipped)
+    again = train.fit(killed, Shelf(tmp_path / "again", kept=world.kept))
+    assert again["resumed"] == 5
+    assert files(killed) == files(whole)
+
+
+def test_a_checkpoint_of_another_recipe_is_not_taken_up(make, tmp_path):
+    world = Shelf(tmp_path / "shelf", 2)
+    with pytest.raises(ProcessLookupError):
+        train.fit(make(), world)
+    assert train.fit(make(learning_rate=0.01), Shelf(tmp_path / "again", kept=world.kept))["resumed"] == 0
+
+
+def test_a_task_learns_the_same_alone_as_in_company(make):
+    company, alone = make(lora={"dropout": 0.0}), make("words", lora={"dropout": 0.0})
+    train.fit(company)
+    train.fit(alone)
+    assert {key: value for key, value in files(company).items() if key.startswith("words/")} == files(alone)
+
+
+def test_a_task_stops_when_nothing_gets_better_and_keeps_its_best_weights(make):
+    config = make("numbers", epochs=30, learning_rate=0.3, patience=2)
+    told = train.fit(config)["tasks"]["numbers"]
+    assert told["stopped_early"]
+    assert told["epochs"] < 30
+    valid = data.load_rows(config["tasks"]["numbers"]["valid"])
+    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    raw = model.raw(kept, "numbers", valid.inputs)
+    sign = 2 * valid.target - 1
+    assert np.log1p(np.exp(-sign * raw)).mean() == pytest.approx(told["best_loss"], abs=1e-5)
+
+
+def test_tasks_that_share_an_adapter_are_saved_with_the_same_one(make, monkeypatch):
+    second = dataclasses.replace(WORDS, name="again")
+    monkeypatch.setattr(task, "get", {"words": WORDS, "again": second}.__getitem__)
+    config = make("words", lora={"mode": "shared"})
+    config["tasks"]["again"] = config["tasks"]["words"]
+    train.fit(config)
+    assert files(config)["words/adapter_model.safetensors"] == files(config)["again/adapter_model.safetensors"]
+
+
+def test_without_text_no_backbone_is_opened(make):
+    config = make("numbers")
+    config["backbone"] = {"name": "there-is-no-such-body"}
+    assert train.fit(config)["steps"] > 0
+
+
+def test_progress_is_written_as_lines_with_rate_and_time_left(make):
+    config = make("numbers")
+    steps = train.fit(config)["steps"]
+    lines = [json.loads(line) for line in (Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == lines[-1]["steps"] == steps
+    assert lines[-1]["left_s"] == 0.0
+    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "left_s"}
+
+
+def test_a_loss_that_is_not_a_number_is_refused_with_the_cure(make):
+    with pytest.raises(ValueError, match=r"task numbers: the loss .* is (nan|inf) .* lower train.learning_rate"):
+        train.fit(make("numbers", learning_rate=1e30, clip=1e30))
+
+
+def test_what_cannot_be_trained_is_refused_in_a_sentence(make, parquet, tmp_path):
+    empty = make("words")
+    empty["tasks"] = {}
+    with pytest.raises(ValueError, match="there is no task to train; name one"):
+        train.fit(empty)
+    bare = make("words")
+    rows = words(4, 1)
+    data.save_rows(rows.take(np.array([], dtype=np.int64)), tmp_path / "none.parquet")
+    bare["tasks"]["words"]["valid"] = str(tmp_path / "none.parquet")
+    with pytest.raises(ValueError, match="task words: 192 train and 0 valid rows; both must hold at least one"):
+        train.fit(bare)
