@@ -19,7 +19,7 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
-def emit(document: Mapping[str, Any]) -> None:
+def emit(document: Any) -> None:
     """The one JSON document of a command, on stdout."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
     sys.stdout.flush()

@@ -123,7 +123,8 @@ def _step(function: Any, name: str, **options: Any) -> Any:
 def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
     """Read, check, split and write one task's rows; gives its data card."""
     section = plan.tasks[name].model_dump(mode="json")
-    card = data.prepare(name, section, plan.section("data"), plan.train.seed, str(folder / "data" / name))
+    splits, out = plan.section("validate_")["splits"], str(folder / "data" / name)
+    card = data.prepare(name, section, plan.section("data"), plan.train.seed, out, splits)
     create_table_artifact(
         key=f"data-{name}",
         description=f"Data of {name}",

@@ -13,31 +13,29 @@ from typing import Any
 from flows import client, console, prefect_server, recipe, schedule
 from infra import cluster
 from infra.settings import Settings
-from tasks import task as contract
 
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
-    recipe.load(recipe_path)
+    backbone = recipe.load(recipe_path).section("backbone")
     settings = _claim_ports()
     with _terminate_as_interrupt(), prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
         from flows.learn import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings), schedule.running(recipe_path, [], cluster.address()):
-            addresses = {"prefect": server.url.removesuffix("/api"), **_addresses(settings)}
-            _show(document, addresses, as_json)
+        with _serving(settings, backbone) as addresses, schedule.running(recipe_path, [], cluster.address()):
+            _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
             _questions(settings) if once else _wait()
     return 0
 
 
 def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
-    recipe.load(recipe_path, overrides)
+    backbone = recipe.load(recipe_path, overrides).section("backbone")
     settings = _claim_ports()
-    with _terminate_as_interrupt(), _ray(settings), _serving(settings):
-        _show(None, _addresses(settings), as_json=False)
+    with _terminate_as_interrupt(), _ray(settings), _serving(settings, backbone) as addresses:
+        _show(None, addresses, as_json=False)
         _wait()
     return 0
 
@@ -60,12 +58,11 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings) -> Iterator[None]:
+def _serving(settings: Settings, backbone: dict[str, Any]) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        release.deploy(settings)
-        yield
+        yield release.deploy(settings, backbone=backbone)
     finally:
         release.stop()
 
@@ -84,16 +81,6 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _addresses(settings: Settings) -> dict[str, str]:
-    base = f"http://127.0.0.1:{settings.port}"
-    return {
-        "endpoints": base,
-        "docs": f"{base}/docs",
-        "metrics": f"{base}/metrics",
-        "token": str(settings.root / "token"),
-    }
-
-
 def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: bool) -> None:
     if document is not None and as_json:
         console.emit({**document, "addresses": addresses})
@@ -105,18 +92,26 @@ def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: b
 
 def _questions(settings: Settings) -> None:
     """One question to every endpoint, and its answer as it came."""
-    tasks = contract.find()
-    asked: list[tuple[str, str, Any]] = [
-        ("GET", path, None) for path in ("/healthz", "/readyz", "/v1/tasks", "/v1/release")
-    ]
-    asked += [("POST", f"/v1/tasks/{name}", dict(found.example)) for name, found in tasks.items()]
-    asked.append(("POST", "/v1/analyze", {"text": tasks["sentiment"].example["text"]}))
-    for method, path, body in asked:
+
+    def tell(method: str, path: str, body: Any = None) -> Any:
+        answer = client.request(settings, method, path, body)
         console.say(f"\n{method} {path}")
-        console.emit(client.request(settings, method, path, body))
+        console.emit(answer) if not isinstance(answer, str) else console.say(answer)
+        return answer
+
+    for path in ("/healthz", "/readyz", "/v1/release"):
+        tell("GET", path)
+    served = client.request(settings, "GET", "/v1/tasks")
+    console.say("\nGET /v1/tasks")
+    console.emit([{key: row[key] for key in ("task", "version", "since", "reads", "needs")} for row in served])
+    for row in served:
+        tell("POST", f"/v1/tasks/{row['task']}", row["example"])
+    text = next((row["example"]["text"] for row in served if row["needs"] == ["text"]), None)
+    if text is not None:
+        tell("POST", "/v1/analyze", {"text": text})
+    figures = client.request(settings, "GET", "/metrics").splitlines()
     console.say("\nGET /metrics")
-    lines = client.request(settings, "GET", "/metrics").splitlines()
-    console.say("\n".join(line for line in lines if line.startswith("assay_"))[:1500])
+    console.say("\n".join(line for line in figures if line.startswith("assay_"))[:1500])
 
 
 def _wait() -> None:

@@ -57,7 +57,9 @@ def test_a_taken_port_is_told_with_the_variable_that_moves_it(tmp_path: Path) ->
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        result = assay(tmp_path, "up", "flows/recipes/demo.toml", ASSAY_PORT=str(taken.getsockname()[1]), ASSAY_PREFECT_PORT="0")
+        result = assay(
+            tmp_path, "up", "flows/recipes/demo.toml", ASSAY_PORT=str(taken.getsockname()[1]), ASSAY_PREFECT_PORT="0"
+        )
     assert result.returncode == 2
     assert "ASSAY_PORT" in result.stderr
     assert "Traceback" not in result.stderr

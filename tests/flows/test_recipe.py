@@ -57,7 +57,9 @@ def test_an_override_takes_toml_values_and_plain_strings() -> None:
         ("latin.toml", b'[backbone]\nname = "\xe9"\n', "is not UTF-8 at byte"),
     ],
 )
-def test_an_unreadable_recipe_is_refused_in_one_sentence(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+def test_an_unreadable_recipe_is_refused_in_one_sentence(
+    tmp_path: Path, name: str, content: bytes | None, sentence: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

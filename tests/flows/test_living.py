@@ -1,0 +1,86 @@
+"""The whole loop in one process tree, as `make run` starts it. The last test ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import psutil
+
+from tests.flows.conftest import Living, until  # type: ignore[import-not-found]
+
+
+def test_a_seventh_folder_trains_registers_and_is_judged_beside_its_baseline(living: Living) -> None:
+    row = living.document["tasks"]["urgency"]
+    assert row["version"] == "urgency@1"
+    assert row["metric"] == "accuracy"
+    assert row["baseline"]["name"]
+    assert len(row["ci95"]) == len(row["lift_ci95"]) == 2
+
+
+def test_the_seventh_folder_answers_with_its_own_schema(living: Living) -> None:
+    answer = living.post("/v1/tasks/urgency", {"text": "Please pay Aldora right now."})
+    assert answer["version"] == "urgency@1"
+    assert answer["answer"]["label"] in {"calm", "urgent"}
+    assert "/v1/tasks/urgency" in living.get("/openapi.json")["paths"]
+    assert "urgency" in living.post("/v1/analyze", {"text": "Please pay at once."})["answered"]
+
+
+def test_the_seventh_folder_is_explained(living: Living) -> None:
+    folder = living.state / "runs" / living.document["run"] / "reports" / "urgency"
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert "urgency" in json.dumps(report)
+
+
+def test_every_step_is_a_task_run_with_artifacts(living: Living) -> None:
+    runs = living.prefect("/task_runs/filter", {"limit": 200})
+    names = {run["name"].rsplit("-", 1)[0] for run in runs} | {run["name"] for run in runs}
+    for step in ("data: urgency", "train", "validate", "explain: urgency", "register: urgency", "approve: urgency@1"):
+        assert any(name.startswith(step) for name in names), (step, sorted(names))
+    keys = {row["key"] for row in living.prefect("/artifacts/filter", {"limit": 200})}
+    assert {"metrics", "data-urgency", "report-urgency", "training", "approvals"} <= keys
+
+
+def test_the_cron_line_of_the_recipe_fires_and_the_run_trains_and_ends(living: Living) -> None:
+    def scheduled() -> list[dict[str, Any]]:
+        body = {
+            "flow_runs": {
+                "deployment_id": {"is_null_": False},
+                "state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}},
+            }
+        }
+        found: list[dict[str, Any]] = living.prefect("/flow_runs/filter", body)
+        return [run for run in found if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
+
+    run = until(240, scheduled)[0]
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    assert run["auto_scheduled"]
+    assert len(list((living.state / "runs").glob("*/models/urgency"))) >= 2
+
+
+def test_every_socket_of_every_process_listens_on_loopback(living: Living) -> None:
+    tree = [psutil.Process(living.process.pid), *psutil.Process(living.process.pid).children(recursive=True)]
+    listening = [
+        (process.name(), row.laddr.ip, row.laddr.port)
+        for process in tree
+        for row in process.net_connections("inet")
+        if row.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert not [row for row in listening if row[1] not in {"127.0.0.1", "::1"}]
+
+
+def test_nothing_is_written_into_the_users_home(living: Living) -> None:
+    assert [str(path) for path in living.user_home.rglob("*")] == []
+
+
+def test_terminate_ends_everything_and_leaves_no_process_behind(living: Living) -> None:
+    children = psutil.Process(living.process.pid).children(recursive=True)
+    os.kill(living.process.pid, signal.SIGTERM)
+    living.process.wait(120)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not [process.cmdline() for process in alive]
+    assert living.process.returncode == 130
