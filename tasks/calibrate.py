@@ -25,7 +25,6 @@ class Calibration:
     """What one version knows about its own errors.
 
     temperature  logits are divided by it; for `regress` the predicted deviation is multiplied by it
-    thresholds   per label of `multilabel`: the probability of the best F1 on validation rows, else empty
     conformal    the score that 90 % of validation rows stay below: 1 - p(truth), or |error| / deviation for `regress`
     mean, scale, limit   of the hidden state; a row farther than `limit` is out of distribution; empty and None where
                  there is no hidden state, or too few rows
@@ -33,7 +32,6 @@ class Calibration:
     """
 
     temperature: float = 1.0
-    thresholds: tuple[float, ...] = ()
     conformal: float = 1.0
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
@@ -89,7 +87,6 @@ def fit(head: Head, raw: FloatArray, target: FloatArray, hidden: FloatArray | No
     mean, scale, limit = _distance(hidden)
     return Calibration(
         temperature=first.temperature,
-        thresholds=_thresholds(even, target) if head.kind == "multilabel" else (),
         conformal=_conformal(head, even, target),
         mean=mean,
         scale=scale,
@@ -146,21 +143,6 @@ def _quantile(scores: FloatArray, level: float, bounded: bool) -> float:
     if rank > len(scores):
         return 1.0 if bounded else float(scores.max(initial=0.0)) * 2
     return float(np.sort(scores)[rank - 1])
-
-
-def _thresholds(raw: FloatArray, target: FloatArray) -> tuple[float, ...]:
-    """Per label the probability of the best F1; one half where fewer than 20 rows hold the label: too few to choose."""
-    found = []
-    for label in range(raw.shape[1]):
-        chance, truth = 0.5 * (1 + np.tanh(raw[:, label] / 2)), target[:, label] > 0.5
-        if truth.sum() < 20:
-            found.append(0.5)
-            continue
-        order = np.argsort(-chance, kind="stable")
-        hits = np.cumsum(truth[order])
-        score = 2 * hits / (np.arange(1, len(hits) + 1) + truth.sum())
-        found.append(float(np.clip(chance[order][int(score.argmax())], 0.05, 0.95)))
-    return tuple(found)
 
 
 def _distance(hidden: FloatArray | None) -> tuple[tuple[float, ...], tuple[float, ...], float | None]:

@@ -23,11 +23,10 @@ Source = Callable[[Place], Rows]
 
 
 class DataSection(Section):
-    """`[data]`: where public sets lie (a place, left out of digests), day of knowledge, seed of rows and splits."""
+    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge."""
 
     root: str | None = None
     as_of: datetime | None = None
-    seed: int = 7
 
 
 def about(licence: str, synthetic: bool = False) -> Callable[[Source], Source]:
@@ -65,7 +64,7 @@ def prepare(
     divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, seed)
     dropped["purged"] = len(unique) - len(divided)
     check_labels(task, divided)
-    card = _card(task, divided, facts) | {"source": section.source, "dropped": dropped, "seed": seed}
+    card = _card(task, divided, facts) | {"dropped": dropped, "seed": seed}
     card["as_of"] = None if data.as_of is None else data.as_of.isoformat()
     _write(divided, card, Path(out))
     return card
@@ -84,19 +83,22 @@ def _read(
             )
         function = task.sources[source]
         facts = getattr(function, "about", {"licence": "see the task's card", "synthetic": False})
-        return function(place), dict(facts)
+        return function(place), {"source": source, **facts}
+    path = _path(task, source, place.root)
+    facts = {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
+    return read_file(task, path, columns), facts
+
+
+def _path(task: Task, source: str, root: Path | None) -> str:
+    """Where a user's file lies: as given, or under data.root where that is set. Addresses pass."""
+    if "://" in source:
+        return source
     if not Path(source).suffix and "/" not in source:
         raise DataError(
             f"tasks.{task.name}.source = {source!r} is no source of this task: take one of "
             f"{', '.join(sorted(task.sources))}, or the path of a .csv, .jsonl or .parquet file"
         )
-    where = Path(source).expanduser() if "://" not in source else Path(source)
-    if place.root is not None and not where.is_absolute() and "://" not in source:
-        where = place.root / where
-    return read_file(task, source if "://" in source else str(where), columns), {
-        "licence": "the user's own",
-        "synthetic": False,
-    }
+    return str((root or Path()) / Path(source).expanduser())
 
 
 def fingerprint(rows: Rows) -> str:

@@ -120,15 +120,6 @@ def test_an_answer_names_probability_set_and_interval_where_they_exist() -> None
     assert (number["probability"], number["set"]) == (None, None)
 
 
-def test_a_threshold_is_learned_only_where_enough_rows_hold_the_label() -> None:
-    random = np.random.default_rng(8)
-    truth = (random.random((600, 2)) < [0.2, 0.01]).astype(np.float64)
-    raw = 3 * truth - 3.5 + random.normal(size=truth.shape)  # best cut well below one half
-    fitted = fit(LABELS, raw, truth)
-    assert fitted.thresholds[0] < 0.45
-    assert fitted.thresholds[1] == 0.5
-
-
 def test_probabilities_of_extreme_numbers_are_finite_and_sum_to_one() -> None:
     huge = np.array([[1e4, -1e4, 0.0]])
     assert probability(CLASSES, huge).tolist() == [[1.0, 0.0, 0.0]]
