@@ -47,4 +47,5 @@ _SHORT = re.compile(
 )
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(clean)]
+Notes = Annotated[str | None, Field(max_length=20_000), AfterValidator(lambda text: text and clean(text))]
 LongText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(clean)]

@@ -14,7 +14,7 @@ from tasks.data import about
 from tasks.files import UNDATED, DataError
 from tasks.risk import features, german, scorecard
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
-from tasks.text import Text
+from tasks.text import Notes
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()
@@ -54,7 +54,7 @@ class RiskItem(Item):
     job: Literal["unskilled", "skilled", "management"]
     dependents: Annotated[int, Field(ge=0, le=20)]
     telephone: Literal["none", "registered"]
-    notes: Text | None = None
+    notes: Notes = None
 
 
 class Reason(BaseModel):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from tasks import task
+from tasks import data, task
 from tasks.risk import features, german, scorecard
 from tasks.risk import task as risk
 from tasks.task import Place, Rows
@@ -138,6 +138,23 @@ def test_the_baseline_is_as_good_as_is_known(rows: Rows) -> None:
         raw = kind.classical.raw(kind.classical.fit(train.inputs, train.target), held.inputs)
         aucs.append(kind.metric.score(held, raw)(np.ones(len(held))))
     assert 0.75 < np.mean(aucs) < 0.84  # one-hot logistic regression has .79, published ensembles about .80
+
+
+def test_a_user_file_with_notes_is_read(tmp_path: Path) -> None:
+    kind = task.get("risk")
+    names = [*kind.example, "notes", "went_bad"]
+    lines = [",".join(names)]
+    for number in range(60):
+        values = {**kind.example, "age": 20 + number, "notes": str(number), "went_bad": "bad" if number % 3 else "good"}
+        lines.append(",".join(str(values[name]) for name in names))
+    file = tmp_path / "applicants.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    section = {"source": str(file), "columns": {"target": "went_bad"}}
+    card = data.prepare("risk", section, {}, 7, str(tmp_path / "out"))
+    assert sum(card["rows"].values()) == 60
+    held = data.load_rows(tmp_path / "out" / "train.parquet").inputs.text
+    assert held is not None
+    assert held[0].split()[-1].isdigit()
 
 
 def test_a_label_in_the_file_s_own_code_is_refused_rather_than_guessed() -> None:
