@@ -61,6 +61,18 @@ def replica_environment() -> dict[str, str]:
     }
 
 
+def keep_to_loopback() -> None:
+    """Call in a replica before Serve opens its gRPC port, which it binds to every interface and has no setting for."""
+    from ray.serve._private import replica
+
+    bind = replica.add_port_to_grpc_server
+
+    def bind_here(server: object, address: str) -> int:
+        return int(bind(server, address.replace("[::]", HOST)))
+
+    replica.add_port_to_grpc_server = bind_here
+
+
 def sockets_folder(address: str) -> Path:
     """The folder of HAProxy's sockets in the system's temporary folder, for the Ray at an address."""
     name = hashlib.sha256(f"{os.getuid()} {address}".encode()).hexdigest()[:12]

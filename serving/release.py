@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import registry
 from infra import cluster
 from infra.settings import Settings, token
 from serving import ingress
-from serving.loading import NotServable, Places
+from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
 
 APPLICATION = "assay"
@@ -28,32 +29,32 @@ def deploy(
     folder. Where Serve runs already, the release is swapped: the old one answers until the new one is ready.
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
-    plan = _plan(settings, versions)
     token(settings)
+    places = _places(settings, backbone)
+    plan = _plan(places, versions)
     if not _running():
         _start(settings)
-    return _run(settings, plan, backbone)
+    return _run(settings, plan, places)
 
 
 def redeploy(
     settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
-    """Swap the release of a running deployment. Raises NotServable where nothing is deployed."""
+    """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
     if not _running():
         raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
-    return _run(settings, _plan(settings, versions), backbone)
+    return deploy(settings, versions, backbone)
 
 
 def stop() -> None:
     """End Serve with its replicas and HAProxy, after what was answered is logged. Does nothing where none runs."""
     import ray
-    from ray import serve
 
     if not ray.is_initialized():
         return
     folder = ingress.sockets_folder(cluster.address())
     if _running():
-        serve.shutdown()
+        _serve().shutdown()
     ingress.remove(folder)
 
 
@@ -64,17 +65,36 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
 
 
-def _plan(settings: Settings, versions: Mapping[str, str] | None) -> dict[str, Any]:
-    """The release as it is recorded: its number, digest, time and versions."""
-    book = registry.open_registry(settings.database, settings.artifacts)
+def _places(settings: Settings, backbone: Mapping[str, Any] | None) -> Places:
+    return Places(
+        database_url=settings.database,
+        artifacts_url=settings.artifacts,
+        cache=str(settings.root / "cache" / "served"),
+        token_file=str(settings.root / "token"),
+        backbone=dict(backbone) if backbone else None,
+    )
+
+
+def _plan(places: Places, versions: Mapping[str, str] | None) -> dict[str, Any]:
+    """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
+    book = registry.open_registry(places.database_url, places.artifacts_url)
     try:
         wanted = dict(versions or {name: each.ref for name, each in registry.champions(book).items()})
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
+        fetch(book, {"versions": {name: {"version": ref} for name, ref in wanted.items()}}, places)
         record = registry.release(book, list(wanted.values()), by="serving")
     finally:
         registry.close(book)
     return dataclasses.asdict(record)
+
+
+def _serve() -> Any:
+    """Ray Serve, quiet about what went well."""
+    from ray import serve
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    return serve
 
 
 def _running() -> bool:
@@ -88,7 +108,7 @@ def _running() -> bool:
 
 
 def _start(settings: Settings) -> None:
-    from ray import serve
+    serve = _serve()
 
     port = ingress.claim(settings.port)
     folder = ingress.make(ingress.sockets_folder(cluster.address()))
@@ -104,16 +124,8 @@ def _start(settings: Settings) -> None:
         raise
 
 
-def _run(settings: Settings, plan: dict[str, Any], backbone: Mapping[str, Any] | None) -> dict[str, str]:
-    from ray import serve
-
-    places = Places(
-        database_url=settings.database,
-        artifacts_url=settings.artifacts,
-        cache=str(settings.root / "cache" / "served"),
-        token_file=str(settings.root / "token"),
-        backbone=dict(backbone) if backbone else None,
-    )
+def _run(settings: Settings, plan: dict[str, Any], places: Places) -> dict[str, str]:
+    serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(Replica),
         name="endpoints",
@@ -121,6 +133,7 @@ def _run(settings: Settings, plan: dict[str, Any], backbone: Mapping[str, Any] |
         max_surge_percent=100,  # the new replica answers before the old one is stopped
         max_ongoing_requests=MOST_ONGOING,
         max_queued_requests=MOST_ONGOING,
+        max_constructor_retry_count=1,  # a release that does not load is told at once; the old one goes on
         graceful_shutdown_timeout_s=10,
         ray_actor_options={
             "num_cpus": REPLICA_CPUS,
@@ -137,7 +150,7 @@ def _run(settings: Settings, plan: dict[str, Any], backbone: Mapping[str, Any] |
 
 def _reason(error: RuntimeError) -> str:
     """The sentence that the replica ended with, out of Serve's report of it."""
-    from ray import serve
+    serve = _serve()
 
     status = serve.status().applications.get(APPLICATION)
     told = [deployment.message for deployment in status.deployments.values()] if status else []

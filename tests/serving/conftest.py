@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 import registry
 from infra.settings import Settings, token
 from serving import app, decisions, loading
-from serving.loading import Places
+from serving.places import Places
 from tasks import bodies, calibrate, digest, model, task
 from tasks.backbone import LoraSection
 from tasks.task import Place, Rows

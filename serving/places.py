@@ -1,0 +1,66 @@
+"""Where a replica finds what it serves, and each version's files. Light: the process that deploys imports it too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import registry
+
+NEEDED = {
+    "head.json": "so nothing can be loaded",
+    "calibration.json": "so its probabilities mean nothing",
+}
+
+
+class NotServable(ValueError):
+    """A release cannot be served; the sentence says what it lacks."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Databases and folders by name. `backbone` is the recipe's section, for a body that lies in a folder."""
+
+    database_url: str
+    artifacts_url: str
+    cache: str
+    token_file: str
+    threads: int = 1
+    backbone: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A version and its verified files on this machine."""
+
+    version: registry.Version
+    folder: Path
+
+
+def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> list[Fetched]:
+    """Bring the files of what a release record names, by task. Each digest is checked before a file is parsed.
+
+    Raises NotServable for a version that may not answer or lacks a file, and what the registry raises.
+    """
+    return [_fetch(book, str(row["version"]), places) for _, row in sorted(plan["versions"].items())]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON document of a version's folder."""
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def _fetch(book: registry.Registry, ref: str, places: Places) -> Fetched:
+    version = registry.show(book, ref)
+    if version.status in {"refused", "rejected"}:
+        raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
+    to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
+    folder = Path(registry.fetch(book, version, to)["model"])
+    for name, what in NEEDED.items():
+        if not (folder / name).is_file():
+            raise NotServable(f"{ref} has no {name}, {what}; retrain the task")
+    return Fetched(version, folder)
