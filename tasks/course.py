@@ -105,8 +105,8 @@ def enrol(
 ) -> Course:
     """Fit the classical part, give the task its frame, and lay out its steps.
 
-    The offset of the train rows is cross-fitted, so that the net sees what the classical part leaves over on rows that it
-    has not seen; the part that stays, and that the valid rows meet, is fitted on all train rows.
+    The offset of the train rows is cross-fitted, so that the net sees what the classical part leaves over on rows that
+    it has not seen; the part that stays, and that the valid rows meet, is fitted on all train rows.
     """
     classical = net.tasks[name].classical
     rows, valid = sides

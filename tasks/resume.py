@@ -1,4 +1,4 @@
-"""What of a training job must be kept so that it can go on as if it had never been killed, and how it is taken up again."""
+"""What of a training job is kept so that it can go on as if it had never been killed, and how it is taken up again."""
 
 from __future__ import annotations
 
@@ -49,11 +49,10 @@ def take_up(job: Job) -> int:
     with torch.no_grad():
         for name, weight in job.weights.items():
             weight.copy_(tensors[f"weight:{name}"])
-            start = f"adam:{{}}:{name}".format
-            if start("step") in tensors:
-                memory = {key: tensors[start(key)] for key in ("exp_avg", "exp_avg_sq")}
-                moved = {key: value.to(device) for key, value in memory.items()}
-                job.optimizer.state[weight] = {"step": tensors[start("step")], **moved}
+            if f"adam:step:{name}" in tensors:
+                memory = {key: tensors[f"adam:{key}:{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                moved = {key: value if key == "step" else value.to(device) for key, value in memory.items()}
+                job.optimizer.state[weight] = moved  # AdamW keeps its count on the CPU
     for name, course in job.courses.items():
         for key in MARKS:
             setattr(course, key, state["courses"][name][key])

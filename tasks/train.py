@@ -53,8 +53,8 @@ class TrainSection(Section):
 class World(Protocol):
     """Where a worker stands among its equals.
 
-    report(metrics, folder) is called by all of them at the same steps, with a folder by rank 0 only, and returns once the
-    folder's content is kept; resume() gives the checkpoint folders that were kept, the newest first.
+    report(metrics, folder) is called by all of them at the same steps, with a folder by rank 0 only, and returns once
+    the folder's content is kept; resume() gives the checkpoint folders that were kept, the newest first.
     """
 
     @property
@@ -100,8 +100,8 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     """Learn every task of `config`; rank 0 writes one model folder per task under `config["out"]`.
 
     config: {"backbone", "lora", "train": sections of the recipe, "tasks": {name: {"section", "train", "valid"}}, "out"}
-    with paths of Parquet files. Gives {"steps", "seconds", "resumed", "tasks": {name: {...}}}; a line of progress goes to
-    progress.jsonl beside `out`. Raises ValueError where a section, a file or the backbone cannot be used.
+    with paths of Parquet files. Gives {"steps", "seconds", "resumed", "tasks": {name: {...}}}; lines of progress go
+    to progress.jsonl beside `out`. Raises ValueError where a section, a file or the backbone cannot be used.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 

@@ -8,14 +8,18 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import safetensors.numpy
 
 from infra import cluster
-from infra.settings import Settings
+from tasks import data, task, train
+from tasks.task import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 
