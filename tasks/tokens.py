@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from tasks.task import IntArray, Span
 
+# What each family pads with; where it has no such token, what ends a text.
+PADS = (
+    *("[PAD]", "<pad>", "<|finetune_right_pad_id|>", "<｜▁pad▁｜>"),
+    *("<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>"),
+)
+
 
 @dataclass(frozen=True)
 class Tokenizer:
@@ -48,7 +54,7 @@ def from_json(text: str, max_tokens: int) -> Tokenizer:
     backend.enable_truncation(max_tokens)
     ids = {added["content"]: int(added["id"]) for added in document.get("added_tokens", [])}
     unknown = _first(ids, backend, ("[UNK]", "<unk>"))
-    pad = _first(ids, backend, ("[PAD]", "<pad>", "<|endoftext|>", "</s>"))
+    pad = _first(ids, backend, PADS)
     mask = _first(ids, backend, ("[MASK]", "<mask>"))
     pad = 0 if pad is None else pad
     fill = mask if mask is not None else unknown if unknown is not None else pad
@@ -66,6 +72,11 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], hidden: Sequence[Sequence
         first.setdefault(text, len(first))
     backend = tokenizer.backend
     read = backend.encode_batch if hidden is not None else backend.encode_batch_fast
+    try:
+        "".join(first).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a text holds {half!r}, half of a character; send valid Unicode") from error
     encodings = read(list(first)) if first else []
     plain = [_ids(tokenizer, encoding) for encoding in encodings]
     cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=np.bool_)
@@ -86,6 +97,8 @@ def _first(ids: dict[str, int], backend: Any, names: Sequence[str]) -> int | Non
 
 
 def _ids(tokenizer: Tokenizer, encoding: Any) -> IntArray:
+    if not encoding.ids:  # an empty text where the family adds no token of its own
+        return np.array([tokenizer.pad], dtype=np.int64)
     ids = np.array(encoding.ids, dtype=np.int64)
     content = np.array(encoding.special_tokens_mask, dtype=np.bool_) == 0
     smuggled = content & np.isin(ids, list(tokenizer.specials))
@@ -96,6 +109,8 @@ def _ids(tokenizer: Tokenizer, encoding: Any) -> IntArray:
 
 def _spread(text: str, encoding: Any) -> NDArray[np.int64]:
     """(tokens, 2) character offsets; special tokens have an empty range."""
+    if not encoding.ids:
+        return np.zeros((1, 2), dtype=np.int64)
     offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     offsets[np.array(encoding.special_tokens_mask, dtype=np.bool_)] = 0
     return np.minimum(offsets, len(text))

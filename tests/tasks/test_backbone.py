@@ -191,3 +191,30 @@ def test_a_text_beyond_the_window_is_cut_and_told(minilm: Backbone) -> None:
     read = tokens.encode(minilm.tokenizer, ["profit " * 300, "profit", ""])
     assert [len(ids) for ids in read.ids] == [256, 3, 2]
     assert read.truncated.tolist() == [True, False, False]
+
+
+def test_an_empty_text_is_one_token_even_where_the_family_adds_none() -> None:
+    document = json.loads(words("llama"))
+    document["post_processor"] = None
+    tokenizer = tokens.from_json(json.dumps(document), 64)
+    assert [ids.tolist() for ids in tokens.encode(tokenizer, ["", "1"], [((0, 9),), ()]).ids] == [
+        [tokenizer.pad],
+        [tokenizer.backend.token_to_id("1")],
+    ]
+
+
+def test_half_a_character_is_refused_with_a_sentence(minilm: Backbone) -> None:
+    with pytest.raises(ValueError, match="half of a character; send valid Unicode"):
+        tokens.encode(minilm.tokenizer, ["profit \ud800"])
+
+
+def test_a_body_in_the_hubs_local_cache_opens_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    kept = tmp_path / "models--some--body"
+    folder_of("llama", kept / "snapshots" / ("0" * 40))
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    opened = open_backbone(BackboneSection(name="some/body"))
+    assert (opened.name, opened.pooling) == ("some/body", "last")
