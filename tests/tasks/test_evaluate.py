@@ -133,6 +133,15 @@ def test_a_model_that_gives_no_numbers_is_refused_and_its_row_is_still_json(valu
     json.dumps(row, allow_nan=False)
 
 
+def test_the_classical_model_is_calibrated_too_before_it_is_compared() -> None:
+    found = measured(good)
+    boast = {
+        name: part | {BASELINE: 9 * part[BASELINE]} for name, part in (("valid", found.valid), ("test", found.test))
+    }
+    _, row = judge(TOY, VALID, TEST, dataclasses.replace(found, **boast), HOW)
+    assert row["calibration"]["baseline_ece"] < 0.1
+
+
 def test_the_same_judgement_twice_is_the_same_document() -> None:
     assert judge(TOY, VALID, TEST, measured(good), HOW) == judge(TOY, VALID, TEST, measured(good), HOW)
 
