@@ -81,10 +81,11 @@ def test_rolling_back_passes_over_a_version_that_was_rejected_since(registry, ch
     assert reg.rollback(registry, "risk").number == 1
 
 
-@pytest.mark.parametrize("alias", ["", "7", "Champion", "a/b", "x" * 65])
-def test_an_alias_has_a_plain_name(registry, register, alias) -> None:
-    with pytest.raises(reg.RegistryError, match="is no alias"):
-        reg.promote(registry, register().ref, alias)
+def test_an_alias_has_a_plain_name(registry, register) -> None:
+    version = register()
+    for alias in ("", "7", "Champion", "a/b", "x" * 65):
+        with pytest.raises(reg.RegistryError, match="is no alias"):
+            reg.promote(registry, version.ref, alias)
 
 
 def test_as_of_tells_who_answered_then_since_when_and_by_whose_leave(registry, champion) -> None:

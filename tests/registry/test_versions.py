@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -39,41 +40,40 @@ def test_a_version_is_shown_by_number_and_by_alias(registry, register, champion)
     assert reg.show(registry, "risk@1").aliases == ("champion",)
 
 
-@pytest.mark.parametrize(
-    ("ref", "words"),
-    [
-        ("risk@9", "there are risk@1 to risk@1 and no alias yet"),
-        ("risk@champion", "there is no version 'risk@champion'"),
-        ("volatility@1", "task 'volatility' has none yet: retrain first"),
-        ("../etc@1", "write task@number or task@alias"),
-        ("risk@01", "write task@number or task@alias"),
-        ("risk", "write task@number or task@alias"),
-        ("risk@1; DROP TABLE version", "write task@number or task@alias"),
-    ],
-)
-def test_a_name_that_names_nothing_is_answered_with_what_there_is(registry, register, ref, words) -> None:
+UNKNOWN = {
+    "risk@9": "there are risk@1 to risk@1 and no alias yet",
+    "risk@champion": "there is no version 'risk@champion'",
+    "volatility@1": "task 'volatility' has none yet: retrain first",
+    "../etc@1": "write task@number or task@alias",
+    "risk@01": "write task@number or task@alias",
+    "risk": "write task@number or task@alias",
+    "risk@1; DROP TABLE version": "write task@number or task@alias",
+}
+
+
+def test_a_name_that_names_nothing_is_answered_with_what_there_is(registry, register) -> None:
     register()
-    with pytest.raises(reg.UnknownVersion, match=words):
-        reg.show(registry, ref)
+    for ref, words in UNKNOWN.items():
+        with pytest.raises(reg.UnknownVersion, match=words):
+            reg.show(registry, ref)
 
 
-@pytest.mark.parametrize(
-    ("task", "facts", "key", "words"),
-    [
-        ("Risk", {"verdict": "accepted"}, "k", "'Risk' is no task name"),
-        ("../risk", {"verdict": "accepted"}, "k", "is no task name"),
-        ("risk", {"verdict": "good"}, "k", "the gates say 'accepted' or 'refused'"),
-        ("risk", {}, "k", "the gates say 'accepted' or 'refused'"),
-        ("risk", {"verdict": "accepted", "value": float("nan")}, "k", "finite numbers"),
-        ("risk", {"verdict": "accepted"}, "", "must have 1 to 200 characters"),
-    ],
+UNFIT = (
+    ("Risk", {"verdict": "accepted"}, "k", "'Risk' is no task name"),
+    ("../risk", {"verdict": "accepted"}, "k", "is no task name"),
+    ("risk", {"verdict": "good"}, "k", "the gates say 'accepted' or 'refused'"),
+    ("risk", {}, "k", "the gates say 'accepted' or 'refused'"),
+    ("risk", {"verdict": "accepted", "value": float("nan")}, "k", "finite numbers"),
+    ("risk", {"verdict": "accepted"}, "", "must have 1 to 200 characters"),
 )
-def test_what_cannot_be_registered_is_refused_before_anything_is_written(
-    registry, folders, task, facts, key, words
-) -> None:
-    with pytest.raises(reg.RegistryError, match=words):
-        reg.register(registry, task, *folders(1), facts, key)
+
+
+def test_what_cannot_be_registered_is_refused_before_anything_is_written(registry, folders, tmp_path: Path) -> None:
+    for task, facts, key, words in UNFIT:
+        with pytest.raises(reg.RegistryError, match=words):
+            reg.register(registry, task, *folders(1), facts, key)
     assert reg.versions(registry) == [] and reg.history(registry) == []
+    assert not (tmp_path / "artifacts").exists()
 
 
 def test_what_is_fetched_is_what_was_registered(registry, register, tmp_path: Path) -> None:
@@ -88,6 +88,15 @@ def test_a_folder_that_holds_something_else_is_not_overwritten(registry, registe
     reg.fetch(registry, register(value=1), tmp_path / "out")
     with pytest.raises(reg.RegistryError, match="holds something else; remove it"):
         reg.fetch(registry, register(value=2), tmp_path / "out")
+
+
+def test_a_row_whose_digests_do_not_belong_together_is_not_fetched(registry, register, tmp_path: Path) -> None:
+    """Another model under the approved version's number: each file is whole, the pair is not the approved one."""
+    first, second = register(value=1), register(value=2)
+    forged = dataclasses.replace(first, model_digest=second.model_digest)
+    with pytest.raises(reg.Damaged, match=r"row of risk@1 was changed: .* run verify"):
+        reg.fetch(registry, forged, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_versions_are_compared_by_facts_and_files(registry, register, folders) -> None:
