@@ -131,7 +131,7 @@ def _environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
     os.environ.setdefault("RAY_SERVE_EXPERIMENTAL_PIP_HAPROXY", "1")
     if not settings.ray_address or _is_loopback(settings.ray_address):
-        # Ray's switch for machines without a cluster: the node's address is then 127.0.0.1 and every socket binds to it.
+        # Ray's switch for machines without a cluster: the node's address is 127.0.0.1 and every socket binds to it.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
 

@@ -1,4 +1,4 @@
-"""One task as the training loop sees it: prepared rows, the classical offset, the order of batches, the best weights so far."""
+"""One task as the training loop sees it: prepared rows, classical offset, order of batches, the best weights so far."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Course:
         return self.epoch[1][place]
 
     def rate(self, warmup: float) -> float:
-        """The learning rate of the next step: a linear rise over the first `warmup` of the steps, then a linear fall to 0."""
+        """The learning rate of the next step: a linear rise over the first `warmup` of the steps, then a fall."""
         return self.plan.learning_rate * ramp((self.step + 1) / self.plan.steps, warmup, 1 / self.plan.steps)
 
     def summary(self) -> dict[str, Any]:

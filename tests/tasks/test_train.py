@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pydantic import BaseModel
 
-from tasks import checkpoint, data, hybrid, model, task, train
+from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train
 from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.course import Course, enrol, valid_loss
 from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
 LENGTH = 16
@@ -258,3 +260,45 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(make, parquet, tmp_path
     bare["tasks"]["words"]["valid"] = str(tmp_path / "none.parquet")
     with pytest.raises(ValueError, match="task words: 192 train and 0 valid rows; both must hold at least one"):
         train.fit(bare)
+
+
+def test_the_loop_is_plain_adamw_with_clipping_and_a_linear_rise_and_fall(make):
+    settings = {
+        "epochs": 2,
+        "batch_size_numeric": 24,
+        "learning_rate": 0.003,
+        "weight_decay": 0.3,
+        "clip": 0.05,
+        "warmup": 0.25,
+    }
+    config = make("numbers", patience=99, **settings)
+    told = train.fit(config)["tasks"]["numbers"]
+    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    rows, valid = (data.load_rows(config["tasks"]["numbers"][side]) for side in ("train", "valid"))
+    net = model.build(None, {"numbers": NUMBERS}, {"numbers": ("table", "series")}, LoraSection(), 7)
+    course = enrol(net, "numbers", (rows, valid), train.TrainSection(**config["train"]), {})
+    weights = model.parameters(net, "numbers")
+    decayed = [value for value in weights.values() if value.ndim > 1]
+    plain = [value for value in weights.values() if value.ndim <= 1]
+    adam = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.3}, {"params": plain, "weight_decay": 0.0}])
+    best = measured(net, course)
+    for step in range(16):
+        index = mixture.batches(course.train.rows.lengths, 24, (7, "numbers", step // 8))[step % 8]
+        raw = model.forward(net, "numbers", model.batch(net, course.train.rows, index))
+        adam.zero_grad()
+        heads.loss("score", raw, torch.from_numpy(course.train.target[index])).mean().backward()
+        torch.nn.utils.clip_grad_norm_(weights.values(), 0.05)
+        for group in adam.param_groups:
+            group["lr"] = 0.003 * min((step + 1) / 4, (17 - step - 1) / 13)
+        adam.step()
+        if step % 4 == 3:
+            best = min(best, measured(net, course))
+    assert told["best_loss"] == pytest.approx(best, abs=1e-6)
+    assert measured(net, course) == pytest.approx(best)  # the last weights are the best, so these two may be compared
+    for key, value in model.parameters(kept, "numbers").items():
+        torch.testing.assert_close(value, weights[key], atol=1e-6, rtol=1e-5)
+
+
+def measured(net: model.Model, course: Course) -> float:
+    total, rows = valid_loss(net, course, 0, 1)
+    return total / rows
