@@ -70,7 +70,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
         answers = [outcome.answer for outcome in outcomes]
         return JSONResponse(answers if many else answers[0])
 
-    form = schema.answer_model(served.task)
+    form = schema.reply_model(served.task)
     app.post(
         f"/v1/tasks/{served.task.name}",
         summary=served.task.summary,
@@ -183,8 +183,8 @@ def _add_docs(app: FastAPI, parts: Parts) -> None:
     async def openapi() -> Response:
         return Response(json.dumps(schema_of()), media_type="application/json")
 
-    async def docs() -> Response:
-        return HTMLResponse(page.render(schema_of()), headers=page.HEADERS)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(page.render(schema_of(), request.url.netloc), headers=page.HEADERS)
 
     app.get("/openapi.json", include_in_schema=False)(openapi)
     app.get("/docs", include_in_schema=False)(docs)

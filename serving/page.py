@@ -23,17 +23,21 @@ summary { cursor: pointer }
 """
 
 
-def render(document: dict[str, Any]) -> str:
-    """The page of an OpenAPI document: each route with its form, its example and a call for the command line."""
+def render(document: dict[str, Any], host: str) -> str:
+    """The page of an OpenAPI document: each route with its form, its example and a call for the command line.
+
+    host  as the browser asked for it, with the port; it is shown, and shown only escaped
+    """
     info = document["info"]
     parts = [_HEAD % (escape(info["title"]), escape(info["title"]), escape(info.get("description", "")))]
     parts.append('<p>The whole schema as JSON: <a href="openapi.json">openapi.json</a></p>')
     for path, verbs in document["paths"].items():
-        parts += [_route(path, verb, route, document) for verb, route in verbs.items()]
+        parts += [_route(f"http://{host}", path, verb, document) for verb in verbs]
     return "".join([*parts, "</body></html>"])
 
 
-def _route(path: str, verb: str, route: dict[str, Any], document: dict[str, Any]) -> str:
+def _route(base: str, path: str, verb: str, document: dict[str, Any]) -> str:
+    route = document["paths"][path][verb]
     body = route.get("requestBody", {}).get("content", {}).get("application/json", {})
     answer = route.get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
     secured = "needs the bearer token" if route.get("security") else "open"
@@ -42,16 +46,16 @@ def _route(path: str, verb: str, route: dict[str, Any], document: dict[str, Any]
         f'<p>{escape(route.get("summary", ""))} <span class="open">({secured})</span></p>',
     ]
     if body:
-        parts.append(f"<pre>{escape(_call(path, body.get('example', {})))}</pre>")
+        parts.append(f"<pre>{escape(_call(base + path, body.get('example', {})))}</pre>")
         parts.append(_schema("Form of the body", body, document))
     if answer:
         parts.append(_schema("Form of the answer", answer, document))
     return "".join(parts)
 
 
-def _call(path: str, example: Any) -> str:
+def _call(address: str, example: Any) -> str:
     text = _short(json.dumps(example, ensure_ascii=False))
-    return f"curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{text}' http://127.0.0.1:8000{path}"
+    return f"curl -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '{text}' {address}"
 
 
 def _short(text: str) -> str:

@@ -32,7 +32,7 @@ def deploy(
     token(settings)
     places = _places(settings, backbone)
     plan = _plan(places, versions)
-    if not _running():
+    if not running():
         _start(settings)
     return _run(settings, plan, places)
 
@@ -41,7 +41,7 @@ def redeploy(
     settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
     """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
-    if not _running():
+    if not running():
         raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
     return deploy(settings, versions, backbone)
 
@@ -53,7 +53,7 @@ def stop() -> None:
     if not ray.is_initialized():
         return
     folder = ingress.sockets_folder(cluster.address())
-    if _running():
+    if running():
         _serve().shutdown()
     ingress.remove(folder)
 
@@ -97,7 +97,8 @@ def _serve() -> Any:
     return serve
 
 
-def _running() -> bool:
+def running() -> bool:
+    """Whether Serve runs on the Ray that is connected, in whichever process it was deployed."""
     import ray
 
     try:

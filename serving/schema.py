@@ -73,9 +73,9 @@ class ReleaseBody(BaseModel):
     versions: dict[str, dict[str, str]]
 
 
-def answer_model(task: Task) -> type[BaseModel]:
+def reply_model(task: Task) -> type[BaseModel]:
     """The answer of one task: the envelope with the task's own fields under `answer`."""
-    return create_model(f"{_title(task)}Answer", __base__=Envelope, answer=(task.answer, ...))
+    return create_model(f"{_title(task)}Reply", __base__=Envelope, answer=(task.answer, ...))
 
 
 def request_body(task: Task) -> dict[str, Any]:
