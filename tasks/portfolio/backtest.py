@@ -13,7 +13,6 @@ from tasks.portfolio import blend, features
 from tasks.portfolio.constraints import Constraints
 from tasks.task import FloatArray, IntArray, Rows
 
-COST = 0.001  # of the value traded, one way
 LARGEST = 0.25  # weight of one asset in the backtest
 TRIALS = 6  # strategies that were compared before this one was looked at (the card names them)
 PERIODS = 252 / features.HORIZON  # a year
@@ -44,7 +43,7 @@ def walk(rows: Rows, raw: FloatArray) -> Backtest:
         traded = sum(abs(target.get(name, 0.0) - held.get(name, 0.0)) for name in {**target, **held})
         gains = rows.target[index, 0] / features.SCALE
         gross = float(chosen @ gains)
-        net.append(gross - COST * traded)
+        net.append(gross - blend.COST * traded)
         held = {
             name: w * (1 + g) / (1 + gross) for name, w, g in zip(names, chosen.tolist(), gains.tolist(), strict=True)
         }

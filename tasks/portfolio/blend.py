@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.portfolio.constraints import Constraints, Infeasible, violations
+from tasks.portfolio.constraints import TOLERANCE, Constraints, Infeasible, violations
 from tasks.portfolio.features import HORIZON, SCALE
 from tasks.task import FloatArray
 
 AVERSION = 2.5  # return asked per unit of variance, He and Litterman (1999)
+COST = 0.001  # of the value traded, one way
+TAU = 0.05  # the prior is worth 1 / TAU = 20 months of returns, same source
 
 
 def covariance(returns: FloatArray) -> FloatArray:
@@ -25,18 +27,19 @@ def posterior(risk: FloatArray, raw: FloatArray) -> FloatArray:
     """Expected returns over the horizon (m,): the equilibrium of equal weight, moved by the views.
 
     The view on an asset is its equilibrium return plus how far its raw mean stands above the mean of all; equal raw
-    means say nothing and leave the equilibrium. Omega = tau * predicted variance, so that tau cancels
-    (He and Litterman 1999, The intuition behind Black-Litterman model portfolios).
+    means say nothing and leave the equilibrium. The head's variance is that of the outcome, so a view counts as one
+    month against a prior of 1 / TAU (He and Litterman 1999, The intuition behind Black-Litterman model portfolios).
     """
     equilibrium = AVERSION * risk @ np.full(len(risk), 1 / len(risk))
     tilt = (raw[:, 0] - raw[:, 0].mean()) / SCALE
     doubt = np.diag(np.exp(raw[:, 1]) / SCALE**2)
-    return np.asarray(equilibrium + risk @ np.linalg.solve(risk + doubt, tilt))
+    return np.asarray(equilibrium + TAU * risk @ np.linalg.solve(TAU * risk + doubt, tilt))
 
 
 def weights(expected: FloatArray, risk: FloatArray, names: Sequence[str], limits: Constraints) -> FloatArray:
     """Maximise expected return less AVERSION / 2 times variance, long only and within the limits.
 
+    A tilt away from equal weight must pay for the trade that it takes, else weak views would only feed brokers.
     Raises Infeasible where the solver's answer breaks a limit, so that no such portfolio ever leaves here.
     """
     import cvxpy
@@ -49,10 +52,13 @@ def weights(expected: FloatArray, risk: FloatArray, names: Sequence[str], limits
     ]
     rules = [cvxpy.sum(share) == 1, share >= limits.min_weight, share <= limits.max_weight, *caps]
     worth = expected @ share - AVERSION / 2 * cvxpy.quad_form(share, cvxpy.psd_wrap((risk + risk.T) / 2))
-    cvxpy.Problem(cvxpy.Maximize(worth), rules).solve(solver=cvxpy.CLARABEL)
+    tilt = cvxpy.norm1(share - 1 / len(names))
+    cvxpy.Problem(cvxpy.Maximize(worth - COST * tilt), rules).solve(solver=cvxpy.CLARABEL)
     if share.value is None:
         raise Infeasible(f"no portfolio of {len(names)} assets meets the constraints: loosen one of them")
     found = np.clip(share.value, limits.min_weight, limits.max_weight)
+    if np.abs(found - 1 / len(names)).max() < TOLERANCE:
+        found = np.full(len(names), 1 / len(names))  # the solver's last digits are no view
     broken = violations(dict(zip(names, found.tolist(), strict=True)), limits)
     if broken:
         raise Infeasible(f"the solver broke a constraint ({broken[0]}): loosen it")

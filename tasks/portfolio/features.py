@@ -12,15 +12,15 @@ FLOOR = 1e-4  # smallest daily volatility: 0.01 %
 
 FEATURES = (
     Feature("volatility", "risk"),
-    Feature("beta", "risk"),
-    Feature("momentum_64d", "momentum", 1),
-    Feature("momentum_22d", "momentum"),
-    Feature("reversal_5d", "reversal", -1),
-    Feature("drawdown", "reversal"),
-    Feature("market_22d", "market"),
+    Feature("relative_volatility", "risk"),
+    Feature("relative_beta", "risk"),
+    Feature("relative_momentum_64d", "momentum", 1),
+    Feature("relative_momentum_22d", "momentum"),
+    Feature("relative_reversal_5d", "reversal", -1),
+    Feature("relative_drawdown", "reversal"),
 )
 VOLATILITY = 0  # column of the log daily volatility, by which the series is scaled back
-CHANNELS = ("return", "market")
+CHANNELS = ("relative", "market")
 
 
 def target(future: FloatArray) -> FloatArray:
@@ -29,7 +29,11 @@ def target(future: FloatArray) -> FloatArray:
 
 
 def table(returns: FloatArray) -> FloatArray:
-    """Describe each of m assets of one item (m, features) from its daily log returns (m, WINDOW)."""
+    """Describe each of m assets of one item (m, features) from its daily log returns (m, WINDOW).
+
+    All but the first column are relative to the item's other assets: a mean that is the same for all tilts nothing,
+    and what moved the whole market that month teaches nothing about the next choice between assets.
+    """
     market = returns.mean(axis=0)
     volatility = _volatility(returns)
     spread = volatility * np.sqrt(returns.shape[1])
@@ -41,23 +45,22 @@ def table(returns: FloatArray) -> FloatArray:
         returns[:, -22:].sum(axis=1) / spread,
         returns[:, -5:].sum(axis=1) / spread,
         (path[:, -1] - np.maximum(path.max(axis=1), 0.0)) / spread,
-        np.full(len(returns), market[-22:].sum() / (_volatility(market[None])[0] * np.sqrt(returns.shape[1]))),
     ]
-    return np.column_stack(columns)
+    found = np.column_stack(columns)
+    return np.column_stack([found[:, 0], found - found.mean(axis=0)])
 
 
 def series(returns: FloatArray) -> FloatArray:
-    """Scale each asset's returns, and the market's, by their own volatility (m, 2, WINDOW)."""
-    market = returns.mean(axis=0, keepdims=True)
-    scaled = market / _volatility(market)[:, None]
-    return np.stack([returns / _volatility(returns)[:, None], np.broadcast_to(scaled, returns.shape)], axis=1)
+    """Split returns into what is the asset's own and the market's, in units of its volatility (m, 2, WINDOW)."""
+    market, scale = returns.mean(axis=0, keepdims=True), _volatility(returns)[:, None]
+    return np.stack([(returns - market) / scale, market / scale], axis=1)
 
 
 def returns_of(inputs: Inputs) -> FloatArray:
     """Scale the series of rows back to daily log returns (m, WINDOW)."""
     if inputs.series is None or inputs.table is None:
         raise ValueError("a portfolio needs the series and the table of its assets; these rows lack one of them")
-    return np.asarray(inputs.series[:, 0] * np.exp(inputs.table[:, VOLATILITY])[:, None])
+    return np.asarray(inputs.series.sum(axis=1) * np.exp(inputs.table[:, VOLATILITY])[:, None])
 
 
 def _volatility(returns: FloatArray) -> FloatArray:

@@ -59,10 +59,19 @@ def test_a_request_is_encoded_as_the_training_rows_are(rows: Rows) -> None:
 def test_equal_views_give_equal_weight(test_rows: Rows) -> None:
     state = TASK.classical.fit(test_rows.inputs, test_rows.target)
     tested = backtest.walk(test_rows, TASK.classical.raw(state, test_rows.inputs))
-    assert all(abs(weight - 0.05) < 1e-5 for weights in tested.weights for weight in weights.values())
+    assert {weight for weights in tested.weights for weight in weights.values()} == {0.05}
     gains = test_rows.target.reshape(-1, 20).mean(axis=1) / features.SCALE
     assert tested.net.sum() < gains.sum()  # costs are paid
-    np.testing.assert_allclose(tested.net, gains, atol=2.1 * backtest.COST)
+    np.testing.assert_allclose(tested.net, gains, atol=2.1 * blend.COST)
+
+
+def test_a_view_too_weak_to_pay_for_its_trade_moves_nothing(test_rows: Rows) -> None:
+    first = np.flatnonzero(test_rows.inputs.owner == test_rows.inputs.owner[0])
+    returns, names = features.returns_of(test_rows.inputs.take(first)), [str(i) for i in range(20)]
+    weak, strong = np.full((20, 2), -1.0), np.full((20, 2), -1.0)
+    weak[0, 0], strong[0, 0] = weak[0, 0] + 0.05, strong[0, 0] + 2.0
+    np.testing.assert_allclose(blend.invest(returns, weak, names, Constraints()), 0.05, atol=1e-6)
+    assert blend.invest(returns, strong, names, Constraints())[0] > 0.06
 
 
 def test_limits_are_met_at_every_rebalance_even_by_wild_views(test_rows: Rows) -> None:
@@ -139,7 +148,8 @@ def test_the_posterior_is_that_of_skfolio() -> None:
     scaled = pd.DataFrame(daily.T * math.sqrt(features.HORIZON), columns=NAMES[:5])
     theirs = BlackLitterman(
         views=[f"{name} == {view:.15f}" for name, view in zip(NAMES[:5], views, strict=True)],
-        view_confidences=list(1 / (1 + doubt / np.diag(risk))),
+        view_confidences=list(1 / (1 + doubt / (blend.TAU * np.diag(risk)))),
+        tau=blend.TAU,
         prior_estimator=EmpiricalPrior(
             mu_estimator=EquilibriumMu(risk_aversion=blend.AVERSION, covariance_estimator=LedoitWolf()),
             covariance_estimator=LedoitWolf(),
