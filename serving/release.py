@@ -33,7 +33,7 @@ def deploy(
     places = _places(settings, backbone)
     plan = _plan(places, versions)
     if not running():
-        _start(settings)
+        settings = settings.model_copy(update={"port": _start(settings)})
     return _run(settings, plan, places)
 
 
@@ -108,7 +108,8 @@ def running() -> bool:
     return True
 
 
-def _start(settings: Settings) -> None:
+def _start(settings: Settings) -> int:
+    """Start Serve and HAProxy; gives the port, which is a free one where the settings say 0."""
     serve = _serve()
 
     port = ingress.claim(settings.port)
@@ -123,6 +124,7 @@ def _start(settings: Settings) -> None:
     except BaseException:
         stop()
         raise
+    return port
 
 
 def _run(settings: Settings, plan: dict[str, Any], places: Places) -> dict[str, str]:

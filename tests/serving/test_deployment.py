@@ -40,8 +40,9 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed(world: World, ray_local: None) -> Iterator[Deployed]:
-    settings = world.settings.model_copy(update={"port": ingress.free_port()})
-    found = release.deploy(settings)
+    found = release.deploy(world.settings)
+    port = int(found["endpoints"].rpartition(":")[2])
+    settings = world.settings.model_copy(update={"port": port})
     with httpx.Client(base_url=found["endpoints"], headers={"Authorization": f"Bearer {token(settings)}"}) as http:
         yield Deployed(settings, http)
     release.stop()
