@@ -174,5 +174,6 @@ def _cut_words(text: str, words: list[Span], parts: int) -> list[Span]:
 
 def _end_price(word: str) -> float:
     if word[-1] in ",;:.)":
-        return -1.5
-    return 2.0 if JOINED_TO_NEXT.fullmatch(word.lower().strip("\"'(")) else 0.0
+        return -2.0
+    bare = word.lower().strip("\"'(")
+    return 5.0 if JOINED_TO_NEXT.fullmatch(bare) else 2.0 if bare[:1].isdigit() else 0.0

@@ -1,8 +1,8 @@
 """Shapley values of a game by shap's own explainers, with standard errors and an honest status.
 
 The value of a coalition is the mean over the game's reference rows; shap gets the answers against each reference as
-outputs of their own, so that the values come per reference. Where all 2^P coalitions fit the budget, shap's Exact explainer
-is used; else its Permutation explainer in independent antithetic pairs, whose spread is the standard error.
+outputs of their own, so that the values come per reference. Where all 2^P coalitions fit the budget, shap's Exact
+explainer is used; else its Permutation explainer in independent antithetic pairs, whose spread is the standard error.
 KernelExplainer is not used: at its defaults (`l1_reg`) it sets all but ten values to zero.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from threading import Lock
 from typing import Any, Literal
 
@@ -19,7 +21,8 @@ import numpy as np
 from interpret.game import Game, Memo, values
 from tasks.task import FloatArray
 
-LEAST_RUNS = 4
+LEAST_RUNS = 2  # fewer give no standard error
+EARLIEST_STOP = 8  # a few pairs can agree by chance
 DUST = 1e-12  # errors below this share of the largest value are rounding, not sampling
 TURN = Lock()  # shap draws from numpy's global generator, which one row at a time may seed
 
@@ -33,7 +36,8 @@ class Attribution:
     choice      (players, width) standard error of the choice of reference rows, 0 for text alone
     base, full  (width,) the answer with every player hidden, and with every player shown
     random      number of players shown -> mean answer (width,) over the coalitions of that size
-    converged   the largest sampling error of the explained output is within `tolerance` of the sum of |values|
+    converged   exact, or the largest sampling error of the explained output over eight runs and more is within
+                `tolerance` of the sum of |values|
     """
 
     values: FloatArray
@@ -52,17 +56,17 @@ class Attribution:
 def attribute(game: Game, output: int, budget: int, tolerance: float, seed: int) -> Attribution:
     """Explain one row within `budget` model evaluations, stopping early once `tolerance` is reached for `output`.
 
-    At least four runs are made where permutations are sampled, also beyond the budget: fewer give no standard error.
+    At least two runs are made where permutations are sampled, also beyond the budget, and eight before stopping early.
     """
     players, memo = len(game.players), Memo()
     exact = 2**players * game.references <= budget
     most = 1 if exact else max(LEAST_RUNS, budget // ((2 * players + 1) * game.references))
     found: list[FloatArray] = []  # each (players, references, width)
-    with TURN, _shap_random(seed):
-        explainer = _explainer(game, memo, exact)
+    with TURN, _random_state_kept():
+        explainer = _explainer(game, memo, exact, seed)
         for run in range(1, most + 1):
             found.append(_run(game, explainer, exact))
-            if run >= LEAST_RUNS and _within(*_estimate(found), output, tolerance):
+            if run >= EARLIEST_STOP and _within(*_estimate(found), output, tolerance):
                 break
     mean, errors = _estimate(found)
     bare, whole = np.zeros((1, players)), np.ones((1, players))
@@ -76,21 +80,38 @@ def attribute(game: Game, output: int, budget: int, tolerance: float, seed: int)
         method="exact" if exact else "permutation",
         runs=len(found),
         evaluations=memo.evaluations,
-        converged=_within(mean, errors, output, tolerance),
+        converged=exact or (len(found) >= EARLIEST_STOP and _within(mean, errors, output, tolerance)),
         memo=memo,
     )
 
 
-def _explainer(game: Game, memo: Memo, exact: bool) -> Any:
+def _explainer(game: Game, memo: Memo, exact: bool, seed: int) -> Any:
     """One of shap's explainers over presence vectors: the masker's background is "nobody is shown"."""
-    from shap.explainers import Exact, Permutation
-    from shap.maskers import Independent
+    shap = _shap()
 
     def answer(z: FloatArray) -> FloatArray:
         return values(game, memo, z).reshape(len(z), -1)
 
-    masker = Independent(np.zeros((1, len(game.players))))
-    return Exact(answer, masker) if exact else Permutation(answer, masker)
+    masker = shap.maskers.Independent(np.zeros((1, len(game.players))))
+    if exact:
+        return shap.explainers.Exact(answer, masker)
+    # The seed acts once, here: the calls that follow go on drawing. Without it shap would seed from the clock.
+    return shap.explainers.Permutation(answer, masker, seed=seed % 2**32)
+
+
+@cache
+def _shap() -> Any:
+    """Import shap with numba's compiler off, once.
+
+    Compiling shap's inner loops takes ten seconds of every new process; over our few thousand coalitions they run in
+    milliseconds as they are, and with the same numbers.
+    """
+    config = import_module("numba").config
+    compiled, config.DISABLE_JIT = config.DISABLE_JIT, True
+    try:
+        return import_module("shap")
+    finally:
+        config.DISABLE_JIT = compiled
 
 
 def _run(game: Game, explainer: Any, exact: bool) -> FloatArray:
@@ -102,10 +123,9 @@ def _run(game: Game, explainer: Any, exact: bool) -> FloatArray:
 
 
 @contextmanager
-def _shap_random(seed: int) -> Iterator[None]:
-    """Seed shap, which shuffles with numpy's global generator, once for all runs of a row; give it back as it was."""
+def _random_state_kept() -> Iterator[None]:
+    """Give numpy's global generator back as it was: shap seeds it and shuffles with it."""
     state = np.random.get_state()
-    np.random.seed(seed % 2**32)
     try:
         yield
     finally:

@@ -54,7 +54,7 @@ def method(facts: Facts, study: Study) -> list[Block]:
         blocks.text(
             "errors",
             "The value of a combination is the mean over the reference rows. Where all combinations fit the budget, "
-            "the values are exact for these references. Else pairs of permutations are drawn, and the standard error is "
+            "the values are exact for these references. Else pairs of permutations are drawn, and the error is "
             "the spread between the pairs over the root of their number.",
             "Another draw of reference rows would move the values too: typically by "
             f"{study.sampling['median_choice_error']:.1%} of the sum of |value| (median over the cases of the largest "

@@ -98,7 +98,7 @@ def interactions(facts: Facts, study: Study) -> list[Block]:
     said = (
         f"Shown alone, the players would move the answers by sums that miss the whole by {100 * mean:.0f} % of the sum "
         f"of |value| on average over the cases (95 % interval {100 * ends[0]:.0f} to {100 * ends[1]:.0f} %): this much "
-        "is said by parts together and by none alone. The values in this report share it evenly among those who take part."
+        "is said by parts together and by none alone. The values in this report share it evenly."
     )
     found: list[Block] = [blocks.text("sum", said)]
     found.append(

@@ -81,7 +81,9 @@ def toy_task(kind: str = "score", outputs: Sequence[str] = ("default",), **chang
 def toy_rows(count: int, seed: int) -> Rows:
     draw = np.random.default_rng(seed)
     verbs = draw.choice([GOOD, BAD, "held"], size=count)
-    text = tuple(f"Sales at firm {i} {verb} in the quarter, the board of the company said." for i, verb in enumerate(verbs))
+    text = tuple(
+        f"Sales at firm {i} {verb} in the quarter, the board of the company said." for i, verb in enumerate(verbs)
+    )
     inputs = Inputs(
         owner=np.arange(count), text=text, table=draw.normal(size=(count, 4)), series=draw.normal(size=(count, 1, 16))
     )
@@ -100,7 +102,14 @@ METRICS = {
     "ablation": {"text": {"value": 0.7, "loss": 0.21, "loss_ci95": [0.1, 0.3]}, "classical": {"value": 0.9, "loss": 0.01, "loss_ci95": [-0.02, 0.03]}},
     "clusters": {"by": "group", "count": 7, "draws": 1000, "seed": 7}, "out_of_distribution": 0.01,
 }  # fmt: skip
-CARD = {"task": "toy", "source": "embedded", "licence": "Apache-2.0", "synthetic": True, "fingerprint": "ab" * 32, "dropped": {"read": 200}}
+CARD = {
+    "task": "toy",
+    "source": "embedded",
+    "licence": "Apache-2.0",
+    "synthetic": True,
+    "fingerprint": "ab" * 32,
+    "dropped": {"read": 200},
+}
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +121,9 @@ def toy() -> dict[str, Callable[..., Any]]:
 def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
     """Make a toy report into a folder; keyword arguments change the section, the task or the rows."""
 
-    def make(section: ExplainSection | None = None, task: Task | None = None, rows: Rows | None = None) -> dict[str, Any]:
+    def make(
+        section: ExplainSection | None = None, task: Task | None = None, rows: Rows | None = None
+    ) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp("model")
         (folder / "head.safetensors").write_bytes(b"weights")
         for name, content in (("metrics", METRICS), ("data", CARD), ("recipe", {"train": {"epochs": 3}})):
@@ -135,5 +146,3 @@ def toy_folder(toy_report: dict[str, Any], tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("report")
     report.write(toy_report, folder)
     return folder
-
-

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from interpret import blocks, document, render, report
+from interpret.section import ExplainSection
+from tasks import digest
+from tasks.task import Feature, Inputs, Rows
+
+SCHEMA = Path(report.__file__).with_name("report.schema.json")
+Make = Callable[..., dict[str, Any]]
+Toy = dict[str, Callable[..., Any]]
+
+
+def every(content: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+    return (block for part in content["sections"] for block in part["blocks"] if block["kind"] == kind)
+
+
+def block(content: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(b for part in content["sections"] for b in part["blocks"] if b["id"] == name)
+
+
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_json_keeps_its_schema_and_is_canonical(toy_folder: Path) -> None:
+    written = (toy_folder / "report.json").read_bytes()
+    validator().validate(json.loads(written))
+    assert written == digest.canonical(json.loads(written))
+
+
+def test_nineteen_sections_and_four_annexes_stand_in_order_and_none_is_empty(toy_report: dict[str, Any]) -> None:
+    assert [part["number"] for part in toy_report["sections"]] == [str(n) for n in range(19)] + list("ABCD")
+    assert all(part["blocks"] for part in toy_report["sections"])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda r: r["sections"].pop(14),
+        lambda r: r["sections"].append(r["sections"][0]),
+        lambda r: r["sections"][3]["blocks"].clear(),
+        lambda r: r["sections"].reverse(),
+        lambda r: next(every(r, "absent")).update(reason="because"),
+        lambda r: next(every(r, "absent")).update(note=""),
+        lambda r: next(every(r, "figure")).update(alt=""),
+        lambda r: next(every(r, "case")).pop("base"),
+        lambda r: r.update(extra=1),
+    ],
+)
+def test_the_schema_refuses_what_a_report_must_not_be(toy_report: dict[str, Any], spoil: Callable[[Any], Any]) -> None:
+    spoiled = json.loads(json.dumps(toy_report))
+    spoil(spoiled)
+    assert not validator().is_valid(spoiled)
+
+
+def test_ids_of_blocks_are_unique(toy_report: dict[str, Any]) -> None:
+    ids = [b["id"] for part in toy_report["sections"] for b in part["blocks"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_section_without_anything_is_refused(make_report: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = (("0", "Verification", lambda facts, study: []), *document.SECTIONS[1:])
+    monkeypatch.setattr(document, "SECTIONS", empty)
+    with pytest.raises(ValueError, match="section 0 of the report has nothing"):
+        make_report(ExplainSection(cases=1, budget=64, rows=1, background=2))
+
+
+def test_an_unknown_reason_code_is_refused() -> None:
+    with pytest.raises(ValueError, match="use one of"):
+        blocks.absent("x", "thing", "because", "no")
+
+
+def test_reason_codes_of_schema_and_code_agree() -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert schema["$defs"]["absent"]["properties"]["reason"]["enum"] == sorted(blocks.REASONS)
+
+
+def test_the_same_input_gives_the_same_bytes(toy_report: dict[str, Any], make_report: Make) -> None:
+    assert digest.canonical(make_report()) == digest.canonical(toy_report)
+
+
+def test_rendering_again_gives_the_same_page(toy_folder: Path) -> None:
+    before = (toy_folder / "report.html").read_bytes()
+    assert report.rerender(toy_folder).read_bytes() == before
+
+
+def test_every_case_adds_up_to_its_answer(toy_report: dict[str, Any]) -> None:
+    cases = list(every(toy_report, "case"))
+    assert len(cases) == 4
+    for case in cases:
+        total = case["base"] + sum(player["value"] for player in case["players"])
+        assert total == pytest.approx(case["full"], rel=1e-4, abs=1e-4)
+        assert "".join(piece["text"] for piece in case["text"]).startswith("Sales at firm")
+
+
+def test_the_metric_stands_beside_its_baseline_with_what_each_part_is_worth(toy_report: dict[str, Any]) -> None:
+    rows = block(toy_report, "s6.metric")["rows"]
+    assert [row[:2] for row in rows] == [["this version", 0.91], ["baseline: toy rule", 0.86], ["difference", 0.05]]
+    assert rows[2][2:] == [0.01, 0.09]
+    assert block(toy_report, "s6.ablation_table")["rows"][1][0] == "without text"
+
+
+def test_synthetic_data_are_called_synthetic(toy_report: dict[str, Any], toy_folder: Path) -> None:
+    assert toy_report["synthetic"] is True
+    assert "The data are synthetic" in (toy_folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_digests_name_the_version_and_its_files(toy_report: dict[str, Any]) -> None:
+    files = {row[0]: row[2] for row in block(toy_report, "s2.files")["rows"]}
+    assert toy_report["model_digest"] == digest.of_json(files)
+    assert files["head.safetensors"] == digest.of_bytes(b"weights")
+
+
+def test_a_sign_that_is_broken_is_a_finding(toy_report: dict[str, Any]) -> None:
+    verdicts = {row[0]: row[-1] for row in block(toy_report, "s8.signs")["rows"]}
+    assert verdicts["debt"] == "disagrees"  # declared to raise the score, but the toy lowers it
+    assert block(toy_report, "s1.sign_debt")["level"] == "warn"
+
+
+def test_text_table_and_series_all_have_a_share(toy_report: dict[str, Any]) -> None:
+    shares = {row[0]: row[1] for row in block(toy_report, "s8.shares")["rows"]}
+    assert set(shares) == {"text", "table", "series"}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    order = [row[0] for row in block(toy_report, "s8.table")["rows"]]
+    assert order.index("debt") < order.index("noise")
+
+
+def test_hiding_what_matters_first_beats_random_order(toy_report: dict[str, Any]) -> None:
+    data = block(toy_report, "s13.deletion")["data"]
+    ordered, random = data["lines"]
+    assert ordered[0] == pytest.approx(0, abs=1e-6)
+    assert ordered[-1] == pytest.approx(random[-1], rel=1e-3)
+    assert sum(ordered) > sum(random)
+
+
+def test_sampling_that_did_not_converge_is_said(make_report: Make, monkeypatch: pytest.MonkeyPatch, toy: Toy) -> None:
+    def crossed(inputs: Inputs) -> Any:
+        return toy["raw"](inputs) * (1 + inputs.table[:, [2]] + inputs.series[:, 0, [0]])
+
+    monkeypatch.setattr(
+        report, "study", lambda t, train, test, _, section, seed: STUDY(t, train, test, crossed, section, seed)
+    )
+    content = make_report(ExplainSection(cases=2, budget=64, tolerance=1e-6, rows=2, background=2))
+    assert [case["converged"] for case in every(content, "case")] == [False, False]
+    assert "2 of 2 cases" in block(content, "s1.sampling")["body"]
+    assert "not converged" in render.html(content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"), [("classify", ("up", "down")), ("multilabel", ("a", "b")), ("regress", ())]
+)
+def test_every_kind_of_head_has_a_report(
+    kind: str, outputs: tuple[str, ...], make_report: Make, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = toy["raw"]
+    monkeypatch.setattr(
+        report,
+        "study",
+        lambda t, train, test, _, section, seed: STUDY(t, train, test, lambda i: two(raw(i)), section, seed),
+    )
+    rows = toy["rows"](40, 3)
+    target = np.repeat(rows.target, 2, axis=1) if kind == "multilabel" else rows.target
+    shaped = Rows(rows.ids, rows.inputs, target, rows.time, rows.known, rows.group, rows.split)
+    section = ExplainSection(cases=3, budget=64, rows=9, background=2)
+    content = make_report(section, task=toy["task"](kind, outputs), rows=shaped)
+    validator().validate(json.loads(json.dumps(content)))
+    assert len(list(every(content, "case"))) == 3
+    assert render.html(content)
+
+
+STUDY = report.study
+
+
+def two(raw: Any) -> Any:
+    return np.concatenate([raw, 0.5 * raw], axis=1)
+
+
+def test_a_task_of_text_alone_is_explained_exactly(make_report: Make, toy: Toy) -> None:
+    rows = toy["rows"](30, 3)
+    bare = Rows(
+        rows.ids,
+        Inputs(owner=rows.inputs.owner, text=rows.inputs.text),
+        rows.target,
+        rows.time,
+        rows.known,
+        rows.group,
+        rows.split,
+    )
+    content = make_report(
+        ExplainSection(cases=3, rows=6), task=toy["task"](features=(), channels=(), length=0), rows=bare
+    )
+    cases = list(every(content, "case"))
+    assert {case["method"] for case in cases} == {"exact"}
+    assert {case["evaluations"] for case in cases} == {2**7}
+
+
+def test_text_of_a_row_cannot_become_markup(make_report: Make, toy: Toy) -> None:
+    rows = toy["rows"](20, 3)
+    evil = "<script>alert(1)</script> & <img src=x onerror=alert(2)> {{ 7*7 }} rose"
+    inputs = Inputs(rows.inputs.owner, (evil,) * 20, rows.inputs.table, rows.inputs.series)
+    nasty = Rows(("<b>id</b>",) * 20, inputs, rows.target, rows.time, rows.known, rows.group, rows.split)
+    features = (Feature("<i>x</i>", "$a<b>$"), Feature("b", "$a<b>$"), Feature("c", "c"), Feature("d", "d"))
+    task = toy["task"]("score", ("<u>",), features=features)
+    page = render.html(make_report(ExplainSection(cases=2, budget=64, rows=4, background=2), task=task, rows=nasty))
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "7*7" in page
+    assert set(Tags.of(page)) & {"b", "i", "u", "script", "img", "iframe", "object", "form"} == set()
+
+
+class Tags(HTMLParser):
+    """Collects the tags of a page and what it refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.pointers: list[str] = []
+        self.names: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, content in attrs:
+            self.names.add(name)
+            if name in {"href", "src", "xlink:href", "action", "data"}:
+                self.links.append(content or "")
+            if name == "data-p":
+                self.pointers.append(content or "")
+
+    @classmethod
+    def of(cls, page: str) -> list[str]:
+        parser = cls()
+        parser.feed(page)
+        return parser.tags
+
+
+def test_the_page_holds_no_script_no_style_attribute_and_fetches_nothing(toy_folder: Path) -> None:
+    page = (toy_folder / "report.html").read_text(encoding="utf-8")
+    parser = Tags()
+    parser.feed(page)
+    assert "script" not in parser.tags
+    assert "style" not in parser.names
+    assert not [name for name in parser.names if name.startswith("on")]
+    assert parser.links
+    assert all(link.startswith("#") for link in parser.links)
+    assert "default-src 'none'" in page
+    assert "unsafe-inline" not in page
+    assert "url(http" not in page
+
+
+def test_every_figure_has_words_for_who_cannot_see_it(toy_folder: Path) -> None:
+    page = (toy_folder / "report.html").read_text(encoding="utf-8")
+    pictures = re.findall(r"<svg ([^>]*)>", page)
+    assert len(pictures) >= 4
+    assert all('aria-label="' in found or 'aria-hidden="true"' in found for found in pictures)
+
+
+def test_every_number_on_the_page_points_into_the_json(toy_folder: Path) -> None:
+    content = json.loads((toy_folder / "report.json").read_text(encoding="utf-8"))
+    parser = Tags()
+    parser.feed((toy_folder / "report.html").read_text(encoding="utf-8"))
+    assert len(parser.pointers) > 200
+    for pointer in parser.pointers:
+        at: Any = content
+        for step in pointer.split("/")[1:]:
+            at = at[int(step)] if isinstance(at, list) else at[step]
+
+
+def test_numbers_are_rounded_and_none_is_not_a_number() -> None:
+    assert blocks.clean({"a": 1 / 3, "b": np.float64(2), "c": float("nan"), "d": -0.0, "e": (1, np.int64(2))}) == {
+        "a": 0.333333,
+        "b": 2.0,
+        "c": None,
+        "d": 0.0,
+        "e": [1, 2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (0.12346, "number", "0.1235"),
+        (1234567, "integer", "1,234,567"),
+        (0.4567, "percent", "45.7 %"),
+        (0.99999, "percent", "> 99.9 %"),
+        (-0.5, "signed", "−0.5"),
+        (None, "number", "–"),
+        (0.00001, "number", "1.00e−05"),
+    ],
+)
+def test_values_are_shown_as_a_person_reads_them(value: Any, form: str, shown: str) -> None:
+    assert render.show(value, form) == shown
