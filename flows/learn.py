@@ -6,7 +6,6 @@ Prefect wraps plain functions by call, here and nowhere below. Every step is a t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import subprocess
@@ -29,6 +28,7 @@ from infra import cluster
 from infra.memory import Peak
 from infra.settings import Settings
 from tasks import data
+from tasks.digest import write_json
 
 # Libraries whose versions belong into the lineage of every version.
 LIBRARIES = ("torch", "transformers", "peft", "ray", "prefect", "scikit-learn", "lightgbm", "shap", "numpy", "pandas")
@@ -108,7 +108,7 @@ def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Cl
             **rows[name],
         }
         rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
-    release([rows[name]["version"] for name in plan.tasks], approval=plan.release.approval)
+    release([rows[name]["version"] for name in plan.tasks], plan.release.approval, plan.section("backbone"))
     return {
         name: {"version": rows[name].pop("version"), **rows[name], "report": reports[name]["report"]}
         for name in plan.tasks
@@ -175,8 +175,8 @@ def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[s
     """Judge every task on its test rows beside its baseline; gives one row of the retrain document per task."""
     for name in plan.tasks:
         model = folder / "models" / name
-        (model / "recipe.json").write_text(_canonical_json(recipe.canonical(plan)), encoding="utf-8")
-        (model / "data.json").write_text(_canonical_json(cards[name]), encoding="utf-8")
+        write_json(model / "recipe.json", recipe.canonical(plan))
+        write_json(model / "data.json", cards[name])
     config = {
         "backbone": plan.section("backbone"),
         "validate": plan.section("validate_"),
@@ -250,7 +250,3 @@ def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, 
         book, name, folder / "models" / name, folder / "reports" / name, facts, key=f"{folder.name}/{name}"
     )
     return f"{name}@{version.number}"
-
-
-def _canonical_json(document: Any) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

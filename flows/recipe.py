@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,14 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
-from tasks.train import TrainSection
-from tasks.validate import ValidateSection
 
 from interpret.section import ExplainSection
 from tasks import task as contract
 from tasks.backbone import BackboneSection, LoraSection
 from tasks.data import DataSection
+from tasks.digest import of_json
 from tasks.task import Section, TaskSection
+from tasks.train import TrainSection
+from tasks.validate import ValidateSection
 
 
 class RecipeError(ValueError):
@@ -185,7 +185,6 @@ def _sections() -> dict[str, str]:
     return {{v: k for k, v in FIELD_OF.items()}.get(name, name): name for name in names}
 
 
-def digest(recipe: Recipe) -> str:
-    """sha256 of the canonical recipe."""
-    text = json.dumps(canonical(recipe), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest(plan: Recipe) -> str:
+    """The sha256 of the canonical recipe."""
+    return of_json(canonical(plan))

@@ -11,15 +11,19 @@ from prefect.cache_policies import NO_CACHE
 import registry
 from flows import console
 from infra.settings import Settings
+from serving import release as serving
 
 
 @flow(name="release", validate_parameters=False)
-def release(versions: list[str], approval: str) -> dict[str, Any]:
-    """Approve and promote versions (approval "automatic"), or ask a person to ("person")."""
+def release(versions: list[str], approval: str, backbone: dict[str, Any]) -> dict[str, Any]:
+    """Approve and promote versions (approval "automatic"), or ask a person to ("person"); swap what is served."""
     settings = Settings()
     book = registry.open_registry(settings.database, settings.artifacts)
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
+    if serving.running():
+        swap = task(serving.redeploy, name="deploy", cache_policy=NO_CACHE, persist_result=False)
+        swap(settings, backbone=backbone)
     create_table_artifact(
         key="approvals",
         description="What was decided about each version",

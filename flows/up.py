@@ -1,4 +1,4 @@
-"""What `make run` does: a Prefect server, a local Ray, retrain, release, serve, the schedule; all of it ended with it."""
+"""What `make run` does: a Prefect server, a local Ray, retrain, release, serve, the schedule; and their end."""
 
 from __future__ import annotations
 

@@ -269,3 +269,12 @@ def _pinned(backbone: Backbone, pin: str) -> Backbone:
             f"backbone {backbone.name!r} has digest {backbone.digest}, expected {pin}; correct backbone.digest"
         )
     return backbone
+
+
+def device_name() -> str:
+    """What a body would be trained on here: the GPU's name, or the processor with torch's thread count."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {torch.cuda.device_count()} in all"
+    return f"no GPU; the processor with {torch.get_num_threads()} threads, which is enough for small encoders"
