@@ -178,6 +178,7 @@ def _join(where: str) -> None:
     if _is_loopback(where):
         environment["env_vars"]["PYTHONPATH"] = str(ROOT)
     else:
+        os.environ["RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES"] = ""  # our own list stands; else a warning each time
         environment |= {"working_dir": str(ROOT), "excludes": EXCLUDED}
     try:
         ray.init(address=where, log_to_driver=False, logging_level="warning", runtime_env=environment)
