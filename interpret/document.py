@@ -58,6 +58,8 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
         "value": facts.metrics.get("value"),
         "ci95": facts.metrics.get("ci95"),
         "baseline": facts.metrics.get("baseline"),
+        "lift": facts.metrics.get("lift"),
+        "lift_ci95": facts.metrics.get("lift_ci95"),
         "synthetic": facts.synthetic,
         "sections": sections,
     }

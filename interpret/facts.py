@@ -10,6 +10,7 @@ from typing import Any
 
 from interpret.section import ExplainSection
 from tasks import digest
+from tasks.files import UNDATED
 from tasks.task import Rows, Task, card
 
 LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy")
@@ -22,6 +23,7 @@ class Facts:
     files     (name, bytes, sha256) of every file of the version, and `model_digest` over all of them
     documents metrics, data, recipe, calibration, head, classical: the version's own JSON files by name
     lineage   what the flow passes on: run ids, code commit
+    truncated test rows that are longer than the model reads; behaviour, the behaviour cases with their verdicts
     """
 
     task: Task
@@ -37,6 +39,7 @@ class Facts:
     periods: Mapping[str, tuple[str, str]]
     truncated: int
     libraries: Mapping[str, str]
+    behaviour: tuple[Mapping[str, Any], ...]
 
     @property
     def metrics(self) -> Mapping[str, Any]:
@@ -55,7 +58,7 @@ class Facts:
 
 
 def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Mapping[str, Any]) -> Facts:
-    """Read the facts of a version. `run` holds section, seed, threads, lineage and truncated (rows of the pool)."""
+    """Read the facts of a version. `run` holds section, seed, threads, lineage, truncated and behaviour."""
     names = ("metrics", "data", "recipe", "calibration", "head", "classical")
     files = tuple(
         (path.relative_to(folder).as_posix(), path.stat().st_size, digest.of_file(path))
@@ -68,7 +71,7 @@ def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Mapping[str, A
         documents={name: _document(folder / f"{name}.json") for name in names},
         files=files,
         model_digest=digest.of_json({name: sha for name, _, sha in files}),
-        lineage=run["lineage"],
+        lineage=_own(run["lineage"], task.name),
         section=run["section"],
         seed=run["seed"],
         threads=run["threads"],
@@ -76,11 +79,14 @@ def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Mapping[str, A
         periods={name: period(part) for name, part in rows.items() if len(part)},
         truncated=run["truncated"],
         libraries={name: version(name) for name in LIBRARIES},
+        behaviour=tuple(run["behaviour"]),
     )
 
 
 def period(rows: Rows) -> tuple[str, str]:
-    """The first and the last day of some rows."""
+    """The first and the last day of some rows; "undated" where the source gives no time."""
+    if bool((rows.time == UNDATED).all()):
+        return "undated", "undated"
     return str(rows.time.min())[:10], str(rows.time.max())[:10]
 
 
@@ -103,6 +109,12 @@ def card_sections(markdown: str) -> dict[str, list[str]]:
         elif not line.startswith("# "):
             found[heading].append(line.replace("**", "").replace("`", "").strip())
     return found
+
+
+def _own(lineage: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The lineage of one task: of a table by task its own entry; libraries are listed apart."""
+    own = {key: value for key, value in lineage.items() if key != "libraries"}
+    return {key: value.get(name) if key == "data" and isinstance(value, dict) else value for key, value in own.items()}
 
 
 def _card(task: Task) -> str:

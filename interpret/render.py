@@ -18,7 +18,16 @@ from interpret import blocks, plots
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture
 LEVELS = 4
-ROLES = {"met": "pass", "agrees": "pass", "accepted": "pass", "not met": "warn", "disagrees": "fail", "refused": "fail"}
+ROLES = {
+    "met": "pass",
+    "agrees": "pass",
+    "accepted": "pass",
+    "holds": "pass",
+    "fails": "warn",
+    "not met": "warn",
+    "disagrees": "fail",
+    "refused": "fail",
+}
 
 
 def html(document: Mapping[str, Any]) -> str:
@@ -73,12 +82,13 @@ def anchor(number: str) -> str:
 
 
 def key_figures(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures at the head of the page, with where they stand in the document."""
+    """The figures at the head of the page, with where they stand in the document; the difference carries its sign."""
     base = document["baseline"] or {}
     found: list[dict[str, Any]] = [
         {"name": document["metric"], "value": document["value"], "pointer": "/value", "ci95": document["ci95"]},
         {"name": f"baseline: {base.get('name')}", "value": base.get("value"), "pointer": "/baseline/value"}
         | {"ci95": base.get("ci95")},
+        {"name": "difference", "value": document["lift"], "pointer": "/lift", "ci95": document["lift_ci95"]},
     ]
     return [figure for figure in found if figure["value"] is not None]
 

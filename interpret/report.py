@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from interpret import document, facts, render
+from interpret import behaviour, document, facts, render
 from interpret.game import Raw
 from interpret.section import ExplainSection
 from interpret.served import raw_of
 from interpret.study import study
 from tasks import digest
+from tasks.calibrate import Calibration, from_json
 from tasks.data import load_rows
 from tasks.task import Rows, Task, get
 
@@ -49,7 +50,10 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
 def describe(task: Task, folder: Path, rows: Mapping[str, Rows], raw: Raw, run: Mapping[str, Any]) -> dict[str, Any]:
     """The report's document for one version: `folder` holds its files, `raw` is the model that they give."""
     found = study(task, rows["train"], rows["test"], raw, run["section"], run["seed"])
-    return document.compose(facts.read(task, folder, rows, run), found)
+    calibration = folder / "calibration.json"
+    fitted = from_json(digest.read_json(calibration)) if calibration.is_file() else Calibration()
+    asked = behaviour.check(task, raw, fitted)
+    return document.compose(facts.read(task, folder, rows, {**run, "behaviour": asked}), found)
 
 
 def write(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -11,66 +11,63 @@ from interpret.sections import words
 from interpret.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
 from interpret.study import Study
 
+HIDING = {
+    "text": "Text: sentences where there are three or more, else phrases of whole words. A hidden span is shown to the "
+    "backbone as mask tokens in place, and as blanks to the classical part.",
+    "table": "Table: one player per declared group of features. Hidden groups take the values of a reference row.",
+    "series": "Series: segments of equal length by channel group. Hidden cells take those of a reference row's window "
+    "at the same steps.",
+}
+LIMITS = (
+    "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
+    "A value says what moved this model's answer, not what causes the outcome in the world.",
+    "Values of correlated parts depend on how the groups were cut.",
+)
+
 
 def method(facts: Facts, study: Study) -> list[Block]:
     """Section 7: players, masking, background, scale, estimator, budget, seeds, versions, limits."""
-    section, head = facts.section, facts.task.head
     kinds = {player.modality for row in study.rows for player in row.game.players}
-    hiding = {
-        "text": "Text: sentences where there are three or more, else phrases of whole words. A hidden span is shown to "
-        "the backbone as mask tokens in place, and as blanks to the classical part.",
-        "table": "Table: one player per declared group of features. Hidden groups take the values of a reference row.",
-        "series": "Series: segments of equal length by channel group. Hidden cells take those of a reference row's "
-        "window at the same steps.",
-    }
+    moved = (
+        "Another draw of reference rows would move the values too: typically by "
+        f"{100 * study.sampling['median_choice_error']:.1f} % of the sum of |value| (median over the cases of the "
+        "largest standard error). Reason codes count both errors."
+    )
     return [
         blocks.text(
             "game",
             "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served "
             "model to the row with the other parts hidden; attributions are the Shapley values of this game.",
         ),
-        blocks.bullets("players", [hiding[kind] for kind in ("text", "table", "series") if kind in kinds]),
-        blocks.facts(
-            "estimator",
-            "Estimator",
-            [
-                ("Library", f"shap {facts.libraries.get('shap')}", "text"),
-                (
-                    "Explainer",
-                    "Exact where all coalitions fit the budget, else Permutation in independent pairs",
-                    "text",
-                ),
-                ("Scale", f"raw answer ({words.scale(head)}), identity link", "text"),
-                ("Budget per case", section.text_budget if kinds == {"text"} else section.budget, "integer"),
-                ("Budget per row of the global view", "a quarter of it", "text"),
-                ("Tolerance", section.tolerance, "percent"),
-                ("Reference rows", study.background_rows or None, "integer"),
-                ("Evaluations in all", study.sampling_all["evaluations"], "integer"),
-                ("Seed", facts.seed, "integer"),
-                ("Seed of a row", "seed + 101 × (place in the pool + 1)", "text"),
-                ("Threads", facts.threads, "integer"),
-            ],
-        ),
+        blocks.bullets("players", [said for kind, said in HIDING.items() if kind in kinds]),
+        _estimator(facts, study, text_only=kinds == {"text"}),
         blocks.text(
             "errors",
             "The value of a combination is the mean over the reference rows. Where all combinations fit the budget, "
             "the values are exact for these references. Else pairs of permutations are drawn, and the error is "
             "the spread between the pairs over the root of their number.",
-            "Another draw of reference rows would move the values too: typically by "
-            f"{study.sampling['median_choice_error']:.1%} of the sum of |value| (median over the cases of the largest "
-            "standard error). Reason codes count both errors."
-            if study.background_rows
-            else "",
+            moved if study.background_rows else "",
         ),
-        blocks.bullets(
-            "limits",
-            [
-                "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
-                "A value says what moved this model's answer, not what causes the outcome in the world.",
-                "Values of correlated parts depend on how the groups were cut.",
-            ],
-        ),
+        blocks.bullets("limits", LIMITS),
     ]
+
+
+def _estimator(facts: Facts, study: Study, *, text_only: bool) -> Block:
+    section = facts.section
+    rows = [
+        ("Library", f"shap {facts.libraries.get('shap')}", "text"),
+        ("Explainer", "Exact where all coalitions fit the budget, else Permutation in independent pairs", "text"),
+        ("Scale", f"raw answer ({words.scale(facts.task.head)}), identity link", "text"),
+        ("Budget per case", section.text_budget if text_only else section.budget, "integer"),
+        ("Budget per row of the global view", "a quarter of it", "text"),
+        ("Tolerance", section.tolerance, "percent"),
+        ("Reference rows", study.background_rows or None, "integer"),
+        ("Evaluations in all", study.sampling_all["evaluations"], "integer"),
+        ("Seed", facts.seed, "integer"),
+        ("Seed of a row", "seed + 101 × (place in the pool + 1)", "text"),
+        ("Threads", facts.threads, "integer"),
+    ]
+    return blocks.facts("estimator", "Estimator", rows)
 
 
 def quality(facts: Facts, study: Study) -> list[Block]:
@@ -151,13 +148,16 @@ def robustness(facts: Facts, study: Study) -> list[Block]:
     far = facts.metrics.get("out_of_distribution")
     rows = [
         ("Test rows out of distribution", far, "percent"),
-        ("Test rows cut off at the window", facts.metrics.get("truncated"), "percent"),
-        ("Pool rows cut off at the window", facts.truncated, "integer"),
+        ("Test rows cut off at the window, share", facts.metrics.get("truncated"), "percent"),
+        ("Test rows cut off at the window, number", facts.truncated, "integer"),
     ]
-    note = "The behaviour cases of the task (invariance, direction, minimum function) run in the test suite."
+    columns = [("kind", "text"), ("case", "text"), ("found", "text"), ("verdict", "verdict")]
+    asked = [(case["kind"], case["name"], case["found"], case["verdict"]) for case in facts.behaviour]
     return [
+        blocks.table("behaviour", "Behaviour cases, asked of this version", columns, asked)
+        if asked
+        else blocks.absent("behaviour", "Behaviour cases", "not_declared", "The task declares none (cases.json)."),
         blocks.facts("inputs", "Inputs at the edge", rows),
-        blocks.absent("behaviour", "Behaviour cases on this version", "not_measured", note),
         blocks.absent("attacks", "Security tests", "not_measured", "No attack was run against this version."),
     ]
 

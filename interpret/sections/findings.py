@@ -17,7 +17,7 @@ FAR_SHARE = 0.05
 
 def findings(facts: Facts, study: Study) -> list[Block]:
     """All findings, those of validation first. An empty list says that no rule was broken."""
-    return [*_validation(facts), *_explanation(facts, study)]
+    return [*_validation(facts), *_behaviour(facts), *_explanation(facts, study)]
 
 
 def _validation(facts: Facts) -> Iterator[Block]:
@@ -48,6 +48,13 @@ def _validation(facts: Facts) -> Iterator[Block]:
     if (metrics.get("out_of_distribution") or 0) > FAR_SHARE:
         body = f"{metrics['out_of_distribution']:.1%} of the test rows are unlike the validation rows."
         yield blocks.finding("far", "warn", "Test rows lie far from what was calibrated on", body)
+
+
+def _behaviour(facts: Facts) -> Iterator[Block]:
+    failed = [case["name"] for case in facts.behaviour if case["verdict"] != "holds"]
+    if failed:
+        body = f"{len(failed)} of {len(facts.behaviour)} do not hold: {'; '.join(failed)}. See section 15."
+        yield blocks.finding("behaviour", "warn", "Behaviour cases fail", body)
 
 
 def _explanation(facts: Facts, study: Study) -> Iterator[Block]:

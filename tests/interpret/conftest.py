@@ -130,7 +130,13 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
             (folder / f"{name}.json").write_text(json.dumps(content))
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
         chosen = section or ExplainSection(cases=4, budget=512, rows=12, background=8)
-        run = {"section": chosen, "seed": 7, "threads": 1, "lineage": {"run": "r1"}, "truncated": 0}
+        run = {
+            "section": chosen,
+            "seed": 7,
+            "threads": 1,
+            "lineage": {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}},
+            "truncated": 0,
+        }
         return report.describe(task or toy_task(), folder, parts, toy_raw, run)
 
     return make
