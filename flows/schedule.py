@@ -38,6 +38,7 @@ def running(recipe_path: str, overrides: list[str], ray_address: str) -> Iterato
 def serve(recipe_path: str, overrides: list[str]) -> None:
     """Serve the deployment until the process is ended. The recipe's cron line is in UTC."""
     from prefect import serve as serve_deployments
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import EntrypointType
     from prefect.schedules import Cron
 
@@ -50,7 +51,7 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
         schedule=Cron(cron, timezone="UTC") if cron else None,
         parameters={"recipe_path": recipe_path, "overrides": overrides, "trigger": f"schedule {cron}"},
         entrypoint_type=EntrypointType.MODULE_PATH,
-        concurrency_limit=1,
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )
     serve_deployments(deployment, pause_on_shutdown=False)
 

@@ -52,7 +52,8 @@ def _claim_ports() -> Settings:
 def _ray(settings: Settings) -> Iterator[None]:
     try:
         cluster.connect(settings)
-        yield
+        with _terminate_as_interrupt():  # again, because Ray sets a handler of its own
+            yield
     finally:
         cluster.disconnect()
 

@@ -36,7 +36,7 @@ epochs = 1
 checkpoint_every = 5
 
 [validate]
-draws = 50
+draws = 100
 
 [validate.gates]
 margin = 1.0
