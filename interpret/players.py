@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from tasks.task import Inputs, Modality, Span, Task
 
-SEGMENTS = 4
+SEGMENTS = 4  # of a series with one group of channels
+SERIES_PLAYERS = 6  # where several groups of channels play: their combinations are passes through the series encoder
 MIXED_TEXT_PLAYERS = 4
 MOST_PLAYERS = 64
 ABBREVIATIONS = re.compile(
@@ -90,8 +91,9 @@ def series_players(task: Task, row: Inputs) -> tuple[Player, ...]:
     if row.series is None:
         return ()
     _, width, length = row.series.shape
-    edges = [round(length * part / SEGMENTS) for part in range(SEGMENTS + 1)]
     groups = channel_groups(task.channels, width)
+    segments = max(1, min(SEGMENTS, SERIES_PLAYERS // len(groups)))
+    edges = [round(length * part / segments) for part in range(segments + 1)]
     return tuple(
         Player(f"{name}, steps {start + 1}-{end}", "series", channels=channels, steps=(start, end))
         for name, channels in groups.items()

@@ -24,5 +24,5 @@ class ExplainSection(Section):
     text_budget: int = Field(default=128, ge=16, le=1_000_000)
     players: int = Field(default=7, ge=1, le=32)
     tolerance: float = Field(default=0.02, gt=0, le=1)
-    rows: int = Field(default=48, ge=1, le=10_000)
+    rows: int = Field(default=36, ge=1, le=10_000)
     background: int = Field(default=8, ge=2, le=1024)

@@ -1,7 +1,8 @@
-"""The served model as the value function of a game, which never reads the same masked text twice."""
+"""The served model as the value function of a game, which never encodes the same text or series twice."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,44 +10,60 @@ import numpy as np
 from interpret.game import Raw
 from tasks.task import FloatArray, Inputs
 
-MOST = 20_000  # hidden states kept; a game over mixed parts asks for the same few texts again and again
+MOST = 20_000  # hidden states kept; a game over mixed parts asks for the same few texts and series again and again
 
 
 def raw_of(model: Any, name: str) -> Raw:
     """Inputs -> raw answers (n, width) of one task of a loaded model, equal to tasks.model.raw.
 
-    Hidden states of masked texts are kept, because hiding a number does not change them: a game over text and table
-    then costs one pass of the backbone per combination of text spans, however many combinations of numbers are asked.
+    Hidden states of texts and series are kept, because hiding one part does not change the states of the others: a game
+    over text and table then costs one pass of the backbone per combination of text spans, however many combinations of
+    numbers are asked.
     """
     from tasks import model as models
 
-    kept: dict[Any, Any] = {}
+    kept: dict[str, dict[Hashable, Any]] = {"text": {}, "series": {}}
 
     def raw(inputs: Inputs) -> FloatArray:
-        if inputs.text is None or "text" not in model.parts[name]:
-            return np.asarray(models.raw(model, name, inputs))
-        hidden = inputs.hidden or ((),) * len(inputs)
-        keys = list(zip(inputs.text, hidden, strict=True))
-        new = list(dict.fromkeys(key for key in keys if key not in kept))
-        if len(kept) + len(new) > MOST:
-            kept.clear()
-            new = list(dict.fromkeys(keys))
-        if new:
-            states = models.features(model, name, _texts(new), frozenset({"table", "series", "classical"})).hidden[
-                "text"
-            ]
-            kept.update(zip(new, states, strict=True))
-        rest = models.features(model, name, inputs, frozenset({"text"}))
-        states = np.stack([kept[key] for key in keys])
-        whole = models.Features({**rest.hidden, "text": states}, rest.present, rest.offset, rest.rows)
-        return np.asarray(models.combine(model, name, whole))
+        hidden = {}
+        for part, keys in _keys(inputs).items():
+            if part in model.parts[name]:
+                hidden[part] = _states(model, name, inputs, (part, keys, kept[part]))
+        table = Inputs(owner=inputs.owner, table=inputs.table)
+        rest = models.features(model, name, table, frozenset({"classical"})).hidden
+        present = None
+        if "text" in hidden and inputs.text is not None:
+            present = np.array([[bool(text.strip())] for text in inputs.text], dtype=np.float32)
+        state = model.classical.get(name)
+        offset = None if state is None else model.tasks[name].classical.raw(state, inputs)
+        return np.asarray(
+            models.combine(model, name, models.Features({**rest, **hidden}, present, offset, len(inputs)))
+        )
 
     return raw
 
 
-def _texts(keys: list[tuple[str, tuple[tuple[int, int], ...]]]) -> Inputs:
-    return Inputs(
-        owner=np.arange(len(keys), dtype=np.int64),
-        text=tuple(text for text, _ in keys),
-        hidden=tuple(hidden for _, hidden in keys),
-    )
+def _keys(inputs: Inputs) -> dict[str, list[Hashable]]:
+    """What tells one text (with its hidden spans) or one series from another."""
+    found: dict[str, list[Hashable]] = {}
+    if inputs.text is not None:
+        found["text"] = list(zip(inputs.text, inputs.hidden or ((),) * len(inputs), strict=True))
+    if inputs.series is not None:
+        found["series"] = [row.tobytes() for row in inputs.series]
+    return found
+
+
+def _states(model: Any, name: str, inputs: Inputs, asked: tuple[str, Sequence[Hashable], dict[Hashable, Any]]) -> Any:
+    """The hidden states (n, d) of one part, encoding only those that were not kept."""
+    from tasks import model as models
+
+    part, keys, kept = asked
+    if len(kept) > MOST:
+        kept.clear()
+    new = {key: at for at, key in reversed(list(enumerate(keys))) if key not in kept}
+    if new:
+        rows = inputs.take(np.array(sorted(new.values()), dtype=np.int64))
+        alone = Inputs(owner=rows.owner, **{part: getattr(rows, part)}, hidden=rows.hidden if part == "text" else None)
+        states = models.features(model, name, alone, frozenset({"classical"})).hidden[part]
+        kept.update(zip([keys[at] for at in sorted(new.values())], states, strict=True))
+    return np.stack([kept[key] for key in keys])

@@ -17,7 +17,8 @@ from interpret.shapley import attribute
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
 
 TEXT_POOL, POOL = 128, 1024  # rows that cases are chosen from: text costs a pass through the backbone each
-GLOBAL_SHARE = 4  # a row of the global view gets a quarter of a case's budget
+GLOBAL_SHARE = 8  # a row of the global view gets an eighth of a case's budget
+WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ def study(task: Task, train: Rows, test: Rows, raw: Raw, section: ExplainSection
     chosen = cases.choose(task.head, answers, pool.target, section.cases, seed)
     background = background_rows(task, train, section.background, seed)
     local = [_explain(task, pool, answers, case, (background, raw, section, seed)) for case in chosen]
-    small = section.model_copy(
-        update={"budget": section.budget // GLOBAL_SHARE, "text_budget": section.text_budget // GLOBAL_SHARE}
-    )
+    small = _small(section, text_only=background is None)
     rest = _others(chosen, answers, task, max(0, section.rows - len(chosen)), seed)
     wide = [_explain(task, pool, answers, case, (background, raw, small, seed)) for case in rest]
     return _measure(
@@ -76,6 +75,12 @@ def background_rows(task: Task, train: Rows, count: int, seed: int) -> Inputs | 
     if task.head.kind == "score" and train.inputs.table is None and (train.target[:, 0] < 0.5).any():
         index = np.flatnonzero(train.target[:, 0] < 0.5)
     return train.inputs.take(index[_sample(len(index), count, seed + 1)])
+
+
+def _small(section: ExplainSection, *, text_only: bool) -> ExplainSection:
+    """What is spent on a row of the global view."""
+    spent = {"budget": section.budget // GLOBAL_SHARE, "text_budget": max(2, section.text_budget // GLOBAL_SHARE)}
+    return section.model_copy(update=spent | ({} if text_only else {"players": WIDE_TEXT_PLAYERS}))
 
 
 def explain_row(

@@ -62,6 +62,7 @@ def test_channels_with_one_prefix_play_together(toy: Toy) -> None:
     task = toy["task"](channels=("price.open", "price.close", "volume"))
     players = players_of(task, Inputs(owner=np.arange(1), series=np.zeros((1, 3, 16))), 7)
     assert {player.channels for player in players} == {(0, 1), (2,)}
+    assert len(players) == 6
 
 
 def test_an_empty_row_is_refused_with_the_cure(toy: Toy) -> None:

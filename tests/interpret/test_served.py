@@ -41,11 +41,14 @@ def test_kept_hidden_states_give_the_answers_of_the_model_itself(tiny: Any) -> N
 def test_a_mixed_game_passes_each_masked_text_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     built, task, rows = tiny
     passed: list[int] = []
+    series: list[int] = []
     real = model.features
 
     def counted(m: Any, name: str, inputs: Inputs, without: frozenset[str] = frozenset()) -> Any:
-        if "text" not in without:
+        if inputs.text is not None:
             passed.append(len(inputs))
+        if inputs.series is not None:
+            series.append(len(inputs))
         return real(m, name, inputs, without)
 
     monkeypatch.setattr(model, "features", counted)
@@ -53,5 +56,6 @@ def test_a_mixed_game_passes_each_masked_text_once(tiny: Any, monkeypatch: pytes
     found = attribute(game, 0, 2048, 1e-6, 1)
     assert found.evaluations > 500
     assert sum(passed) <= 2**4
+    assert sum(series) <= 2**4 * 4
     served = model.raw(built, "toy", game.row)[0]
     np.testing.assert_allclose(found.base + found.values.sum(axis=0), served, atol=1e-4)
