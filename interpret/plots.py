@@ -131,7 +131,7 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _clip(name: str, most: int = 34) -> str:
+def _clip(name: str, most: int = 44) -> str:
     # A dollar sign would start mathematics in matplotlib.
     shown = name if len(name) <= most else name[: most - 1].rstrip() + "…"
     return shown.replace("$", r"\$")

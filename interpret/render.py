@@ -18,6 +18,8 @@ from interpret import blocks, plots
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture
 LEVELS = 4
+SHOWN = 12  # players of a case on the page; all of them are in the JSON
+ONE_SIZE = 1e4  # numbers of a column that differ more than this are each shown in their own size
 ROLES = {
     "met": "pass",
     "agrees": "pass",
@@ -38,7 +40,7 @@ def html(document: Mapping[str, Any]) -> str:
     frame = Environment(
         loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    frame.filters.update(show=show, case_view=case_view, level=level_of, plot=_plot, anchor=anchor)
+    frame.filters.update(show=show, case_view=case_view, level=level_of, forms=forms, plot=_plot, anchor=anchor)
     seal = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     page = frame.get_template("report.html.j2").render(
         report=document, style=style, seal=seal, reasons=blocks.REASONS, key=key_figures(document)
@@ -58,17 +60,40 @@ def show(value: Any, form: str) -> str:
 
 
 def _number(value: float, form: str) -> str:
-    if form == "integer":
-        return f"{value:,.0f}"
-    if form == "percent":
-        if value > 0.999 or 0 < value < 0.001:
-            return "> 99.9 %" if value > 0.5 else "< 0.1 %"
-        return f"{value:.1%}".replace("%", " %")
-    if form == "signed":
-        return "0" if value == 0 else f"{value:+.3g}".replace("-", "−")
-    if value and (abs(value) < 1e-3 or abs(value) >= 1e6):
-        return f"{value:.2e}".replace("-", "−")
-    return (f"{value:,.0f}" if value == round(value) else f"{value:,.4g}").replace("-", "−")
+    kind, _, decimals = form.partition(":")
+    if kind in {"percent", "signed"} and value in {0, 1}:
+        return f"{100 * value:.0f} %" if kind == "percent" else f"{value:+.0f}".replace("+0", "0")
+    if kind == "percent" and not 0.001 <= abs(value) <= 0.999:
+        return "> 99.9 %" if value > 0.5 else "< 0.1 %"
+    spec = {
+        "integer": ",.0f",
+        "percent": ".1%",
+        "error": ".2g",
+        "signed": "+.3g",
+        "figure": ".3f" if abs(value) < 10 else ",.1f",
+        "fixed": f",.{decimals or 0}f",
+        "plus": f"+,.{decimals or 0}f",
+    }.get(kind, _plain(value))
+    return format(value, spec).replace("-", "−").replace("%", " %")
+
+
+def _plain(value: float) -> str:
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return ".2e"
+    return ",.0f" if value == round(value) else ",.4g"
+
+
+def forms(block: Mapping[str, Any]) -> list[str]:
+    """The format of each column: numbers of one size get the same number of decimals, so that they stand in line."""
+    found = []
+    for at, column in enumerate(block["columns"]):
+        sizes = [abs(row[at]) for row in block["rows"] if isinstance(row[at], (int, float)) and row[at]]
+        if column["format"] not in {"number", "signed"} or not sizes or max(sizes) / min(sizes) > ONE_SIZE:
+            found.append(column["format"])
+            continue
+        decimals = 0 if all(size == round(size) for size in sizes) else max(0, 3 - math.ceil(math.log10(max(sizes))))
+        found.append(("fixed:" if column["format"] == "number" else "plus:") + str(decimals))
+    return found
 
 
 def level_of(verdict: Any) -> str:
@@ -115,13 +140,20 @@ def case_view(block: Mapping[str, Any]) -> dict[str, Any]:
             "from": place(players[at]["value"] - 1.96 * players[at]["error"]),
             "to": place(players[at]["value"] + 1.96 * players[at]["error"]),
         }
-        for at in order
+        for at in order[:SHOWN]
     ]
+    rest = [players[at]["value"] for at in order[SHOWN:]]
     pieces = [
         {**piece, "mark": "" if piece["player"] is None else _mark(players[piece["player"]]["value"], most)}
         for piece in block["text"]
     ]
-    return {"rows": rows, "zero": place(0.0), "pieces": pieces, "sum": math.fsum(p["value"] for p in players)}
+    return {
+        "rows": rows,
+        "zero": place(0.0),
+        "pieces": pieces,
+        "sum": math.fsum(p["value"] for p in players),
+        "rest": rest,
+    }
 
 
 def _mark(value: float, most: float) -> str:

@@ -10,13 +10,13 @@ import numpy as np
 
 from interpret import cases, evidence, overview
 from interpret.cases import Case
-from interpret.game import Raw, game_of
+from interpret.game import Game, Raw, game_of
 from interpret.overview import Explained
 from interpret.section import ExplainSection
-from interpret.shapley import attribute
+from interpret.shapley import Attribution, attribute
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
 
-TEXT_POOL, POOL = 128, 1024  # rows that cases are chosen from: text costs a pass through the backbone each
+TEXT_POOL, POOL = 96, 1024  # rows that cases are chosen from: text costs a pass through the backbone each
 GLOBAL_SHARE = 8  # a row of the global view gets an eighth of a case's budget
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 
@@ -89,10 +89,7 @@ def explain_row(
     """Explain one row outside a report, as the explanation endpoint does; `row` has length one."""
     served = np.asarray(raw(row), dtype=np.float64)
     output = int(cases.explained_output(task.head, served)[0])
-    text_only = row.table is None and row.series is None
-    budget = section.text_budget if text_only else section.budget
-    game = game_of(task, row, background, raw, most_text(section, budget))
-    found = attribute(game, output, budget, section.tolerance, seed)
+    game, found = _played(task, row, background, raw, (section, output, seed))
     return Explained(Case(0, "asked", output), game, found, served[0])
 
 
@@ -106,8 +103,18 @@ def _explain(
 ) -> Explained:
     background, raw, section, seed = how
     row = pool.inputs.take(np.array([case.index]))
-    found = explain_row(task, row, background, raw, section, seed + 101 * (case.index + 1))
-    return Explained(case, found.game, found.attribution, answers[case.index])
+    game, found = _played(task, row, background, raw, (section, case.output, seed + 101 * (case.index + 1)))
+    return Explained(case, game, found, answers[case.index])
+
+
+def _played(
+    task: Task, row: Inputs, background: Inputs | None, raw: Raw, how: tuple[ExplainSection, int, int]
+) -> tuple[Game, Attribution]:
+    section, output, seed = how
+    text_only = row.table is None and row.series is None
+    budget = section.text_budget if text_only else section.budget
+    game = game_of(task, row, background, raw, most_text(section, budget))
+    return game, attribute(game, output, budget, section.tolerance, seed)
 
 
 def _others(chosen: Sequence[Case], answers: FloatArray, task: Task, count: int, seed: int) -> list[Case]:

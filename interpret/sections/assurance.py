@@ -97,16 +97,16 @@ def quality(facts: Facts, study: Study) -> list[Block]:
         ),
         blocks.absent(
             "random_model",
-            "A12 check against a randomised model",
+            "Check against a randomised model",
             "not_measured",
             "It needs a second, untrained adapter and head.",
         ),
         blocks.absent(
-            "two_baselines", "A13 a second way to hide", "not_measured", "One way of hiding per modality is used."
+            "two_baselines", "A second way to hide", "not_measured", "One way of hiding per modality is used."
         ),
         blocks.absent(
             "cross_method",
-            "A14 a second method",
+            "A second method",
             "not_measured",
             "Integrated gradients are not computed for this report.",
         ),

@@ -13,6 +13,7 @@ MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
 ENOUGH_CASES, ENOUGH_ROWS = 20, 200
 HIGH_ECE = 0.1
 FAR_SHARE = 0.05
+HIGH_CHOICE = 0.1
 
 
 def findings(facts: Facts, study: Study) -> list[Block]:
@@ -69,6 +70,13 @@ def _explanation(facts: Facts, study: Study) -> Iterator[Block]:
             f"|value| (the worst {found['worst_relative_error']:.2g}). They are marked; raise explain.budget."
         )
         yield blocks.finding("sampling", "note", "Some attributions have not converged", body)
+    moved = found["median_choice_error"]
+    if moved > HIGH_CHOICE:
+        body = (
+            f"Another draw of {study.background_rows} reference rows would move a value by {100 * moved:.0f} % of "
+            "the sum of |value|. Raise explain.background for values that stand on their own."
+        )
+        yield blocks.finding("choice", "note", "Values depend on the reference rows", body)
     for line in study.signs:
         if line["verdict"] == "disagrees":
             body = f"Declared {line['declared']:+d}, found a rank correlation of {line['found']:+.2f}."

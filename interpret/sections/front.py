@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from interpret import blocks
@@ -104,7 +105,7 @@ def lineage(facts: Facts, study: Study) -> list[Block]:
                 ("Threads in training", head.get("threads"), "integer"),
             ],
         ),
-        blocks.facts("run", "Run", [(key.replace("_", " "), value, "text") for key, value in _flat(facts.lineage)])
+        blocks.facts("run", "Run", _listed(facts.lineage))
         if facts.lineage
         else blocks.absent("run", "Run and code", "not_provided", "The report was made outside a flow."),
         blocks.table("files", "Files", [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")], facts.files),
@@ -140,7 +141,7 @@ def purpose(facts: Facts, study: Study) -> list[Block]:
 
 def data(facts: Facts, study: Study) -> list[Block]:
     """Section 4: where the rows come from and what was left out."""
-    known = [(k.replace("_", " "), v, "integer" if isinstance(v, int) else "text") for k, v in _flat(facts.data)]
+    known = [row for row in _listed(facts.data) if not row[0].startswith(("rows.", "labels."))]
     found: list[Block] = []
     if facts.synthetic:
         found.append(
@@ -148,6 +149,7 @@ def data(facts: Facts, study: Study) -> list[Block]:
         )
     if known:
         found.append(blocks.facts("card", "Data card", known))
+        found += _labels(facts.data.get("labels"))
     else:
         found.append(blocks.absent("card", "Data card", "not_provided", "No data.json lies beside the weights."))
     rows = [(name, facts.rows[name], *facts.periods.get(name, (None, None))) for name in facts.rows]
@@ -227,6 +229,33 @@ def _home(heading: str) -> tuple[str, ...] | None:
     if "limit" in lower:
         return ("limit",)
     return next((keys for keys in (SIGNS, DATA, PURPOSE) if any(key in lower for key in keys)), None)
+
+
+def _labels(labels: Any) -> list[Block]:
+    """How often each label occurs in each part."""
+    if not isinstance(labels, dict) or not all(isinstance(part, dict) for part in labels.values()):
+        return []
+    names = sorted({name for part in labels.values() for name in part})
+    rows = [
+        (part, *(labels[part].get(name) for name in names)) for part in ("train", "valid", "test") if part in labels
+    ]
+    return [blocks.table("labels", "Labels", [("part", "text"), *((name, "integer") for name in names)], rows)]
+
+
+def _listed(document: Any) -> list[tuple[str, Any, str]]:
+    """Nested facts as rows, each in the format that fits it."""
+    rows = []
+    for name, value in _flat(document):
+        number = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1000
+        form = (
+            "digest"
+            if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
+            else "integer"
+            if number
+            else "text"
+        )
+        rows.append((name.replace("_", " "), value, form))
+    return rows
 
 
 def _flat(document: Any, prefix: str = "") -> list[tuple[str, Any]]:

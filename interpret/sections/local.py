@@ -19,9 +19,15 @@ REASONS = 4
 
 
 def local_cases(facts: Facts, study: Study) -> list[Block]:
-    """Section 10: one record per case."""
+    """Section 10: how to read a case, and one record per case."""
     calibration = words.fitted(facts)
-    return [_case(facts, study, row, number, calibration) for number, row in enumerate(study.local, start=1)]
+    legend = (
+        "Base plus the values of all players is the answer. Blue parts push towards the explained output, orange parts "
+        "(with a dotted line in the text) away from it; a stronger colour is a larger value. The thin line on a "
+        "bar is the 95 % interval of sampling. The row and its answer are those of the served version."
+    )
+    cases = [_case(facts, study, row, number, calibration) for number, row in enumerate(study.local, start=1)]
+    return [blocks.text("legend", legend), *cases]
 
 
 def reasons(facts: Facts, study: Study) -> list[Block]:
@@ -106,7 +112,7 @@ def _shown(facts: Facts, row: Explained, columns: tuple[int, ...]) -> list[dict[
     if row.game.row.table is None:
         return []
     values = {facts.task.features[c].name: float(row.game.row.table[0, c]) for c in columns}
-    if len(values) > 3 and set(values.values()) <= {0.0, 1.0}:
+    if all("=" in name for name in values):  # one column per level: the level that is set says it all
         values = {name: value for name, value in values.items() if value}
     return [{"name": name, "value": value} for name, value in values.items()]
 

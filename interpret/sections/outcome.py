@@ -58,7 +58,7 @@ def global_view(facts: Facts, study: Study) -> list[Block]:
         "values": [line["mean_abs"] for line in top],
         "ci95": [line["ci95"] for line in top],
         "kinds": [line["modality"] for line in top],
-        "xlabel": f"mean |value| in {unit}, bar ends with the 95 % interval over {len(study.rows)} rows",
+        "xlabel": f"mean |value| in {unit}; the line is the 95 % interval over {len(study.rows)} rows",
     }
     alt = "Mean absolute value per player: " + ", ".join(f"{line['name']} {line['mean_abs']:.3g}" for line in top[:6])
     found = [blocks.figure("importance", "bars", "What moves the answers", alt, data)]
