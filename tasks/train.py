@@ -32,17 +32,17 @@ class TrainSection(Section):
     threads             of each worker; the last digits of the weights depend on it
     """
 
-    epochs: int = Field(3, ge=1)
-    batch_size: int = Field(16, ge=1)
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(32, ge=1)
     batch_size_numeric: int = Field(128, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
     temperature: float = Field(2.0, ge=1)
     folds: int = Field(5, ge=2)
     checks_per_epoch: int = Field(2, ge=1)
-    patience: int = Field(2, ge=1)
+    patience: int = Field(4, ge=1)
     checkpoint_every: int = Field(100, ge=1)
     workers: int = Field(1, ge=1)
     gpus_per_worker: float = Field(0, ge=0)

@@ -125,7 +125,15 @@ def learn(folder: Path, workers: int = 1, on_progress=None, **settings) -> tuple
     config = {
         "backbone": {"name": "tiny-bert"},
         "lora": {"layers": 1, "rank": 2, "dropout": 0.0 if workers != 1 else 0.05, **settings.pop("lora", {})},
-        "train": {"epochs": 4, "threads": 1, "checkpoint_every": 5, "patience": 99, "learning_rate": 0.01, **settings},
+        "train": {
+            "epochs": 4,
+            "batch_size": 16,
+            "threads": 1,
+            "checkpoint_every": 5,
+            "patience": 99,
+            "learning_rate": 0.01,
+            **settings,
+        },
         "tasks": {
             "sentiment": {"section": {}, **{side: str(folder / f"{side}.parquet") for side in ("train", "valid")}}
         },
