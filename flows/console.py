@@ -27,7 +27,7 @@ def emit(document: Any) -> None:
 
 def show(table: Table) -> None:
     """A table on stdout, for a command that was asked for one."""
-    Console(width=None if sys.stdout.isatty() else 150, highlight=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
 
 
 class Progress:
@@ -54,33 +54,18 @@ class Progress:
 
 def learned(document: Mapping[str, Any]) -> Table:
     """The table of what a retrain learned: one row per task, the classical baseline beside it."""
-    table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)")
-    for name in (
-        "task",
-        "version",
-        "rows",
-        "metric",
-        "ours",
-        "95 % interval",
-        "baseline",
-        "lift, 95 %",
-        "ECE",
-        "verdict",
-    ):
-        table.add_column(name, justify="right" if name in {"rows", "ours", "ECE"} else "left", no_wrap=True)
+    table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)", title_justify="left")
+    for name in ("version", "test rows", "metric", "ours (95 %)", "baseline", "lift (95 %)", "ECE", "verdict"):
+        table.add_column(name, justify="right" if name in {"test rows", "ECE"} else "left", no_wrap=True)
     for name, row in document["tasks"].items():
-        low, high = row["ci95"]
-        lift_low, lift_high = row["lift_ci95"]
         ece = row["calibration"]["ece"]
         table.add_row(
-            name + (" (synthetic)" if row.get("synthetic") else ""),
-            str(row["version"]),
+            str(row["version"]) + (" synthetic" if row["synthetic"] else ""),
             f"{row['rows']:,}",
             row["metric"],
-            f"{row['value']:.3f}",
-            f"{low:.3f} .. {high:.3f}",
+            f"{row['value']:.3f} ({row['ci95'][0]:.3f} .. {row['ci95'][1]:.3f})",
             f"{row['baseline']['value']:.3f} {row['baseline']['name']}",
-            f"{lift_low:+.3f} .. {lift_high:+.3f}",
+            "{:+.3f} .. {:+.3f}".format(*row["lift_ci95"]),
             "-" if ece is None else f"{ece:.3f}",
             row["verdict"],
         )

@@ -34,7 +34,7 @@ from tasks.digest import write_json
 LIBRARIES = ("torch", "transformers", "peft", "ray", "prefect", "scikit-learn", "lightgbm", "shap", "numpy", "pandas")
 
 
-@flow(name="retrain", validate_parameters=False)
+@flow(name="retrain", flow_run_name="{recipe_path}, {trigger}", validate_parameters=False)
 def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str = "by hand") -> dict[str, Any]:
     """Run a recipe from data to registered versions; gives the retrain document of the command.
 
@@ -110,7 +110,12 @@ def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Cl
         rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
     release([rows[name]["version"] for name in plan.tasks], plan.release.approval, plan.section("backbone"))
     return {
-        name: {"version": rows[name].pop("version"), **rows[name], "report": reports[name]["report"]}
+        name: {
+            "version": rows[name].pop("version"),
+            **rows[name],
+            "report": reports[name]["report"],
+            "synthetic": cards[name]["synthetic"],
+        }
         for name in plan.tasks
     }
 
@@ -198,10 +203,10 @@ def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[s
             {
                 "task": name,
                 "metric": row["metric"],
-                "value": row["value"],
-                "ci95": str(row["ci95"]),
+                "value": round(row["value"], 4),
+                "ci95": "{:.4f} .. {:.4f}".format(*row["ci95"]),
                 "baseline": f"{row['baseline']['value']:.4f} ({row['baseline']['name']})",
-                "lift_ci95": str(row["lift_ci95"]),
+                "lift_ci95": "{:+.4f} .. {:+.4f}".format(*row["lift_ci95"]),
                 "verdict": row["verdict"],
                 "reasons": "; ".join(row["reasons"]),
             }

@@ -80,7 +80,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.tfidf_logistic(HEAD, strength=20.0),
+    classical=hybrid.tfidf_logistic(HEAD),
     metric=Metric("weighted_f1", weighted_f1, cluster="group"),
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
 )
