@@ -57,7 +57,7 @@ def learned(document: Mapping[str, Any]) -> Table:
     table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)", title_justify="left")
     for name in ("version", "test rows", "metric", "ours (95 %)", "baseline", "lift (95 %)", "ECE", "verdict"):
         table.add_column(name, justify="right" if name in {"test rows", "ECE"} else "left", no_wrap=True)
-    for name, row in document["tasks"].items():
+    for row in document["tasks"].values():
         ece = row["calibration"]["ece"]
         table.add_row(
             str(row["version"]) + (" synthetic" if row["synthetic"] else ""),
