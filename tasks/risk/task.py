@@ -57,6 +57,12 @@ class RiskItem(Item):
     notes: Notes = None
 
 
+class RiskSection(TaskSection):
+    """`[tasks.risk]`. One epoch: its text restates the table at five times the length of a sentence and adds nothing."""
+
+    epochs: int | None = 1
+
+
 class Reason(BaseModel):
     """One fact that raises the odds of default against the average applicant, by how many log odds."""
 
@@ -153,7 +159,7 @@ TASK = Task(
     reads=("text", "table"),
     needs=("table",),
     head=HEAD,
-    section=TaskSection,
+    section=RiskSection,
     item=RiskItem,
     answer=RiskAnswer,
     sources={"embedded": embedded, "german_credit": german_credit},
