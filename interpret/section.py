@@ -21,7 +21,7 @@ class ExplainSection(Section):
 
     cases: int = Field(default=12, ge=1, le=500)
     budget: int = Field(default=3072, ge=16, le=1_000_000)
-    text_budget: int = Field(default=128, ge=16, le=1_000_000)
+    text_budget: int = Field(default=64, ge=16, le=1_000_000)
     players: int = Field(default=7, ge=1, le=32)
     tolerance: float = Field(default=0.02, gt=0, le=1)
     rows: int = Field(default=36, ge=1, le=10_000)

@@ -17,7 +17,9 @@ from interpret.shapley import Attribution, attribute
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
 
 TEXT_POOL, POOL = 96, 1024  # rows that cases are chosen from: text costs a pass through the backbone each
-GLOBAL_SHARE = 8  # a row of the global view gets an eighth of a case's budget
+GLOBAL_SHARE = (
+    8  # a row of the global view gets an eighth of a case's budget, but a text never fewer than 16 evaluations
+)
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 
 
@@ -79,7 +81,7 @@ def background_rows(task: Task, train: Rows, count: int, seed: int) -> Inputs | 
 
 def _small(section: ExplainSection, *, text_only: bool) -> ExplainSection:
     """What is spent on a row of the global view."""
-    spent = {"budget": section.budget // GLOBAL_SHARE, "text_budget": max(2, section.text_budget // GLOBAL_SHARE)}
+    spent = {"budget": section.budget // GLOBAL_SHARE, "text_budget": max(16, section.text_budget // GLOBAL_SHARE)}
     return section.model_copy(update=spent | ({} if text_only else {"players": WIDE_TEXT_PLAYERS}))
 
 

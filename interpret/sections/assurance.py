@@ -59,7 +59,7 @@ def _estimator(facts: Facts, study: Study, *, text_only: bool) -> Block:
         ("Explainer", "Exact where all coalitions fit the budget, else Permutation in independent pairs", "text"),
         ("Scale", f"raw answer ({words.scale(facts.task.head)}), identity link", "text"),
         ("Budget per case", section.text_budget if text_only else section.budget, "integer"),
-        ("Budget per row of the global view", "an eighth of it", "text"),
+        ("Budget per row of the global view", "an eighth of it, at least 16", "text"),
         ("Tolerance", section.tolerance, "percent"),
         ("Reference rows", study.background_rows or None, "integer"),
         ("Evaluations in all", study.sampling_all["evaluations"], "integer"),

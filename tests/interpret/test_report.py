@@ -204,7 +204,7 @@ def test_a_task_of_text_alone_is_explained_exactly(make_report: Make, toy: Toy) 
     )
     cases = list(every(content, "case"))
     assert {case["method"] for case in cases} == {"exact"}
-    assert {case["evaluations"] for case in cases} == {2**7}
+    assert {case["evaluations"] for case in cases} == {2**6}
 
 
 def test_text_of_a_row_cannot_become_markup(make_report: Make, toy: Toy) -> None:
