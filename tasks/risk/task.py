@@ -58,7 +58,7 @@ class RiskItem(Item):
 
 
 class RiskSection(TaskSection):
-    """`[tasks.risk]`. One epoch: its text restates the table at five times the length of a sentence and adds nothing."""
+    """`[tasks.risk]`. One epoch: the text restates the table at five times a sentence's length."""
 
     epochs: int | None = 1
 
