@@ -89,19 +89,32 @@ def translated(place: str) -> Iterator[None]:
     """Turn the SQL library's errors into the registry's, without the password and without the statement."""
     try:
         yield
-    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError) as error:
-        raise RegistryUnreachable(
-            f"the registry's database {place} does not answer ({_first_line(error)}); "
-            "start it, or point ASSAY_DATABASE_URL to one that runs"
-        ) from error
     except sqlalchemy.exc.SQLAlchemyError as error:
+        if _is_unreachable(error):
+            raise RegistryUnreachable(
+                f"the registry's database {place} does not answer ({_first_line(error)}); "
+                "start it, or point ASSAY_DATABASE_URL to one that runs"
+            ) from error
         raise RegistryError(
             f"the registry's database {place} refused: {_first_line(error)}; nothing was written"
         ) from error
 
 
+def _is_unreachable(error: Exception) -> bool:
+    """No connection, or one that the server refuses (SQLSTATE 08, 28: wrong password, 3D: no such database, 57P)."""
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
+        return True
+    said = getattr(getattr(error, "orig", None), "args", ())
+    code = str(said[0].get("C", "")) if said and isinstance(said[0], dict) else ""
+    return code.startswith(("08", "28", "3D", "57P"))
+
+
 def _first_line(error: Exception) -> str:
     original = getattr(error, "orig", None) or error
+    if original.args and isinstance(
+        original.args[0], dict
+    ):  # pg8000 gives the server's message by field; M is its text
+        return str(original.args[0].get("M", type(original).__name__))
     return next((line.strip() for line in str(original).splitlines() if line.strip()), type(original).__name__)
 
 
@@ -111,8 +124,8 @@ def _checked(database_url: str) -> URL:
         url = make_url(database_url)
     except sqlalchemy.exc.ArgumentError as error:
         raise RegistryError(f"the database address cannot be read; {cure}") from error
-    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
-        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in {"postgres", "postgresql", "postgresql+pg8000"}:
+        return url.set(drivername="postgresql+pg8000")
     if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database and url.database != ":memory:":
         return url
     raise RegistryError(f"the registry runs on a SQLite file or PostgreSQL, not on {url.drivername!r}; {cure}")
@@ -120,7 +133,8 @@ def _checked(database_url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.drivername.startswith("postgresql"):
-        arguments = {"connect_timeout": 5, "application_name": "assay"}
+        # The driver's time limit holds for every answer, so it must outlast a wait for another writer's lock.
+        arguments = {"timeout": 2 * WAIT_SECONDS, "application_name": "assay"}
         return sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_timeout=WAIT_SECONDS)
     folder = Path(str(url.database)).expanduser().parent
     try:

