@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,32 +17,6 @@ import httpx
 from infra.settings import Settings
 
 START_SECONDS = 120
-
-
-class PortTaken(ValueError):
-    """A port that Assay needs is in use."""
-
-
-def free_port() -> int:
-    """A TCP port on loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def claim(port: int, variable: str) -> int:
-    """`port`, or a free one for 0. Raises PortTaken with the variable that moves it."""
-    if port == 0:
-        return free_port()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise PortTaken(
-                f"port {port} is taken by another program; set {variable} to another port, or to 0 for a free one"
-            ) from error
-    return port
 
 
 def answers(url: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows import console, prefect_server, recipe
 from infra.settings import Settings
+from serving import ingress
 
 
 def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
         console.say(f"prefect   {url}")
         return in_this_process(url, recipe_path, overrides)
     console.say("prefect   no server answers, starting one for this run (make run keeps one with its UI)")
-    with prefect_server.running(settings, prefect_server.free_port()) as own:
+    with prefect_server.running(settings, ingress.free_port()) as own:
         return in_this_process(own.wait(), recipe_path, overrides)
 
 

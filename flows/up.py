@@ -13,6 +13,7 @@ from typing import Any
 from flows import client, console, prefect_server, recipe, schedule
 from infra import cluster
 from infra.settings import Settings
+from serving import ingress
 
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
@@ -43,8 +44,8 @@ def serve(recipe_path: str, overrides: list[str]) -> int:
 def _claim_ports() -> Settings:
     """The settings with free ports in the place of 0; every process started from here sees them."""
     settings = Settings()
-    os.environ["ASSAY_PORT"] = str(prefect_server.claim(settings.port, "ASSAY_PORT"))
-    os.environ["ASSAY_PREFECT_PORT"] = str(prefect_server.claim(settings.prefect_port, "ASSAY_PREFECT_PORT"))
+    os.environ["ASSAY_PORT"] = str(ingress.claim(settings.port))
+    os.environ["ASSAY_PREFECT_PORT"] = str(ingress.claim(settings.prefect_port, "ASSAY_PREFECT_PORT"))
     return Settings()
 
 

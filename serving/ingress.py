@@ -99,8 +99,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def claim(port: int) -> int:
-    """The port to serve on; 0 asks for a free one. Raises PortTaken where something listens there already."""
+def claim(port: int, variable: str = "ASSAY_PORT") -> int:
+    """The port to serve on; 0 asks for a free one. Raises PortTaken with the variable that moves it."""
     if port == 0:
         return free_port()
     with socket.socket() as probe:
@@ -108,7 +108,7 @@ def claim(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            cure = "stop what listens there, or set ASSAY_PORT to another port (0 takes a free one)"
+            cure = f"stop what listens there, or set {variable} to another port (0 takes a free one)"
             raise PortTaken(f"port {port} of {HOST} is taken ({error.strerror}); {cure}") from error
     return port
 
