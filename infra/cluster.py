@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 MEBIBYTE = 2**20
+WORKER_CPUS = 0.5  # logical, so that a retrain finds room beside the served replicas
 LONGEST_TEMPORARY = 45  # characters; beyond it Ray's AF_UNIX socket names no longer fit into 107 bytes
 EXCLUDED = [".venv", ".git", ".assay", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"]
 
@@ -73,6 +74,16 @@ def address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+def has_actor(name: str, namespace: str) -> bool:
+    """Whether an actor of that name lives on the Ray that is connected; False where none is."""
+    import ray
+
+    try:
+        return ray.is_initialized() and ray.get_actor(name, namespace=namespace) is not None
+    except ValueError:
+        return False
+
+
 def call(function: str, *args: Any, cpus: float = 1) -> dict[str, Any]:
     """Run a function, named by dots, in a Ray worker and give back the dict it returns; its own errors pass through."""
     import ray
@@ -114,11 +125,6 @@ def fit(
         raise ValueError(outcome["refused"])
     done: dict[str, Any] = outcome["done"]
     return done
-
-
-WORKER_CPUS = (
-    0.5  # logical: a retrain must find room beside the served replicas; threads are set by the function itself
-)
 
 
 def _environment(settings: Settings) -> None:

@@ -48,13 +48,10 @@ def redeploy(
 
 def stop() -> None:
     """End Serve with its replicas and HAProxy, after what was answered is logged. Does nothing where none runs."""
-    import ray
-
-    if not ray.is_initialized():
+    if not running():
         return
     folder = ingress.sockets_folder(cluster.address())
-    if running():
-        _serve().shutdown()
+    _serve().shutdown()
     ingress.remove(folder)
 
 
@@ -99,13 +96,7 @@ def _serve() -> Any:
 
 def running() -> bool:
     """Whether Serve runs on the Ray that is connected, in whichever process it was deployed."""
-    import ray
-
-    try:
-        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-    except ValueError:
-        return False
-    return True
+    return cluster.has_actor("SERVE_CONTROLLER_ACTOR", "serve")
 
 
 def _start(settings: Settings) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 TOLERANCE = 1e-6  # of the budget
+ROUNDING = 1e-9  # of the budget: what is further from feasible than this, the solver does not call feasible
 
 
 class Constraints(BaseModel):
@@ -74,11 +75,11 @@ def _boxes(constraints: Constraints, count: int) -> list[str]:
     wrong = []
     if low > high:
         wrong.append(f"min_weight {low} is above max_weight {high}: lower it")
-    if low * count > 1 + TOLERANCE:
+    if low * count > 1 + ROUNDING:
         wrong.append(
             f"min_weight {low} over {count} assets needs {low * count:.4g} of the budget: at most {1 / count:.4g}"
         )
-    if high * count < 1 - TOLERANCE:
+    if high * count < 1 - ROUNDING:
         wrong.append(
             f"max_weight {high} over {count} assets holds {high * count:.4g} of the budget: at least {1 / count:.4g}"
         )
@@ -93,9 +94,9 @@ def _caps(constraints: Constraints, count: int) -> list[str]:
         size = len(constraints.groups[group])
         free -= size
         room += min(cap, high * size)
-        if low * size > cap + TOLERANCE:
+        if low * size > cap + ROUNDING:
             wrong.append(f"max_group {group!r} = {cap} is below min_weight {low} for its {size} assets: raise the cap")
-    if constraints.max_group and room + free * high < 1 - TOLERANCE:
+    if constraints.max_group and room + free * high < 1 - ROUNDING:
         caps = ", ".join(f"{group!r} = {cap}" for group, cap in constraints.max_group.items())
         wrong.append(
             f"max_group {caps} with max_weight {high} leaves {room + free * high:.4g} of the budget: raise a cap"

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -85,6 +85,7 @@ def test_limits_are_met_at_every_rebalance_even_by_wild_views(test_rows: Rows) -
 
 
 @settings(max_examples=40, deadline=None)
+@example(low=6e-8, high=1.0, caps=[0.0], seed=168)
 @given(
     low=st.floats(0, 0.3),
     high=st.floats(0.05, 1),
