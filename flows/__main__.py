@@ -71,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     arguments = parser().parse_args(argv)
     environment.apply(Settings())
-    from flows import commands
+    from flows import commands, console
+
+    if arguments.json:
+        console.keep_stdout()
 
     command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from datetime import datetime
@@ -132,7 +131,7 @@ def report(arguments: Namespace) -> int:
     folder = Settings().root / "reports" / f"{version.task}-{version.number}-{version.digest[:12]}"
     files = registry.fetch(book, version, folder)
     if arguments.format == "json":
-        sys.stdout.write((Path(files["report"]) / "report.json").read_text(encoding="utf-8") + "\n")
+        console.emit(json.loads((Path(files["report"]) / "report.json").read_text(encoding="utf-8")))
         return DONE
     return _show(arguments, {"version": arguments.version, "report": str(Path(files["report"]) / "report.html")})
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
 PLAIN_EVERY_SECONDS = 5.0
+_KEPT: list[TextIO] = []
 
 
 def say(text: str) -> None:
@@ -19,10 +21,18 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
+def keep_stdout() -> None:
+    """Keep stdout for the one document: what libraries print there (Ray, of a worker that died) goes to stderr."""
+    sys.stdout.flush()
+    _KEPT.append(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)
+
+
 def emit(document: Any) -> None:
     """The one JSON document of a command, on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
-    sys.stdout.flush()
+    out = _KEPT[0] if _KEPT else sys.stdout
+    out.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+    out.flush()
 
 
 def show(table: Table) -> None:

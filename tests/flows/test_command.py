@@ -75,3 +75,10 @@ def test_the_home_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     assay(home, "versions")
     assert home.stat().st_mode & 0o077 == 0
+
+
+def test_what_libraries_print_does_not_mix_into_the_document() -> None:
+    code = "import os; from flows import console; console.keep_stdout(); print('noise'); os.system('echo more'); console.emit({'a': 1})"
+    result = subprocess.run([".venv/bin/python", "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout) == {"a": 1}
+    assert "more" in result.stderr
