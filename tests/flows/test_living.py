@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from tests.flows.conftest import Living, until  # type: ignore[import-not-found]
+from tests.sockets import opened  # type: ignore[import-not-found]
 
 
 def test_a_seventh_folder_trains_registers_and_is_judged_beside_its_baseline(living: Living) -> None:
@@ -63,12 +64,7 @@ def test_the_cron_line_of_the_recipe_fires_and_the_run_trains_and_ends(living: L
 
 def test_every_socket_of_every_process_listens_on_loopback(living: Living) -> None:
     tree = [psutil.Process(living.process.pid), *psutil.Process(living.process.pid).children(recursive=True)]
-    listening = [
-        (process.name(), row.laddr.ip, row.laddr.port)
-        for process in tree
-        for row in process.net_connections("inet")
-        if row.status == psutil.CONN_LISTEN
-    ]
+    listening = opened(tree)
     assert listening
     assert not [row for row in listening if row[1] not in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}]
 

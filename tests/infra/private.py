@@ -10,6 +10,7 @@ import psutil
 
 from infra import cluster
 from infra.settings import Settings
+from tests.sockets import opened
 
 
 def main(home: Path) -> dict:
@@ -24,8 +25,7 @@ def main(home: Path) -> dict:
         facts["refused"] = str(error)
     facts["starts"] = (run / "starts").read_text()
     processes = psutil.Process().children(recursive=True)
-    sockets = [each for process in processes for each in process.net_connections("inet") if each.status == "LISTEN"]
-    facts["listening"] = sorted({each.laddr.ip for each in sockets})
+    facts["listening"] = sorted({address for _, address, _ in opened(processes)})
     cluster.disconnect()
     facts["left"] = [each.name() for each in psutil.wait_procs(processes, timeout=20)[1]]
     return facts

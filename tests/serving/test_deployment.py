@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import json
 import socket
 import statistics
@@ -23,6 +22,7 @@ import registry
 from infra.settings import Settings, token
 from serving import ingress, places, release
 from serving.places import NotServable
+from tests.sockets import opened  # type: ignore[import-not-found]
 
 from .conftest import World
 
@@ -53,22 +53,11 @@ def _family() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def _sockets() -> list[tuple[str, str, int]]:
-    """(process, address, port) of every TCP socket that listens and every UDP socket, in this process's family."""
-    found = []
-    for process in _family():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for each in process.net_connections(kind="inet"):
-                if each.status == psutil.CONN_LISTEN or each.type == socket.SOCK_DGRAM:
-                    found.append((process.name(), each.laddr.ip, each.laddr.port))
-    return found
-
-
 def test_every_socket_is_on_the_loopback(deployed: Deployed) -> None:
-    found = _sockets()
+    found = opened(_family())
     while not any(row[0] == "haproxy" and row[2] == deployed.settings.port for row in found):  # it may be reloading
         time.sleep(0.2)
-        found = _sockets()
+        found = opened(_family())
     assert {"raylet", "gcs_server", "ray::ServeReplica:assay:endpoints"} <= {name for name, _, _ in found}
     assert [row for row in found if row[1] not in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}] == []
 
