@@ -73,9 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     environment.apply(Settings())
     from flows import commands, console
 
-    if arguments.json:
-        console.keep_stdout()
-
+    console.keep_stdout()
     command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
     try:
         return command(arguments)

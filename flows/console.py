@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 def keep_stdout() -> None:
-    """Keep stdout for the one document: what libraries print there (Ray, of a worker that died) goes to stderr."""
+    """Keep stdout for what a command answers: what libraries print there (Ray, of an actor's death) goes to stderr."""
     sys.stdout.flush()
     _KEPT.append(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
@@ -30,14 +30,20 @@ def keep_stdout() -> None:
 
 def emit(document: Any) -> None:
     """The one JSON document of a command, on stdout."""
-    out = _KEPT[0] if _KEPT else sys.stdout
+    out = _out()
     out.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
     out.flush()
 
 
 def show(table: Table) -> None:
     """A table on stdout, for a command that was asked for one."""
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    out = _out()
+    Console(file=out, width=None if out.isatty() else 200, highlight=False).print(table)
+    out.flush()
+
+
+def _out() -> TextIO:
+    return _KEPT[0] if _KEPT else sys.stdout
 
 
 class Progress:
@@ -47,16 +53,17 @@ class Progress:
         self._last = 0.0
 
     def __call__(self, report: Mapping[str, Any]) -> None:
-        """Show one report {"step", "steps", "task", "loss", "rows_per_s", "left_s"}."""
+        """Show one report, a line of the job's progress.jsonl."""
         done = report["step"] >= report["steps"]
         now = time.monotonic()
         terminal = sys.stderr.isatty()
         if not (done or terminal or now - self._last >= PLAIN_EVERY_SECONDS):
             return
         self._last = now
+        loss = "  -  " if report["loss"] is None else f"{report['loss']:.3f}"
         line = (
-            f"training  step {report['step']}/{report['steps']}  {report['task']:<11} loss {report['loss']:.3f}"
-            f"  {report['rows_per_s']:.0f} rows/s  {report['left_s']:.0f} s left"
+            f"training  step {report['step']}/{report['steps']}  {report['task']:<11} loss {loss}"
+            f"  {report['rows_per_s']:.0f} rows/s  {report['tokens_per_s']:.0f} tokens/s  {report['left_s']:.0f} s left"
         )
         sys.stderr.write(("\r\x1b[K" + line + ("\n" if done else "")) if terminal else line + "\n")
         sys.stderr.flush()

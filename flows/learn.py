@@ -50,11 +50,11 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     try:
         with Peak() as peak:
             cluster.connect(settings)
-            rows = _steps(plan, folder, book, clock)
+            rows, learned = _steps(plan, folder, book, clock)
     except BaseException as error:
         registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
         raise
-    registry.finish_run(book, run_id, "completed")
+    registry.finish_run(book, run_id, "completed", {"training": learned})
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
@@ -91,11 +91,14 @@ class Clock:
         self.stages[name] = self.seconds() - began
 
 
-def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock) -> dict[str, Any]:
+def _steps(
+    plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every step in turn; gives the rows of the document, and what training told of every trial."""
     with clock.stage("data"):
         cards = {name: _step(prepare, f"data: {name}")(plan, name, folder) for name in plan.tasks}
     with clock.stage("train"):
-        _step(train, "train")(plan, folder)
+        learned = _step(train, "train")(plan, folder)
     with clock.stage("validate"):
         rows = _step(validate, "validate")(plan, folder, cards)
     with clock.stage("explain"):
@@ -109,7 +112,7 @@ def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Cl
         }
         rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
     release([rows[name]["version"] for name in plan.tasks], plan.release.approval, plan.section("backbone"))
-    return {
+    document = {
         name: {
             "version": rows[name].pop("version"),
             **rows[name],
@@ -118,6 +121,7 @@ def _steps(plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Cl
         }
         for name in plan.tasks
     }
+    return document, learned
 
 
 def _step(function: Any, name: str, **options: Any) -> Any:
@@ -156,6 +160,7 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
             for name, section in plan.tasks.items()
         },
         "out": str(folder / "models"),
+        "states": Settings().states,
     }
     shown = console.Progress()
     artifact = create_progress_artifact(progress=0.0, key="training", description="Steps of the training job")
@@ -173,7 +178,25 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         name=folder.name,
         on_progress=on_progress,
     )
+    create_table_artifact(
+        key="trials", description="Every learning rate that was tried; the valid rows chose", table=_trials(result)
+    )
     return result
+
+
+def _trials(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per task and learning rate, with the loss on the valid rows at every check."""
+    return [
+        {
+            "task": name,
+            "learning_rate": trial["learning_rate"],
+            "chosen": trial["learning_rate"] == told["learning_rate"],
+            "best_loss": trial["best_loss"],
+            "losses": " ".join("-" if loss is None else f"{loss:.4f}" for loss in trial["losses"]),
+        }
+        for name, told in result["tasks"].items()
+        for trial in told["trials"]
+    ]
 
 
 def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[str, Any]:

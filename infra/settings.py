@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     database_url: str = ""
     artifacts_url: str = ""
     ray_address: str = ""
+    states_gb: float = 4.0
+
+    @property
+    def states(self) -> dict[str, str | float]:
+        """Where hidden states that were computed once are kept on this machine, and how many gigabytes of them."""
+        return {"folder": str(self.root / "states"), "gigabytes": self.states_gb}
 
     @property
     def root(self) -> Path:

@@ -86,12 +86,8 @@ def open_backbone(section: BackboneSection) -> Backbone:
         from tasks import bodies
 
         return _pinned(bodies.tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
-    if section.name == DEFAULT:
-        folder, pin = _packaged(), section.digest or PUBLISHED
-    elif Path(section.name).is_dir():
-        folder, pin = Path(section.name), section.digest
-    else:
-        folder, pin = _from_hub(section), section.digest
+    folder = folder_of(section)
+    pin = section.digest or (PUBLISHED if section.name == DEFAULT else "")
     _refuse_code(folder)
     weights = _weights(folder)
     found = digest.of_files(folder, weights)
@@ -104,6 +100,13 @@ def open_backbone(section: BackboneSection) -> Backbone:
     return _read(folder, name, found, section.dtype)
 
 
+def folder_of(section: BackboneSection) -> Path:
+    """Where the files of a body lie: in the package, in a folder, in the hub's local cache. Raises BackboneMissing."""
+    if section.name == DEFAULT:
+        return _packaged()
+    return Path(section.name) if Path(section.name).is_dir() else _from_hub(section)
+
+
 def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     """Full names of the linear layers that LoRA adapts: those of the top `layers` blocks, in the body's own order.
 
@@ -113,7 +116,7 @@ def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     """
     import torch
 
-    stack, blocks = _stack(body)
+    stack, blocks = block_list(body)
     wanted = blocks if layers == "all" else min(layers, blocks)
     if wanted < 1:
         raise ValueError(f"lora.layers is {layers!r}; give 'all' or a number from 1 to {blocks}")
@@ -129,7 +132,7 @@ def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
     return [name for name in linear if ".self_attn." in name] if experts else linear
 
 
-def _stack(body: Any) -> tuple[str, int]:
+def block_list(body: Any) -> tuple[str, int]:
     """Name and size of the list of blocks: the longest ModuleList that is not inside another one."""
     import torch
 

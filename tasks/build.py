@@ -16,6 +16,7 @@ from tasks.backbone import Backbone, LoraSection, targets
 from tasks.heads import TaskNet
 from tasks.task import FloatArray, Inputs, Modality, Task
 from tasks.tokens import Tokenizer
+from tasks.trunk import Trunk, cut
 
 SHARED = "adapter_of_all"
 FAR = 8.0  # standard deviations beyond which a table value says no more
@@ -52,6 +53,7 @@ class Model:
     parts      the modalities that each task's training rows held
     adapters   task -> name of its adapter in the body; tasks share one where lora.mode is "shared"
     frames, classical, nets   by task; training replaces the first two entries through set_frame and assignment
+    trunk      the body cut below its lowest adapter, None where every block carries one
     """
 
     backbone: Backbone | None
@@ -64,6 +66,7 @@ class Model:
     frames: dict[str, Frame]
     classical: dict[str, dict[str, Any]]
     device: Any
+    trunk: Trunk | None = None
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -82,8 +85,10 @@ class Model:
         if self.body.active_adapter != self.adapters[name]:
             self.body.set_adapter(self.adapters[name])
 
-    def pool(self, ids: Any, attention: Any) -> Any:
-        """(n, width) one vector per text under the active adapter."""
+    def pool(self, ids: Any, attention: Any, state: Any = None) -> Any:
+        """(n, width) one vector per text under the active adapter; `state` is what `trunk.below` gave for the ids."""
+        if state is not None and self.trunk is not None:
+            return self._pooled(self.trunk.above(state, ids, attention), attention)
         return self._pooled(self.body(input_ids=ids, attention_mask=attention), attention)
 
     def pool_as(self, adapters: list[str], ids: Any, attention: Any) -> Any:
@@ -96,25 +101,26 @@ class Model:
         return self.pool(ids, attention)
 
     def _pooled(self, output: Any, attention: Any) -> Any:
-        hidden = output.last_hidden_state.float()
+        hidden = output.last_hidden_state
+        hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
         if self.backbone is not None and self.backbone.pooling == "last":
             last = attention.sum(dim=1) - 1
             return hidden[torch.arange(len(hidden), device=hidden.device), last]
-        mask = attention.unsqueeze(-1).float()
+        mask = attention.unsqueeze(-1).to(hidden.dtype)
         return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Dropout off inside, and as before outside."""
-        modules = [*self.nets.values(), *([] if self.body is None else [self.body])]
-        changed = [module for module in modules if module.training]
+        """Dropout off inside, and as before outside; in training a frozen body holds dropout of LoRA that is on."""
+        tops = [*self.nets.values(), *([] if self.body is None else [self.body])]
+        changed = [module for top in tops for module in top.modules() if module.training]
         for module in changed:
-            module.eval()
+            module.training = False
         try:
             yield
         finally:
             for module in changed:
-                module.train()
+                module.training = True
 
 
 def build(
@@ -160,6 +166,7 @@ def assemble(
     model = Model(
         backbone if body is not None else None,
         body, dict(tasks), dict(parts), dict(loras), dict(adapters), nets, frames, {}, torch.device(device),
+        None if body is None else cut(body, loras),
     )  # fmt: skip
     set_training(model, on=False)
     return model
@@ -201,6 +208,14 @@ def parameters(model: Model, name: str) -> dict[str, Any]:
             continue
         found[f"net.{key}"] = value
     return dict(sorted(found.items()))
+
+
+def copy(model: Model, name: str, other: str) -> None:
+    """Give one task's weights to another of the same shape."""
+    start = parameters(model, name)
+    with torch.no_grad():
+        for key, value in parameters(model, other).items():
+            value.copy_(start[key])
 
 
 def trainable(model: Model) -> dict[str, Any]:

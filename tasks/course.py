@@ -1,8 +1,13 @@
-"""One task as the training loop sees it: prepared rows, classical offset, order of batches, the best weights so far."""
+"""One task as the training loop sees it: prepared rows, classical offset, order of batches, its trials.
+
+A trial is one learning rate, with an adapter and a net of its own. The trials of a task start from the same weights and
+take each batch together, so that a sweep reads and pads its rows once.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +34,34 @@ class Side:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast one task learns. `per_epoch` steps make an epoch, and `check_every` of them a check."""
+    """How long one task learns. `per_epoch` steps make an epoch, and `check_every` of them a check."""
 
     batch_size: int
     per_epoch: int
     steps: int
     check_every: int
+
+
+@dataclass
+class Trial:
+    """One learning rate on its way. `name` is that of its net and adapter in the model, the first one's the task's own.
+
+    `best` holds copies of the weights at the best check, `losses` the loss on the valid rows at every check.
+    """
+
+    name: str
     learning_rate: float
+    start_loss: float = math.inf
+    best_loss: float = math.inf
+    worse: int = 0
+    stopped: bool = False
+    losses: list[float | None] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Course:
-    """A task on its way: what it learns from, and how far it is. `best` holds copies of the weights at the best check.
+    """A task on its way: what it learns from, and how far it is.
 
     `shared` says that its adapter is also another task's: then it neither stops early nor goes back to its own best.
     """
@@ -49,19 +70,25 @@ class Course:
     train: Side
     valid: Side
     plan: Plan
+    trials: tuple[Trial, ...]
     step: int = 0
-    start_loss: float = math.inf
-    best_loss: float = math.inf
-    worse: int = 0
-    stopped: bool = False
     shared: bool = False
-    best: dict[str, Any] = field(default_factory=dict)
     epoch: tuple[int, list[IntArray]] = (-1, [])
 
     @property
     def left(self) -> int:
         """Steps still to do."""
-        return 0 if self.stopped else self.plan.steps - self.step
+        return self.plan.steps - self.step if self.learning else 0
+
+    @property
+    def learning(self) -> list[Trial]:
+        """The trials that have not stopped."""
+        return [trial for trial in self.trials if not trial.stopped]
+
+    @property
+    def chosen(self) -> Trial:
+        """The trial with the least loss on the valid rows."""
+        return min(self.trials, key=lambda trial: trial.best_loss)
 
     @property
     def due(self) -> bool:
@@ -78,19 +105,25 @@ class Course:
             )
         return self.epoch[1][place]
 
-    def rate(self, warmup: float) -> float:
-        """The learning rate of the next step: a linear rise over the first `warmup` of the steps, then a fall."""
-        return self.plan.learning_rate * ramp((self.step + 1) / self.plan.steps, warmup, 1 / self.plan.steps)
+    def warmth(self, warmup: float) -> float:
+        """What the learning rate of the next step is multiplied by: a rise over `warmup` of the steps, then a fall."""
+        return ramp((self.step + 1) / self.plan.steps, warmup, 1 / self.plan.steps)
 
     def summary(self) -> dict[str, Any]:
-        """What a run tells about the task when it ends."""
+        """What a run tells about the task when it ends; every trial is in it."""
+        best = self.chosen
         return {
             "rows": len(self.train.rows),
             "steps": self.step,
             "epochs": round(self.step / self.plan.per_epoch, 3),
-            "start_loss": self.start_loss,
-            "best_loss": self.best_loss,
-            "stopped_early": self.stopped and self.step < self.plan.steps,
+            "start_loss": best.start_loss,
+            "best_loss": best.best_loss,
+            "learning_rate": best.learning_rate,
+            "stopped_early": best.stopped and self.step < self.plan.steps,
+            "trials": [
+                {"learning_rate": trial.learning_rate, "best_loss": trial.best_loss, "losses": trial.losses}
+                for trial in self.trials
+            ],
         }
 
 
@@ -121,7 +154,19 @@ def enrol(
     learn = Side(model.prepare(net, name, rows.inputs, offset), rows.target)
     check = Side(model.prepare(net, name, valid.inputs, later), valid.target)
     plan = _plan(len(rows), "text" in net.parts[name], train, section)
-    return Course(name, learn, check, plan, shared=list(net.adapters.values()).count(net.adapters.get(name, "")) > 1)
+    trials = tuple(Trial(trial, rate) for trial, rate in rates(name, train, section).items())
+    for trial in trials[1:]:
+        net.frames[trial.name] = net.frames[name]
+        model.copy(net, name, trial.name)
+    shared = list(net.adapters.values()).count(net.adapters.get(name, "")) > 1
+    return Course(name, learn, check, plan, trials, shared=shared)
+
+
+def rates(name: str, train: TrainSection, section: dict[str, Any]) -> dict[str, float]:
+    """Learning rates by name of the trial: the task's own one, else those of the sweep, else the section's."""
+    own = section.get("learning_rate")
+    tried = (own,) if own else train.sweep or (train.learning_rate,)
+    return {f"{name}~{place}" if place else name: rate for place, rate in enumerate(tried)}
 
 
 def _plan(rows: int, reads_text: bool, train: TrainSection, section: dict[str, Any]) -> Plan:
@@ -133,46 +178,55 @@ def _plan(rows: int, reads_text: bool, train: TrainSection, section: dict[str, A
         per_epoch=per_epoch,
         steps=per_epoch * epochs,
         check_every=max(1, math.ceil(per_epoch / train.checks_per_epoch)),
-        learning_rate=section.get("learning_rate") or train.learning_rate,
     )
 
 
-def loss_of(net: model.Model, course: Course, index: IntArray) -> Any:
-    """The summed loss of some train rows, with gradients."""
-    raw = model.forward(net, course.name, model.batch(net, course.train.rows, index))
+def batch(net: model.Model, course: Course, index: IntArray) -> tuple[model.Batch, Any]:
+    """Some train rows as tensors, and their targets."""
     target = torch.from_numpy(course.train.target[index]).to(net.device)
-    return heads.loss(net.tasks[course.name].head.kind, raw, target).sum()
+    return model.batch(net, course.train.rows, index), target
 
 
-def valid_loss(net: model.Model, course: Course, rank: int, size: int) -> tuple[float, int]:
-    """Sum of the loss over this worker's share of the valid rows, and their number."""
+def loss_of(net: model.Model, trial: Trial, rows: tuple[model.Batch, Any]) -> Any:
+    """The summed loss of a batch under one trial's weights, with gradients."""
+    return heads.loss(net.tasks[trial.name].head.kind, model.forward(net, trial.name, rows[0]), rows[1]).sum()
+
+
+def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tuple[list[float], int]:
+    """Sum of the loss over this worker's share of the valid rows under each learning trial, and their number."""
     order = np.argsort(course.valid.rows.lengths, kind="stable")
-    total, kind = 0.0, net.tasks[course.name].head.kind
+    trials, kind = course.learning, net.tasks[course.name].head.kind
+    total = [0.0] * len(trials)
     batches = [order[at : at + VALID_BATCH] for at in range(0, len(order), VALID_BATCH)][rank::size]
     with net.evaluating(), torch.no_grad():
         for index in batches:
-            raw = model.forward(net, course.name, model.batch(net, course.valid.rows, index))
+            rows = model.batch(net, course.valid.rows, index)
             target = torch.from_numpy(course.valid.target[index]).to(net.device)
-            total += float(heads.loss(kind, raw, target).double().sum())
+            for place, trial in enumerate(trials):
+                total[place] += float(heads.loss(kind, model.forward(net, trial.name, rows), target).double().sum())
     return total, sum(len(index) for index in batches)
 
 
-def judge(course: Course, loss: float, weights: dict[str, Any], patience: int) -> None:
+def judge(course: Course, trial: Trial, loss: float, weights: Mapping[str, Any], patience: int) -> None:
     """Take note of a check: keep the weights where it is the best so far, stop where `patience` checks brought nothing.
 
-    Raises ValueError where the loss is not a number: training has run away.
+    A trial that has run away stops. Raises ValueError where every trial of the task has: it is the data, or every rate.
     """
+    trial.losses.append(loss if math.isfinite(loss) else None)
     if not math.isfinite(loss):
-        raise ValueError(
-            f"task {course.name}: the loss on the valid rows is {loss} after step {course.step}; "
-            "lower train.learning_rate, or look for values out of range in the data"
-        )
-    if loss < course.best_loss:
-        course.best_loss, course.worse = loss, 0
+        trial.stopped = True
+        if all(other.losses and other.losses[-1] is None for other in course.trials):
+            raise ValueError(
+                f"task {course.name}: the loss on the valid rows is {loss} after step {course.step}; "
+                "lower train.learning_rate, or look for values out of range in the data"
+            )
+        return
+    if loss < trial.best_loss:
+        trial.best_loss, trial.worse = loss, 0
         if not course.shared:
-            course.best = {key: value.detach().clone() for key, value in weights.items()}
+            trial.best = {key: value.detach().clone() for key, value in weights.items()}
     else:
-        course.worse += 1
-        course.stopped = course.worse >= patience and not course.shared
+        trial.worse += 1
+        trial.stopped = trial.worse >= patience and not course.shared
     if course.step == 0:
-        course.start_loss = loss
+        trial.start_loss = loss

@@ -33,7 +33,7 @@ def turn(left: Mapping[str, int], share: Mapping[str, float], seed: int, step: i
     return names[min(place, len(names) - 1)]
 
 
-def batches(lengths: NDArray[np.int64], size: int, key: tuple[int, str, int], pool: int = 32) -> list[IntArray]:
+def batches(lengths: NDArray[np.int64], size: int, key: tuple[int, str, int], pool: int = 128) -> list[IntArray]:
     """One epoch of a task: every row once, in batches of rows of like length. `key` is (seed, task, epoch).
 
     Rows are shuffled, cut into pools of `pool` batches, and sorted by length within a pool: padding is nearly none,
@@ -50,6 +50,10 @@ def batches(lengths: NDArray[np.int64], size: int, key: tuple[int, str, int], po
     return [cut[i] for i in rng.permutation(len(cut))]
 
 
-def draw_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of everything random inside one step on one worker (dropout)."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
+def draw_seed(key: tuple[int, str, int], rank: int) -> int:
+    """The seed of everything random inside one step on one worker (dropout). `key` is (seed, task, step of the task).
+
+    It names no other task, so that a task learns the same in any company.
+    """
+    seed, name, step = key
+    return int(np.random.SeedSequence([seed, zlib.crc32(name.encode()), step, rank]).generate_state(1)[0])

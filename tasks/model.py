@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from tasks import tokens
-from tasks.build import Model, build, parameters, set_frame, set_threads, set_training, trainable
+from tasks.build import Model, build, copy, parameters, set_frame, set_threads, set_training, trainable
+from tasks.states import States
 from tasks.task import FloatArray, Inputs, IntArray
 from tasks.weights import load, save
 
@@ -23,6 +24,7 @@ __all__ = [
     "batch",
     "build",
     "combine",
+    "copy",
     "features",
     "features_many",
     "forward",
@@ -51,7 +53,8 @@ SMALL = 1024  # rows in one pass of a small net
 class Prepared:
     """Rows ready for the net: texts as token ids (read once for all epochs), the rest as float32 arrays.
 
-    `offset` is the classical part's raw answer, None where it is switched off. `lengths` (n,) counts tokens.
+    `offset` is the classical part's raw answer, None where it is switched off. `lengths` (n,) counts tokens. `states`
+    are the stored states of the texts, None where the whole body is to be computed.
     """
 
     ids: tuple[IntArray, ...] | None
@@ -60,6 +63,7 @@ class Prepared:
     offset: NDArray[np.float32] | None
     present: NDArray[np.float32] | None
     lengths: IntArray
+    states: States | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -75,6 +79,7 @@ class Batch:
     series: Any
     offset: Any
     present: Any
+    state: Any
 
 
 @dataclass(frozen=True)
@@ -107,15 +112,23 @@ def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None =
 def batch(model: Model, prepared: Prepared, index: IntArray) -> Batch:
     """The rows at `index` as tensors, padded to the longest of them."""
     device = model.device
-    ids = attention = None
+    ids = attention = state = None
     if prepared.ids is not None:
         ids, attention = _pad(model, [prepared.ids[i] for i in index.tolist()])
+    if prepared.states is not None:
+        state = prepared.states.padded(index).to(device)
 
     def pick(values: NDArray[np.float32] | None) -> Any:
         return None if values is None else torch.from_numpy(values[index]).to(device)
 
     return Batch(
-        ids, attention, pick(prepared.table), pick(prepared.series), pick(prepared.offset), pick(prepared.present)
+        ids=ids,
+        attention=attention,
+        table=pick(prepared.table),
+        series=pick(prepared.series),
+        offset=pick(prepared.offset),
+        present=pick(prepared.present),
+        state=state,
     )
 
 
@@ -124,7 +137,7 @@ def forward(model: Model, name: str, rows: Batch, without: frozenset[str] = NOTH
     hidden = {}
     if rows.ids is not None and "text" not in without:
         model.activate(name)
-        hidden["text"] = model.pool(rows.ids, rows.attention)
+        hidden["text"] = model.pool(rows.ids, rows.attention, rows.state)
     for part in ("table", "series"):
         value = getattr(rows, part)
         if value is not None and part not in without:

@@ -14,11 +14,12 @@ class Progress:
     def __init__(self, path: Path, rank: int) -> None:
         self.path, self.off = path, rank != 0
         self.began = self.written = time.monotonic()
-        self.rows = self.done = 0
+        self.rows = self.tokens = self.done = 0
 
-    def add(self, step: int, steps: int, task: str, result: tuple[float, int]) -> None:
-        """Note a step done out of `steps`; `result` is its mean loss and its number of rows."""
+    def add(self, step: int, steps: int, task: str, result: tuple[float, int, int]) -> None:
+        """Note a step done out of `steps`; `result` is its mean loss, its rows, and its tokens of text."""
         self.rows += result[1]
+        self.tokens += result[2]
         self.done += 1
         now = time.monotonic()
         if self.off or (now - self.written < 1.0 and step < steps and self.done > 1):
@@ -30,6 +31,7 @@ class Progress:
             "task": task,
             "loss": result[0] if math.isfinite(result[0]) else None,
             "rows_per_s": round(self.rows / spent, 1),
+            "tokens_per_s": round(self.tokens / spent, 1),
             "left_s": round((steps - step) * spent / self.done, 1),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)

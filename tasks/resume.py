@@ -11,9 +11,9 @@ import torch
 from tasks import checkpoint
 
 if TYPE_CHECKING:
-    from tasks.train import Job
+    from tasks.job import Job
 
-MARKS = ("step", "start_loss", "best_loss", "worse", "stopped")
+MARKS = ("start_loss", "best_loss", "worse", "stopped", "losses")
 
 
 def keep(job: Job, step: int, metrics: dict[str, Any]) -> None:
@@ -26,14 +26,21 @@ def keep(job: Job, step: int, metrics: dict[str, Any]) -> None:
 
 
 def _marks(job: Job) -> dict[str, Any]:
-    return {name: {key: getattr(course, key) for key in MARKS} for name, course in job.courses.items()}
+    return {
+        name: {
+            "step": course.step,
+            "trials": {trial.name: {key: getattr(trial, key) for key in MARKS} for trial in course.trials},
+        }
+        for name, course in job.courses.items()
+    }
 
 
 def _tensors(job: Job) -> dict[str, Any]:
     """Weights, the best ones so far, and the optimizer's memory, by name."""
     tensors = {f"weight:{name}": weight for name, weight in job.weights.items()}
-    for name, course in job.courses.items():
-        tensors |= {f"best:{name}:{key}": value for key, value in course.best.items()}
+    for course in job.courses.values():
+        for trial in course.trials:
+            tensors |= {f"best:{trial.name}:{key}": value for key, value in trial.best.items()}
     for name, weight in job.weights.items():
         tensors |= {f"adam:{key}:{name}": value for key, value in job.optimizer.state.get(weight, {}).items()}
     return tensors
@@ -54,8 +61,10 @@ def take_up(job: Job) -> int:
                 moved = {key: value if key == "step" else value.to(device) for key, value in memory.items()}
                 job.optimizer.state[weight] = moved  # AdamW keeps its count on the CPU
     for name, course in job.courses.items():
-        for key in MARKS:
-            setattr(course, key, state["courses"][name][key])
-        start = f"best:{name}:"
-        course.best = {key.removeprefix(start): v.to(device) for key, v in tensors.items() if key.startswith(start)}
+        course.step = state["courses"][name]["step"]
+        for trial in course.trials:
+            for key in MARKS:
+                setattr(trial, key, state["courses"][name]["trials"][trial.name][key])
+            start = f"best:{trial.name}:"
+            trial.best = {key.removeprefix(start): v.to(device) for key, v in tensors.items() if key.startswith(start)}
     return int(state["step"])

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from tasks.task import Section
+from tasks.world import ALONE, World
 
 if TYPE_CHECKING:
-    from tasks.course import Course
+    from tasks.course import Course, Trial
+    from tasks.job import Job
     from tasks.model import Model
     from tasks.progress import Progress
 
@@ -28,6 +29,7 @@ class TrainSection(Section):
     """`[train]`: how long, how fast, how wide. A task's own `epochs` and `learning_rate` go before these.
 
     batch_size_numeric  rows per step of a task whose rows hold no text: its steps are cheap
+    sweep               learning rates that every task tries; it keeps the one with the best loss on its valid rows
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
     threads             of each worker; the last digits of the weights depend on it
     """
@@ -36,6 +38,7 @@ class TrainSection(Section):
     batch_size: int = Field(32, ge=1)
     batch_size_numeric: int = Field(128, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
+    sweep: tuple[Annotated[float, Field(gt=0)], ...] = ()
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
@@ -50,124 +53,35 @@ class TrainSection(Section):
     seed: int = Field(7, ge=0)
 
 
-class World(Protocol):
-    """Where a worker stands among its equals.
-
-    report(metrics, folder) is called by all of them at the same steps, with a folder by rank 0 only, and returns once
-    the folder's content is kept; resume() gives the checkpoint folders that were kept, the newest first.
-    """
-
-    @property
-    def rank(self) -> int: ...  # noqa: D102
-    @property
-    def size(self) -> int: ...  # noqa: D102
-    @property
-    def device(self) -> str: ...  # noqa: D102
-    @property
-    def report(self) -> Callable[[dict[str, Any], Path | None], None]: ...  # noqa: D102
-    @property
-    def resume(self) -> Callable[[], Sequence[Path]]: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Alone:
-    """A world of one process that keeps no checkpoints."""
-
-    rank: int = 0
-    size: int = 1
-    device: str = "cpu"
-    report: Callable[[dict[str, Any], Path | None], None] = lambda metrics, folder: None
-    resume: Callable[[], Sequence[Path]] = tuple
-
-
-ALONE = Alone()
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the loop holds: the model, every weight that learns by name, its optimizer, and the tasks on their way."""
-
-    section: TrainSection
-    world: World
-    model: Model
-    weights: Mapping[str, Any]
-    optimizer: Any
-    courses: Mapping[str, Course]
-    run: str
-
-
 def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     """Learn every task of `config`; rank 0 writes one model folder per task under `config["out"]`.
 
     config: {"backbone", "lora", "train": sections of the recipe, "tasks": {name: {"section", "train", "valid"}}, "out"}
-    with paths of Parquet files. Gives {"steps", "seconds", "resumed", "tasks": {name: {...}}}; lines of progress go
-    to progress.jsonl beside `out`. Raises ValueError where a section, a file or the backbone cannot be used.
+    with paths of Parquet files, and "states": {"folder", "gigabytes"} where the store of hidden states lies. Gives
+    {"steps", "seconds", "resumed", "stored", "tasks": {name: {...}}}, every trial of a sweep in it; lines of progress
+    go to progress.jsonl beside `out`. Raises ValueError where a section, a file or the backbone cannot be used.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
     from tasks import model, resume
+    from tasks.job import prepare
     from tasks.progress import Progress
 
     began = time.monotonic()
     section = TrainSection(**config["train"])
     with threadpool_limits(section.threads):
         model.set_threads(section.threads)
-        job = _prepared(config, section, world)
+        job = prepare(config, section, world)
         resumed = resume.take_up(job)
         step = _learn(job, resumed, Progress(Path(config["out"]).parent / "progress.jsonl", world.rank))
         _write(job, Path(config["out"]))
     return {
         "steps": step,
         "resumed": resumed,
+        "stored": job.stored,
         "seconds": round(time.monotonic() - began, 3),
         "tasks": {name: course.summary() for name, course in job.courses.items()},
     }
-
-
-def _prepared(config: Mapping[str, Any], section: TrainSection, world: World) -> Job:
-    from tasks import course, data, digest, model, task
-    from tasks.backbone import BackboneSection, LoraSection, open_backbone
-
-    names = sorted(config["tasks"])
-    if not names:
-        raise ValueError("there is no task to train; name one in the recipe as [tasks.<name>]")
-    rows = {name: [data.load_rows(config["tasks"][name][side]) for side in ("train", "valid")] for name in names}
-    for name, (train, valid) in rows.items():
-        if not len(train) or not len(valid):
-            raise ValueError(
-                f"task {name}: {len(train)} train and {len(valid)} valid rows; both must hold at least one"
-            )
-    parts = {name: sides[0].inputs.modalities for name, sides in rows.items()}
-    reads = any("text" in held for held in parts.values())
-    backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
-    known = {name: task.get(name) for name in names}
-    net = model.build(backbone, known, parts, LoraSection(**config["lora"]), section.seed, world.device)
-    courses = {
-        name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, config["tasks"][name]["section"])
-        for name in names
-    }
-    weights = model.trainable(net)
-    asked = {key: config[key] for key in ("backbone", "lora", "train")}
-    sections = {name: config["tasks"][name]["section"] for name in names}
-    shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
-    run = digest.of_json({**asked, "tasks": sections, "rows": shapes, "workers": world.size})
-    return Job(section, world, net, weights, _optimizer(weights, section), courses, run)
-
-
-def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
-    """One AdamW over every adapter and head; a group per owner (its own rate) and kind (matrices alone decay)."""
-    import torch
-
-    groups: dict[tuple[str, bool], list[Any]] = {}
-    for name, weight in weights.items():
-        groups.setdefault((name.split("/")[0], weight.ndim > 1), []).append(weight)
-    return torch.optim.AdamW(
-        [
-            {"params": params, "owner": owner, "weight_decay": section.weight_decay if matrix else 0.0}
-            for (owner, matrix), params in groups.items()
-        ],
-        lr=section.learning_rate,
-    )
 
 
 def _learn(job: Job, step: int, progress: Progress) -> int:
@@ -183,46 +97,53 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
     while any(course.left for course in job.courses.values()):
         name = mixture.turn({key: course.left for key, course in job.courses.items()}, share, job.section.seed, step)
         course = job.courses[name]
-        loss, count = _step(job, course, step)
+        done = _turn(job, course)
         step += 1
         course.step += 1
         if course.due:
             _check(job, course)
-        progress.add(step, step + sum(entry.left for entry in job.courses.values()), name, (loss, count))
+        progress.add(step, step + sum(entry.left for entry in job.courses.values()), name, done)
         if step % job.section.checkpoint_every == 0:
-            resume.keep(job, step, {"step": step, "task": name, "loss": loss})
+            resume.keep(job, step, {"step": step, "task": name, "loss": done[0]})
     return step
 
 
-def _step(job: Job, course: Course, step: int) -> tuple[float, int]:
-    """One optimizer step on one task's batch, which the workers share; gives its mean loss and the number of rows."""
+def _turn(job: Job, course: Course) -> tuple[float, int, int]:
+    """One batch of a task, one step of each of its trials; gives the least mean loss, and rows and tokens learned."""
+    from tasks import mixture
+    from tasks.course import batch
+
+    index = course.rows(job.section.seed)
+    mine = index[job.world.rank :: job.world.size]
+    rows = batch(job.model, course, mine) if len(mine) else None
+    warmth = course.warmth(job.section.warmup)
+    trials = course.learning
+    drawn = mixture.draw_seed((job.section.seed, course.name, course.step), job.world.rank)
+    loss = min(_step(job, trial, rows, (len(index), drawn, warmth)) for trial in trials)
+    tokens = int(course.train.rows.lengths[index].sum()) if course.train.rows.ids is not None else 0
+    return loss, len(index) * len(trials), tokens * len(trials)
+
+
+def _step(job: Job, trial: Trial, rows: Any, at: tuple[int, int, float]) -> float:
+    """One optimizer step of one trial on a batch of all workers; `at` is (rows of all, seed of dropout, warmth)."""
     import torch
 
-    from tasks import mixture
     from tasks.course import loss_of
 
-    world, section = job.world, job.section
-    index = course.rows(section.seed)
-    mine = index[world.rank :: world.size]
-    torch.manual_seed(mixture.draw_seed(section.seed, step, world.rank))
+    world, (count, drawn, warmth) = job.world, at
+    torch.manual_seed(drawn)
     job.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=job.model.device)
-    if len(mine):
-        total = loss_of(job.model, course, mine) / len(index)
+    if rows is not None:
+        total = loss_of(job.model, trial, rows) / count
         total.backward()
-    learning = _of(job, course)
+    learning = job.of[trial.name]
     loss = _add_up(world, [total.detach(), *_gradients(world, learning)])
-    torch.nn.utils.clip_grad_norm_(learning.values(), section.clip)
+    torch.nn.utils.clip_grad_norm_(learning.values(), job.section.clip)
     for group in job.optimizer.param_groups:
-        group["lr"] = course.rate(section.warmup)
+        group["lr"] = trial.learning_rate * warmth
     job.optimizer.step()
-    return loss, len(index)
-
-
-def _of(job: Job, course: Course) -> dict[str, Any]:
-    from tasks.model import parameters
-
-    return parameters(job.model, course.name)
+    return loss
 
 
 def _gradients(world: World, learning: Mapping[str, Any]) -> list[Any]:
@@ -252,16 +173,18 @@ def _add_up(world: World, tensors: Sequence[Any]) -> float:
 
 
 def _check(job: Job, course: Course) -> None:
-    """Measure the loss on the valid rows, over all workers, and let the task take note."""
+    """Measure the loss of every trial on the valid rows, over all workers, and let them take note."""
     import torch
 
-    from tasks.course import judge, valid_loss
+    from tasks.course import judge, valid_losses
 
-    total, rows = valid_loss(job.model, course, job.world.rank, job.world.size)
-    sums = torch.tensor([total, float(rows)], dtype=torch.float64, device=job.model.device)
+    trials = course.learning
+    totals, rows = valid_losses(job.model, course, job.world.rank, job.world.size)
+    sums = torch.tensor([*totals, float(rows)], dtype=torch.float64, device=job.model.device)
     if job.world.size > 1:
         torch.distributed.all_reduce(sums)
-    judge(course, float(sums[0] / sums[1]), _of(job, course), job.section.patience)
+    for trial, loss in zip(trials, (sums[:-1] / sums[-1]).tolist(), strict=True):
+        judge(course, trial, loss, job.of[trial.name], job.section.patience)
 
 
 def _practise(net: Model) -> None:
@@ -276,7 +199,7 @@ def _practise(net: Model) -> None:
 
 
 def _write(job: Job, out: Path) -> None:
-    """Put the best weights of each task back, and save it."""
+    """Put the best weights of each task's best trial into its own, and save it."""
     import torch
 
     from tasks import model
@@ -284,9 +207,10 @@ def _write(job: Job, out: Path) -> None:
     if job.world.rank:
         return
     for name, course in job.courses.items():
+        best = course.chosen
         with torch.no_grad():
-            for key, weight in _of(job, course).items():
-                weight.copy_(course.best.get(key, weight))
+            for key, weight in job.of[name].items():
+                weight.copy_(best.best.get(key, job.of[best.name][key]))
         model.save(job.model, name, out / name)
 
 

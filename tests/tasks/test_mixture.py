@@ -51,5 +51,5 @@ def test_rows_of_like_length_share_a_batch_and_epochs_differ():
 
 
 def test_the_randomness_of_a_step_differs_by_step_and_worker():
-    seeds = {mixture.draw_seed(7, step, rank) for step in range(100) for rank in range(4)}
+    seeds = {mixture.draw_seed((7, name, step), rank) for name in ("a", "b") for step in range(50) for rank in range(4)}
     assert len(seeds) == 400

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train
 from tasks.backbone import BackboneSection, LoraSection, open_backbone
-from tasks.course import Course, enrol, valid_loss
+from tasks.course import Course, enrol, valid_losses
+from tasks.job import beside, prepare
 from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
 LENGTH = 16
@@ -178,6 +179,97 @@ def test_a_killed_run_that_resumes_ends_with_the_same_bytes(make, tmp_path):
         shutil.rmtree(killed["out"])
 
 
+def gradients(config: dict) -> dict[str, dict[str, torch.Tensor]]:
+    """Every gradient of four rounds over the tasks, in float64: "<task or trial>/<step>" -> by name of the weight."""
+    job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
+    for module in (job.model.body, *job.model.nets.values()):
+        module.double()
+    found = {}
+    for step in range(4):
+        for course in job.courses.values():
+            train._turn(job, course)
+            course.step += 1
+            last = course.trials[-1].name
+            found[f"{last}/{step}"] = {key: value.grad.clone() for key, value in job.of[last].items()}
+    return found
+
+
+def test_gradients_of_several_adapters_in_one_job_are_those_of_separate_runs(make, monkeypatch):
+    second = dataclasses.replace(WORDS, name="again")
+    monkeypatch.setattr(task, "get", {"words": WORDS, "again": second}.__getitem__)
+    lora = {"dropout": 0.0}
+    together = make("words", lora=lora)
+    together["tasks"]["again"] = together["tasks"]["words"]
+    alone = make("words", lora=lora)
+    swept = make("words", lora=lora, sweep=[0.5, 0.02])
+    for config in (together, alone, swept):
+        config["states"] = {"folder": "", "gigabytes": 0}  # states are float32
+    expected = gradients(alone)
+    company, trial = gradients(together), gradients(swept)
+    assert any(key.startswith("adapter.") and value.abs().max() > 1e-6 for key, value in expected["words/3"].items())
+    for step in range(4):
+        for key, value in expected[f"words/{step}"].items():
+            torch.testing.assert_close(company[f"words/{step}"][key], value, rtol=0, atol=1e-6)
+            torch.testing.assert_close(trial[f"words~1/{step}"][key], value, rtol=0, atol=1e-6)
+
+
+def test_a_sweep_keeps_the_rate_with_the_best_valid_loss_and_tells_every_trial(make):
+    rates = [1e-6, 0.02, 1e-5]
+    config, alone = make(sweep=rates), make(learning_rate=0.02)
+    told, single = train.fit(config)["tasks"], train.fit(alone)["tasks"]
+    for name in ("words", "numbers"):
+        assert [trial["learning_rate"] for trial in told[name]["trials"]] == rates
+        assert told[name]["learning_rate"] == 0.02
+        assert told[name]["best_loss"] == single[name]["best_loss"]
+        assert min(trial["best_loss"] for trial in told[name]["trials"]) == told[name]["best_loss"]
+    assert files(config) == files(alone)
+
+
+def test_a_sweep_that_was_killed_and_resumed_ends_with_the_same_bytes(make, tmp_path):
+    whole, killed = make(sweep=[0.005, 0.02]), make(sweep=[0.005, 0.02])
+    train.fit(whole)
+    world = Shelf(tmp_path / "shelf", 2)
+    with pytest.raises(ProcessLookupError):
+        train.fit(killed, world)
+    assert train.fit(killed, Shelf(tmp_path / "again", kept=world.kept))["resumed"] == 10
+    assert files(killed) == files(whole)
+
+
+def test_a_check_in_the_middle_of_training_is_without_dropout(make):
+    config = make("words", lora={"dropout": 0.5})
+    job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
+    with torch.no_grad():
+        for key, value in job.of["words"].items():
+            if "lora_B" in key:
+                value.normal_()
+    train._practise(job.model)
+    first, second = (valid_losses(job.model, job.courses["words"], 0, 1) for _ in range(2))
+    assert first == second
+    assert any(module.training for module in job.model.body.modules())
+
+
+def test_a_rate_that_runs_away_costs_the_sweep_nothing(make):
+    told = train.fit(make("numbers", sweep=[1e30, 0.02], clip=1e30))["tasks"]["numbers"]
+    assert told["learning_rate"] == 0.02
+    assert told["trials"][0]["losses"][-1] is None
+
+
+def test_a_sweep_over_a_shared_adapter_is_refused(make):
+    with pytest.raises(ValueError, match=r"train\.sweep tries rates for each task"):
+        train.fit(make("words", lora={"mode": "shared"}, sweep=[0.1, 0.2]))
+
+
+def test_from_stored_states_a_run_learns_what_it_learns_without_a_store(make):
+    stored, bare, again = make("words"), make("words"), make("words")
+    bare["states"] = {"folder": stored["out"] + "-none", "gigabytes": 0}
+    again["states"] = beside(stored)
+    told, without = train.fit(stored), train.fit(bare)
+    assert (told["stored"], without["stored"]) == (192 + 64, 0)
+    assert told["tasks"]["words"]["best_loss"] == pytest.approx(without["tasks"]["words"]["best_loss"], abs=1e-5)
+    train.fit(again)  # reads what the first one wrote
+    assert files(again) == files(stored)
+
+
 def test_a_broken_checkpoint_is_passed_over_for_the_one_before(make, tmp_path):
     whole, killed = make(), make()
     train.fit(whole)
@@ -202,7 +294,7 @@ def test_a_checkpoint_of_another_recipe_is_not_taken_up(make, tmp_path):
 
 
 def test_a_task_learns_the_same_alone_as_in_company(make):
-    company, alone = make(lora={"dropout": 0.0}), make("words", lora={"dropout": 0.0})
+    company, alone = make(), make("words")
     train.fit(company)
     train.fit(alone)
     assert {key: value for key, value in files(company).items() if key.startswith("words/")} == files(alone)
@@ -241,7 +333,7 @@ def test_progress_is_written_as_lines_with_rate_and_time_left(make):
     lines = [json.loads(line) for line in (Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == lines[-1]["steps"] == steps
     assert lines[-1]["left_s"] == 0.0
-    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "left_s"}
+    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "tokens_per_s", "left_s"}
 
 
 def test_a_loss_that_is_not_a_number_is_refused_with_the_cure(make):
@@ -300,5 +392,5 @@ def test_the_loop_is_plain_adamw_with_clipping_and_a_linear_rise_and_fall(make):
 
 
 def measured(net: model.Model, course: Course) -> float:
-    total, rows = valid_loss(net, course, 0, 1)
-    return total / rows
+    totals, rows = valid_losses(net, course, 0, 1)
+    return totals[0] / rows

@@ -1,0 +1,123 @@
+"""What a training job holds, made from its config: model, optimizer, a course per task, the states of its texts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tasks import course, data, digest, model, states, task
+from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.course import Course
+from tasks.model import Model
+from tasks.world import World
+
+if TYPE_CHECKING:
+    from tasks.train import TrainSection
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. `weights` is every weight that learns, `of` the same by trial; `run` is the digest of what was asked.
+
+    `stored` counts the texts whose states were held on disk, 0 where the whole body is computed at every step.
+    """
+
+    section: TrainSection
+    world: World
+    model: Model
+    weights: Mapping[str, Any]
+    of: Mapping[str, Mapping[str, Any]]
+    optimizer: Any
+    courses: Mapping[str, Course]
+    run: str
+    stored: int
+
+
+def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> Job:
+    """Read the rows, build the model, fit the classical parts. Raises ValueError for what cannot be used."""
+    lora = LoraSection(**config["lora"])
+    if section.sweep and lora.mode == "shared":
+        raise ValueError("train.sweep tries rates for each task, which one shared adapter cannot follow; leave it out")
+    names = sorted(config["tasks"])
+    rows = {name: [data.load_rows(config["tasks"][name][side]) for side in ("train", "valid")] for name in names}
+    _check(rows)
+    sections = {name: config["tasks"][name]["section"] for name in names}
+    trials = {trial: name for name in names for trial in course.rates(name, section, sections[name])}
+    parts = {trial: rows[name][0].inputs.modalities for trial, name in trials.items()}
+    reads = any("text" in held for held in parts.values())
+    backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
+    known = {trial: task.get(name) for trial, name in trials.items()}
+    net = model.build(backbone, known, parts, lora, section.seed, world.device)
+    courses = {name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, sections[name]) for name in names}
+    asked = {key: config[key] for key in ("backbone", "lora", "train")}
+    shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
+    run = digest.of_json({**asked, "tasks": sections, "rows": shapes, "workers": world.size})
+    weights = model.trainable(net)
+    of = {trial: model.parameters(net, trial) for trial in trials}
+    stored = _hold(net, courses, world, config.get("states") or beside(config))
+    return Job(section, world, net, weights, of, _optimizer(weights, section), courses, run, stored)
+
+
+def beside(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where states lie when nobody says so: in the folder that the models go to."""
+    return {"folder": str(Path(config["out"]).parent / "states"), "gigabytes": 4.0}
+
+
+def _check(rows: Mapping[str, Any]) -> None:
+    if not rows:
+        raise ValueError("there is no task to train; name one in the recipe as [tasks.<name>]")
+    for name, (train, valid) in rows.items():
+        if not len(train) or not len(valid):
+            raise ValueError(
+                f"task {name}: {len(train)} train and {len(valid)} valid rows; both must hold at least one"
+            )
+
+
+def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
+    """One AdamW over every adapter and head; a group per owner (its own rate) and kind (matrices alone decay)."""
+    groups: dict[tuple[str, bool], list[Any]] = {}
+    for name, weight in weights.items():
+        groups.setdefault((name.split("/")[0], weight.ndim > 1), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": params, "owner": owner, "weight_decay": section.weight_decay if matrix else 0.0}
+            for (owner, matrix), params in groups.items()
+        ],
+        lr=section.learning_rate,
+    )
+
+
+def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any]) -> int:
+    """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
+    trunk, backbone = net.trunk, net.backbone
+    sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
+    read = [(each, side, ids) for each, side in sides if (ids := getattr(each, side).rows.ids) is not None]
+    if trunk is None or backbone is None or not place["gigabytes"]:
+        return 0
+
+    def compute(rows: Any) -> Any:
+        ids = torch.stack([torch.from_numpy(row) for row in rows]).to(net.device)
+        return trunk.below(ids, torch.ones_like(ids))
+
+    def meet() -> None:
+        if world.size > 1:
+            torch.distributed.barrier()
+
+    facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype)})
+    store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
+    texts = [row for _, _, ids in read for row in ids]
+    held = states.hold(store, texts, compute, (world.rank, world.size), meet)
+    if held is None:
+        return 0
+    start = 0
+    for each, side, ids in read:
+        rows = getattr(each, side)
+        part = held.part(slice(start, start + len(ids)))
+        setattr(each, side, dataclasses.replace(rows, rows=dataclasses.replace(rows.rows, states=part)))
+        start += len(ids)
+    return len(texts)

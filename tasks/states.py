@@ -1,0 +1,189 @@
+"""The store of hidden states: what the frozen part of a body gives for a text, kept on disk and read memory-mapped.
+
+A pack is one safetensors file, named by its own sha256, in a folder per body and depth. It is written once, whole or
+not at all, checked when it is opened, and the least recently used ones go when the store is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tasks import digest
+from tasks.task import IntArray
+
+PACK = 32 * 2**20  # bytes of states that are gathered before they are written
+TOKENS, ROWS = 6144, 64  # of one pass of the body
+STALE = 3600.0  # seconds after which a file that nobody finished is removed
+SUFFIX = ".safetensors"
+
+Compute = Callable[[Sequence[IntArray]], Any]  # texts of equal length as token ids -> (n, tokens, width)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where states lie: `root` holds the folders of all bodies and is kept below `limit` bytes."""
+
+    root: Path
+    folder: Path
+    limit: int
+    width: int
+
+
+@dataclass(frozen=True)
+class States:
+    """The states of some rows: row i is packs[pack[i]][start[i] : start[i] + length[i]], (tokens, width)."""
+
+    packs: tuple[Any, ...]
+    pack: IntArray
+    start: IntArray
+    length: IntArray
+
+    def part(self, rows: slice) -> States:
+        """Some of the rows."""
+        return States(self.packs, self.pack[rows], self.start[rows], self.length[rows])
+
+    def padded(self, index: IntArray) -> Any:
+        """(n, longest, width) states of the rows at `index`, zeros after the end of a text."""
+        first = self.packs[self.pack[index[0]]]
+        found = torch.zeros(len(index), int(self.length[index].max()), first.shape[1], dtype=first.dtype)
+        for place, row in enumerate(index.tolist()):
+            start, length = int(self.start[row]), int(self.length[row])
+            found[place, :length] = self.packs[self.pack[row]][start : start + length]
+        return found
+
+
+def open_store(root: Path, body: str, depth: int, width: int, gigabytes: float) -> Store:
+    """The store under `root` for one body (its digest) cut at `depth`."""
+    folder = root / f"{body[:32]}-{depth}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Store(root, folder, int(gigabytes * 1e9), width)
+
+
+def hold(
+    store: Store, rows: Sequence[IntArray], compute: Compute, worker: tuple[int, int], meet: Callable[[], None]
+) -> States | None:
+    """States of token ids, those that are not there computed first; None where they do not fit into the store.
+
+    worker is (rank, size): each computes its share, `meet` waits for all of them, and what is still missing then (a
+    node without a shared disk) each computes for itself.
+    """
+    keys = np.array([hashlib.sha256(row.tobytes()).digest() for row in rows], dtype="S32")
+    wanted, first = np.unique(keys, return_index=True)
+    for rank, size in dict.fromkeys((worker, (0, 1))):
+        packs = _open(store)
+        known = np.concatenate([pack.keys for pack in packs]) if packs else wanted[:0]
+        missing = first[~np.isin(wanted, known)]
+        missing = missing[np.lexsort((keys[missing], np.array([len(rows[i]) for i in missing.tolist()])))]
+        needed = sum(len(rows[i]) for i in missing.tolist()) * store.width * 4
+        kept = [pack.path for pack in packs if np.isin(pack.keys, wanted).any()]
+        if not _make_room(store, kept, needed):
+            return None
+        _compute(store, rows, keys, missing[rank::size], compute)
+        meet()
+    return _found(_open(store), keys)
+
+
+@dataclass(frozen=True)
+class _Pack:
+    path: Path
+    keys: Any
+    starts: IntArray
+    states: Any
+
+
+def _open(store: Store) -> list[_Pack]:
+    """Every whole pack of the folder; a file that is not what its name says is removed, and computed again."""
+    from safetensors import safe_open
+
+    packs = []
+    for path in sorted(store.folder.glob(f"*{SUFFIX}")):
+        if digest.of_file(path) != path.stem:
+            path.unlink(missing_ok=True)
+            continue
+        os.utime(path)
+        with safe_open(path, framework="pt") as file:
+            keys = np.frombuffer(file.get_tensor("keys").numpy().tobytes(), dtype="S32")
+            packs.append(_Pack(path, keys, file.get_tensor("starts").numpy(), file.get_tensor("states")))
+    return packs
+
+
+def _found(packs: Sequence[_Pack], keys: Any) -> States:
+    names = np.concatenate([pack.keys for pack in packs])
+    owner = np.repeat(np.arange(len(packs)), [len(pack.keys) for pack in packs])
+    starts = np.concatenate([pack.starts[:-1] for pack in packs])
+    lengths = np.concatenate([np.diff(pack.starts) for pack in packs])
+    order = np.argsort(names, kind="stable")
+    place = order[np.searchsorted(names[order], keys)]
+    return States(tuple(pack.states for pack in packs), owner[place], starts[place], lengths[place])
+
+
+def _make_room(store: Store, kept: Sequence[Path], needed: int) -> bool:
+    """Remove the packs that were not used for longest until `needed` bytes fit beside those that are kept."""
+    for path in store.root.glob("*/*.part"):
+        if time.time() - path.stat().st_mtime > STALE:
+            path.unlink(missing_ok=True)
+    found = {path: path.stat() for path in store.root.glob(f"*/*{SUFFIX}")}
+    used = sum(stat.st_size for stat in found.values())
+    if needed + sum(found[path].st_size for path in kept) > store.limit:
+        return False
+    for path in sorted(found.keys() - set(kept), key=lambda path: (found[path].st_mtime, path.name)):
+        if used + needed <= store.limit:
+            break
+        path.unlink(missing_ok=True)
+        used -= found[path].st_size
+    return True
+
+
+def _compute(store: Store, rows: Sequence[IntArray], keys: Any, chosen: IntArray, compute: Compute) -> None:
+    """Compute the states of the chosen rows, which come ordered by length, and write them pack by pack."""
+    names: list[bytes] = []
+    lengths: list[int] = []
+    states: list[Any] = []
+    size = 0
+    for group in _groups([len(rows[i]) for i in chosen.tolist()]):
+        part = chosen[group]
+        found = compute([rows[i] for i in part.tolist()]).cpu()
+        names += [keys[i].ljust(32, b"\0") for i in part.tolist()]
+        lengths += [found.shape[1]] * len(part)
+        states.append(found.reshape(-1, store.width))
+        size += found.nbytes
+        if size >= PACK:
+            _write(store, names, lengths, states)
+            names, lengths, states, size = [], [], [], 0
+    if states:
+        _write(store, names, lengths, states)
+
+
+def _groups(lengths: Sequence[int]) -> list[slice]:
+    """Cut sorted lengths into runs of one length: without padding a state does not depend on its neighbours."""
+    cuts, start = [], 0
+    for i in range(1, len(lengths) + 1):
+        full = i - start >= min(ROWS, max(1, TOKENS // lengths[start]))
+        if i == len(lengths) or lengths[i] != lengths[start] or full:
+            cuts.append(slice(start, i))
+            start = i
+    return cuts
+
+
+def _write(store: Store, names: Sequence[bytes], lengths: Sequence[int], states: Sequence[Any]) -> None:
+    from safetensors.torch import save_file
+
+    handle, part = tempfile.mkstemp(suffix=".part", dir=store.folder)
+    os.close(handle)
+    tensors = {
+        "keys": torch.from_numpy(np.frombuffer(b"".join(names), dtype=np.uint8).reshape(-1, 32).copy()),
+        "starts": torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)])),
+        "states": torch.cat(list(states)),
+    }
+    save_file(tensors, part)
+    Path(part).replace(store.folder / f"{digest.of_file(Path(part))}{SUFFIX}")
