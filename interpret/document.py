@@ -8,7 +8,7 @@ from typing import Any
 from interpret import blocks
 from interpret.blocks import Block
 from interpret.facts import Facts
-from interpret.sections import annex, assurance, front, local, outcome
+from interpret.sections import annex, assurance, front, local, outcome, training
 from interpret.study import Study
 
 SCHEMA = "assay/report/1"
@@ -19,7 +19,7 @@ SECTIONS: tuple[tuple[str, str, Writer], ...] = (
     ("2", "Identity and lineage", front.lineage),
     ("3", "Purpose and users", front.purpose),
     ("4", "Data", front.data),
-    ("5", "Conceptual soundness", front.soundness),
+    ("5", "Conceptual soundness", lambda facts, study: [*front.soundness(facts, study), *training.learned(facts)]),
     ("6", "Performance and outcomes", outcome.performance),
     ("7", "How it was explained", assurance.method),
     ("8", "Global attributions", outcome.global_view),

@@ -21,7 +21,7 @@ class Facts:
     """Everything that a report states beside its own measurements. A document that was not written is {}.
 
     files     (name, bytes, sha256) of every file of the version, and `model_digest` over all of them
-    documents metrics, data, recipe, calibration, head, classical: the version's own JSON files by name
+    documents metrics, data, recipe, calibration, head, classical, training: the version's own JSON files by name
     lineage   what the flow passes on: run ids, code commit
     truncated test rows that are longer than the model reads; behaviour, the behaviour cases with their verdicts
     """
@@ -59,7 +59,7 @@ class Facts:
 
 def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Mapping[str, Any]) -> Facts:
     """Read the facts of a version. `run` holds section, seed, threads, lineage, truncated and behaviour."""
-    names = ("metrics", "data", "recipe", "calibration", "head", "classical")
+    names = ("metrics", "data", "recipe", "calibration", "head", "classical", "training")
     files = tuple(
         (path.relative_to(folder).as_posix(), path.stat().st_size, digest.of_file(path))
         for path in sorted(folder.rglob("*"))

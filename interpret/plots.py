@@ -103,10 +103,11 @@ def _rows(axes: Any, data: Mapping[str, Any]) -> None:
 
 
 def _curves(axes: Any, data: Mapping[str, Any]) -> None:
-    """Lines over one x: names, x, lines, kinds; each is named at its end."""
+    """Lines over one x from 0 to 1: names, x, lines (None where one has ended), kinds."""
     for name, line, kind in zip(data["names"], data["lines"], data["kinds"], strict=True):
         style = "-" if kind == "ours" else "--"
-        axes.plot(data["x"], line, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
+        known = [float("nan") if value is None else value for value in line]
+        axes.plot(data["x"], known, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
     axes.legend(frameon=False, fontsize=9, loc="best")
     axes.set_xlabel(data["xlabel"])
     axes.set_ylabel(data["ylabel"])

@@ -39,8 +39,8 @@ class LoraSection(Section):
 
     rank: int = 8
     alpha: float = 16.0
-    dropout: float = 0.05
-    layers: int | Literal["all"] = 3
+    dropout: float = 0.0
+    layers: int | Literal["all"] = 2
     mode: Literal["per_task", "shared"] = "per_task"
 
 

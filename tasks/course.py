@@ -1,7 +1,7 @@
 """One task as the training loop sees it: prepared rows, classical offset, order of batches, its trials.
 
 A trial is one learning rate, with an adapter and a net of its own. The trials of a task start from the same weights and
-take each batch together, so that a sweep reads and pads its rows once.
+take each batch together, so that a sweep reads and pads its rows once; after every epoch the worse half of them stops.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Course:
 
     @property
     def due(self) -> bool:
-        """Whether a validation check follows the step just done."""
-        return self.step % self.plan.check_every == 0 or self.left == 0
+        """Whether a validation check follows the step just done: every `check_every` of an epoch, and at its end."""
+        return self.step % self.plan.per_epoch % self.plan.check_every == 0 or self.left == 0
 
     def rows(self, seed: int) -> IntArray:
         """The rows of the next step; the order of an epoch depends on (seed, task, epoch) alone."""
@@ -205,6 +205,18 @@ def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tupl
             for place, trial in enumerate(trials):
                 total[place] += float(heads.loss(kind, model.forward(net, trial.name, rows), target).double().sum())
     return total, sum(len(index) for index in batches)
+
+
+def halve(course: Course) -> None:
+    """At the end of an epoch the worse half of the trials stops: successive halving.
+
+    Source: Jamieson and Talwalkar 2016, Non-stochastic best arm identification, AISTATS, algorithm 1.
+    """
+    if course.step == 0 or course.step % course.plan.per_epoch:
+        return
+    ranked = sorted(course.learning, key=lambda trial: trial.best_loss)
+    for trial in ranked[math.ceil(len(ranked) / 2) :]:
+        trial.stopped = True
 
 
 def judge(course: Course, trial: Trial, loss: float, weights: Mapping[str, Any], patience: int) -> None:

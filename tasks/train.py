@@ -29,7 +29,7 @@ class TrainSection(Section):
     """`[train]`: how long, how fast, how wide. A task's own `epochs` and `learning_rate` go before these.
 
     batch_size_numeric  rows per step of a task whose rows hold no text: its steps are cheap
-    sweep               learning rates that every task tries; it keeps the one with the best loss on its valid rows
+    sweep               learning rates that every task tries; the worse half stops after each epoch (course.halve)
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
     threads             of each worker; the last digits of the weights depend on it
     """
@@ -176,7 +176,7 @@ def _check(job: Job, course: Course) -> None:
     """Measure the loss of every trial on the valid rows, over all workers, and let them take note."""
     import torch
 
-    from tasks.course import judge, valid_losses
+    from tasks.course import halve, judge, valid_losses
 
     trials = course.learning
     totals, rows = valid_losses(job.model, course, job.world.rank, job.world.size)
@@ -185,6 +185,7 @@ def _check(job: Job, course: Course) -> None:
         torch.distributed.all_reduce(sums)
     for trial, loss in zip(trials, (sums[:-1] / sums[-1]).tolist(), strict=True):
         judge(course, trial, loss, job.of[trial.name], job.section.patience)
+    halve(course)
 
 
 def _practise(net: Model) -> None:
@@ -202,7 +203,7 @@ def _write(job: Job, out: Path) -> None:
     """Put the best weights of each task's best trial into its own, and save it."""
     import torch
 
-    from tasks import model
+    from tasks import digest, model
 
     if job.world.rank:
         return
@@ -212,6 +213,7 @@ def _write(job: Job, out: Path) -> None:
             for key, weight in job.of[name].items():
                 weight.copy_(best.best.get(key, job.of[best.name][key]))
         model.save(job.model, name, out / name)
+        digest.write_json(out / name / "training.json", course.summary())
 
 
 if __name__ == "__main__":

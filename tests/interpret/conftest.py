@@ -102,6 +102,13 @@ METRICS = {
     "ablation": {"text": {"value": 0.7, "loss": 0.21, "loss_ci95": [0.1, 0.3]}, "classical": {"value": 0.9, "loss": 0.01, "loss_ci95": [-0.02, 0.03]}},
     "clusters": {"by": "group", "count": 7, "draws": 1000, "seed": 7}, "out_of_distribution": 0.01,
 }  # fmt: skip
+TRAINING = {
+    "learning_rate": 0.002, "best_loss": 0.4,
+    "trials": [
+        {"learning_rate": 0.001, "best_loss": 0.5, "losses": [0.7, 0.6, 0.5]},
+        {"learning_rate": 0.002, "best_loss": 0.4, "losses": [0.7, 0.5, 0.45, 0.4, 0.42]},
+    ],
+}  # fmt: skip
 CARD = {
     "task": "toy",
     "source": "embedded",
@@ -126,7 +133,12 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
     ) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp("model")
         (folder / "head.safetensors").write_bytes(b"weights")
-        for name, content in (("metrics", METRICS), ("data", CARD), ("recipe", {"train": {"epochs": 3}})):
+        for name, content in (
+            ("metrics", METRICS),
+            ("data", CARD),
+            ("recipe", {"train": {"epochs": 3}}),
+            ("training", TRAINING),
+        ):
             (folder / f"{name}.json").write_text(json.dumps(content))
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
         chosen = section or ExplainSection(cases=4, budget=512, rows=12, background=8)

@@ -46,6 +46,13 @@ def test_nineteen_sections_and_four_annexes_stand_in_order_and_none_is_empty(toy
     assert all(part["blocks"] for part in toy_report["sections"])
 
 
+def test_every_learning_rate_that_was_tried_is_drawn_and_the_kept_one_is_named(toy_report: dict[str, Any]) -> None:
+    figure, table = block(toy_report, "s5.training"), block(toy_report, "s5.trials")
+    assert figure["data"]["lines"] == [[0.7, 0.6, 0.5, None, None], [0.7, 0.5, 0.45, 0.4, 0.42]]
+    assert figure["data"]["kinds"] == ["peer", "ours"]
+    assert table["rows"] == [[0.001, 0.5, 2, ""], [0.002, 0.4, 4, "kept"]]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

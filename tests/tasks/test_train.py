@@ -134,9 +134,9 @@ def test_a_run_writes_a_model_folder_per_task_and_an_adapter_only_where_there_is
     config = make()
     train.fit(config)
     assert sorted(files(config)) == [
-        "numbers/classical.json", "numbers/head.json", "numbers/head.safetensors",
+        "numbers/classical.json", "numbers/head.json", "numbers/head.safetensors", "numbers/training.json",
         "words/adapter_config.json", "words/adapter_model.safetensors", "words/classical.json", "words/head.json",
-        "words/head.safetensors",
+        "words/head.safetensors", "words/training.json",
     ]  # fmt: skip
 
 
@@ -222,7 +222,14 @@ def test_a_sweep_keeps_the_rate_with_the_best_valid_loss_and_tells_every_trial(m
         assert told[name]["learning_rate"] == 0.02
         assert told[name]["best_loss"] == single[name]["best_loss"]
         assert min(trial["best_loss"] for trial in told[name]["trials"]) == told[name]["best_loss"]
-    assert files(config) == files(alone)
+    weights = [{key: value for key, value in files(each).items() if "training" not in key} for each in (config, alone)]
+    assert weights[0] == weights[1]
+
+
+def test_after_each_epoch_the_worse_half_of_a_sweep_stops(make):
+    told = train.fit(make("numbers", sweep=[1e-6, 0.02, 1e-5, 0.01], epochs=4, patience=99))["tasks"]["numbers"]
+    checks = {trial["learning_rate"]: len(trial["losses"]) for trial in told["trials"]}
+    assert checks == {1e-6: 3, 1e-5: 3, 0.01: 5, 0.02: 9}
 
 
 def test_a_sweep_that_was_killed_and_resumed_ends_with_the_same_bytes(make, tmp_path):
