@@ -24,7 +24,7 @@ import registry
 from flows import console, recipe
 from flows.release import release
 from flows.report import report
-from infra import cluster
+from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
 from tasks import data
@@ -169,15 +169,14 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         shown(line)
         update_progress_artifact(artifact_id=artifact, progress=100.0 * line["step"] / line["steps"])
 
-    result: dict[str, Any] = cluster.fit(
-        "tasks.train.fit",
-        config,
-        workers=plan.train.workers,
-        gpus_per_worker=plan.train.gpus_per_worker,
-        storage=folder / "checkpoints",
+    shape = jobs.Shape(
+        storage=Settings().checkpoints_url or str(folder / "checkpoints"),
         name=folder.name,
-        on_progress=on_progress,
+        workers=plan.train.workers,
+        least_workers=plan.train.least_workers,
+        gpus_per_worker=plan.train.gpus_per_worker,
     )
+    result = jobs.fit("tasks.train.fit", config, shape, on_progress)
     create_table_artifact(
         key="trials", description="Every learning rate that was tried; the valid rows chose", table=_trials(result)
     )

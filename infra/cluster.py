@@ -7,7 +7,6 @@ objects of ours. Ray's own transport uses cloudpickle; it is kept behind a token
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import secrets
 import shutil
@@ -88,43 +87,10 @@ def call(function: str, *args: Any, cpus: float = 1) -> dict[str, Any]:
     """Run a function, named by dots, in a Ray worker and give back the dict it returns; its own errors pass through."""
     import ray
 
-    _require_room(cpus, 0)
-    with _cancelled_on_interrupt(ray.remote(num_cpus=cpus, max_retries=0)(_run).remote(function, args)) as reference:
-        result: dict[str, Any] = _answer(reference)
+    require_room(cpus, 0)
+    with cancelled_on_interrupt(ray.remote(num_cpus=cpus, max_retries=0)(_run).remote(function, args)) as reference:
+        result: dict[str, Any] = answer(reference)
     return result
-
-
-def fit(
-    function: str,
-    config: dict[str, Any],
-    workers: int,
-    gpus_per_worker: float,
-    storage: Path,
-    name: str,
-    on_progress: Callable[[dict[str, Any]], None],
-) -> dict[str, Any]:
-    """Train by Ray Train: `function(config, world)` on every worker; gives back what rank 0 returned.
-
-    Ray's checkpoints lie in `storage/name`; a second call with the same two resumes from the last whole one. A killed
-    worker is started again up to three times. `on_progress` gets, in this thread, each new line that rank 0 wrote to
-    `progress.jsonl` beside `config["out"]`. An interrupt (Ctrl-C) ends the workers before it passes on. Raises
-    ValueError with the function's own sentence where it refused its config, and does not try that again.
-    """
-    import ray
-
-    _require_room(workers * WORKER_CPUS, workers * gpus_per_worker)
-    shape = {"workers": workers, "gpus": gpus_per_worker, "storage": str(storage.resolve()), "name": name}
-    progress = _Progress(Path(config["out"]).parent / "progress.jsonl")
-    lead = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(_lead)  # its process ends, and with it the actors it owns
-    with _cancelled_on_interrupt(lead.remote(function, config, shape)) as reference:
-        while not ray.wait([reference], timeout=0.5)[0]:
-            progress.tell(on_progress)
-        outcome: dict[str, Any] = _answer(reference)
-    progress.tell(on_progress)
-    if "refused" in outcome:
-        raise ValueError(outcome["refused"])
-    done: dict[str, Any] = outcome["done"]
-    return done
 
 
 def _environment(settings: Settings) -> None:
@@ -223,7 +189,8 @@ def _session_folder() -> Path | None:
     return folder if folder.name.startswith("assay-") else None
 
 
-def _require_room(cpus: float, gpus: float) -> None:
+def require_room(cpus: float, gpus: float) -> None:
+    """Raise NotEnoughMachines where the cluster has fewer processors or GPUs: the job would wait for ever."""
     import ray
 
     has = ray.cluster_resources()
@@ -235,17 +202,18 @@ def _require_room(cpus: float, gpus: float) -> None:
             )
 
 
-def _find(function: str) -> Callable[..., dict[str, Any]]:
+def find(function: str) -> Callable[..., dict[str, Any]]:
+    """A function by its dotted name."""
     module, _, name = function.rpartition(".")
     found: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
     return found
 
 
 def _run(function: str, args: tuple[Any, ...]) -> dict[str, Any]:
-    return _find(function)(*args)
+    return find(function)(*args)
 
 
-def _answer(reference: Any) -> dict[str, Any]:
+def answer(reference: Any) -> dict[str, Any]:
     """The result, or the error that the function itself raised, without Ray's wrapping."""
     import ray
 
@@ -259,7 +227,7 @@ def _answer(reference: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
+def cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
     """Whatever ends the waiting ends the work: the worker is killed, and with it the actors it owns."""
     import ray
 
@@ -268,30 +236,3 @@ def _cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
     except BaseException:
         ray.cancel(reference, force=True, recursive=True)
         raise
-
-
-class _Progress:
-    """Reads what was added to a file of JSON lines; steps that a resumed run repeats are told once."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.read, self.step = path, path.stat().st_size if path.exists() else 0, -1
-
-    def tell(self, on_progress: Callable[[dict[str, Any]], None]) -> None:
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self.read)
-            whole = file.read().rpartition(b"\n")[0]
-        self.read += len(whole) + 1 if whole else 0
-        for line in whole.splitlines():
-            event = json.loads(line)
-            if event["step"] > self.step:
-                self.step = event["step"]
-                on_progress(event)
-
-
-def _lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
-    """Runs in a Ray worker: the trainer needs torch, and the flow's process stays without it."""
-    from infra import training
-
-    return training.lead(function, config, shape)

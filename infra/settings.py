@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     prefect_port: int = 4200
     database_url: str = ""
     artifacts_url: str = ""
+    checkpoints_url: str = ""
     ray_address: str = ""
     states_gb: float = 4.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cluster import WORKER_CPUS, _find
+from infra.cluster import WORKER_CPUS, find
 
 MAX_FAILURES = 3  # starts of the worker group after a crash; Ray's default is none
 KEPT_CHECKPOINTS = 2  # the one before the last is there where the last one is found broken
@@ -29,29 +29,42 @@ def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[s
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    resources = {"CPU": WORKER_CPUS} | ({"GPU": shape["gpus"]} if shape["gpus"] else {})
+    gpus, least = shape["gpus_per_worker"], shape["least_workers"] or shape["workers"]
     trainer = TorchTrainer(
         work,
         train_loop_config={"function": function, "config": config},
-        torch_config=TorchConfig(backend="nccl" if shape["gpus"] else "gloo"),
+        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=shape["workers"], use_gpu=bool(shape["gpus"]), resources_per_worker=resources
+            num_workers=(least, shape["workers"]) if least < shape["workers"] else shape["workers"],
+            use_gpu=bool(gpus),
+            resources_per_worker={"CPU": WORKER_CPUS} | ({"GPU": gpus} if gpus else {}),
         ),
         run_config=RunConfig(
             name=shape["name"],
-            storage_path=shape["storage"],
             failure_config=FailureConfig(max_failures=MAX_FAILURES),
             checkpoint_config=CheckpointConfig(num_to_keep=KEPT_CHECKPOINTS),
+            **_storage(shape["storage"]),
         ),
     )
     outcome: dict[str, Any] = trainer.fit().return_value
     return outcome
 
 
+def _storage(place: str) -> dict[str, Any]:
+    """Where Ray keeps checkpoints: a folder, or what fsspec finds under a URL."""
+    if "://" not in place:
+        return {"storage_path": str(Path(place).resolve())}
+    import fsspec
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    filesystem, path = fsspec.core.url_to_fs(place)
+    return {"storage_path": path, "storage_filesystem": PyFileSystem(FSSpecHandler(filesystem))}
+
+
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """The loop of one Ray Train worker. A refusal of the config is an answer: to start again would not cure it."""
     try:
-        return {"done": _find(job["function"])(job["config"], _world())}
+        return {"done": find(job["function"])(job["config"], _world())}
     except ValueError as refusal:
         return {"refused": str(refusal)}
 
@@ -76,5 +89,6 @@ def _checkpoints() -> Sequence[Path]:
 
     reported = [entry.checkpoint for entry in train.get_all_reported_checkpoints()]
     newest = train.get_checkpoint()
-    folders = [Path(found.path) for found in (newest, *reversed(reported)) if found is not None]
-    return list(dict.fromkeys(folders))
+    found = {entry.path: entry for entry in (newest, *reversed(reported)) if entry is not None}
+    # Elsewhere than on this machine's disk, each is fetched into the temporary folder; there are two at most.
+    return [Path(path) if Path(path).is_dir() else Path(entry.to_directory()) for path, entry in found.items()]

@@ -193,18 +193,25 @@ def loss_of(net: model.Model, trial: Trial, rows: tuple[model.Batch, Any]) -> An
 
 
 def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tuple[list[float], int]:
-    """Sum of the loss over this worker's share of the valid rows under each learning trial, and their number."""
+    """Sum of the loss over this worker's share of the valid rows under each learning trial, and their number.
+
+    Every worker makes the same number of passes; what it reads a second time counts as nothing.
+    """
     order = np.argsort(course.valid.rows.lengths, kind="stable")
     trials, kind = course.learning, net.tasks[course.name].head.kind
-    total = [0.0] * len(trials)
-    batches = [order[at : at + VALID_BATCH] for at in range(0, len(order), VALID_BATCH)][rank::size]
+    total, count = [0.0] * len(trials), 0
+    batches = [order[at : at + VALID_BATCH] for at in range(0, len(order), VALID_BATCH)]
     with net.evaluating(), torch.no_grad():
-        for index in batches:
+        for place in range(rank, math.ceil(len(batches) / size) * size, size):
+            index = batches[place % len(batches)]
+            mine = place < len(batches)
+            count += mine * len(index)
             rows = model.batch(net, course.valid.rows, index)
             target = torch.from_numpy(course.valid.target[index]).to(net.device)
-            for place, trial in enumerate(trials):
-                total[place] += float(heads.loss(kind, model.forward(net, trial.name, rows), target).double().sum())
-    return total, sum(len(index) for index in batches)
+            for at, trial in enumerate(trials):
+                loss = float(heads.loss(kind, model.forward(net, trial.name, rows), target).double().sum())
+                total[at] += loss if mine else 0.0
+    return total, count
 
 
 def halve(course: Course) -> None:

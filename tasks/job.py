@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tasks import course, data, digest, model, states, task
-from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.backbone import BackboneSection, LoraSection, block_list, open_backbone
 from tasks.course import Course
 from tasks.model import Model
 from tasks.world import World
@@ -53,19 +53,35 @@ def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> J
     backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
     known = {trial: task.get(name) for trial, name in trials.items()}
     net = model.build(backbone, known, parts, lora, section.seed, world.device)
+    if section.shard and world.size > 1:
+        _shard(net)
     courses = {name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, sections[name]) for name in names}
     asked = {key: config[key] for key in ("backbone", "lora", "train")}
     shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
-    run = digest.of_json({**asked, "tasks": sections, "rows": shapes, "workers": world.size})
+    run = digest.of_json({**asked, "tasks": sections, "rows": shapes})
     weights = model.trainable(net)
     of = {trial: model.parameters(net, trial) for trial in trials}
-    stored = _hold(net, courses, world, config.get("states") or beside(config))
+    stored = _hold(net, courses, world, config.get("states") or beside(config), section.shard)
     return Job(section, world, net, weights, of, _optimizer(weights, section), courses, run, stored)
 
 
 def beside(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where states lie when nobody says so: in the folder that the models go to."""
     return {"folder": str(Path(config["out"]).parent / "states"), "gigabytes": 4.0}
+
+
+def _shard(net: Model) -> None:
+    """Split the frozen weights over the workers by FSDP2; adapters are small, and stay whole on each of them."""
+    from torch.distributed.fsdp import fully_shard
+
+    if net.body is None:
+        return
+    inner = net.body.get_base_model()
+    adapters = {weight for name, weight in inner.named_parameters() if "lora_" in name}
+    blocks, _ = block_list(inner)
+    for block in inner.get_submodule(blocks):
+        fully_shard(block, ignored_params=adapters)
+    fully_shard(inner, ignored_params=adapters)
 
 
 def _check(rows: Mapping[str, Any]) -> None:
@@ -92,7 +108,7 @@ def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
     )
 
 
-def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any]) -> int:
+def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any], sharded: bool) -> int:
     """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
     trunk, backbone = net.trunk, net.backbone
     sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
@@ -111,7 +127,9 @@ def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mappin
     facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype)})
     store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
     texts = [row for _, _, ids in read for row in ids]
-    held = states.hold(store, texts, compute, (world.rank, world.size), meet)
+    # The passes of a sharded body are made by all workers together, so each of them computes every text.
+    worker = (0, 1) if sharded else (world.rank, world.size)
+    held = states.hold(store, texts, compute, worker, meet)
     if held is None:
         return 0
     start = 0

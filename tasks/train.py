@@ -31,6 +31,8 @@ class TrainSection(Section):
     batch_size_numeric  rows per step of a task whose rows hold no text: its steps are cheap
     sweep               learning rates that every task tries; the worse half stops after each epoch (course.halve)
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
+    least_workers       below `workers` the job is elastic: it starts with these and takes more when they come
+    shard               split the frozen body over the workers (FSDP2), for one that a single card cannot hold
     threads             of each worker; the last digits of the weights depend on it
     """
 
@@ -48,6 +50,8 @@ class TrainSection(Section):
     patience: int = Field(4, ge=1)
     checkpoint_every: int = Field(100, ge=1)
     workers: int = Field(1, ge=1)
+    least_workers: int = Field(0, ge=0)
+    shard: bool = False
     gpus_per_worker: float = Field(0, ge=0)
     threads: int = Field(2, ge=1)
     seed: int = Field(7, ge=0)
@@ -115,28 +119,29 @@ def _turn(job: Job, course: Course) -> tuple[float, int, int]:
 
     index = course.rows(job.section.seed)
     mine = index[job.world.rank :: job.world.size]
-    rows = batch(job.model, course, mine) if len(mine) else None
+    # Every worker makes the same passes, since a sharded body is put together in all of them at once: one that has no
+    # row of its own reads another's, and counts it as nothing.
+    rows = batch(job.model, course, mine if len(mine) else index[:1])
     warmth = course.warmth(job.section.warmup)
     trials = course.learning
+    share = (1.0 if len(mine) else 0.0) / len(index)
     drawn = mixture.draw_seed((job.section.seed, course.name, course.step), job.world.rank)
-    loss = min(_step(job, trial, rows, (len(index), drawn, warmth)) for trial in trials)
+    loss = min(_step(job, trial, rows, (share, drawn, warmth)) for trial in trials)
     tokens = int(course.train.rows.lengths[index].sum()) if course.train.rows.ids is not None else 0
     return loss, len(index) * len(trials), tokens * len(trials)
 
 
-def _step(job: Job, trial: Trial, rows: Any, at: tuple[int, int, float]) -> float:
-    """One optimizer step of one trial on a batch of all workers; `at` is (rows of all, seed of dropout, warmth)."""
+def _step(job: Job, trial: Trial, rows: Any, at: tuple[float, int, float]) -> float:
+    """One optimizer step of one trial on a batch; `at` is (weight of a row in the loss, seed of dropout, warmth)."""
     import torch
 
     from tasks.course import loss_of
 
-    world, (count, drawn, warmth) = job.world, at
+    world, (share, drawn, warmth) = job.world, at
     torch.manual_seed(drawn)
     job.optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=job.model.device)
-    if rows is not None:
-        total = loss_of(job.model, trial, rows) / count
-        total.backward()
+    total = loss_of(job.model, trial, rows) * share
+    total.backward()
     learning = job.of[trial.name]
     loss = _add_up(world, [total.detach(), *_gradients(world, learning)])
     torch.nn.utils.clip_grad_norm_(learning.values(), job.section.clip)

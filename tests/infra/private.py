@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from infra import cluster
+from infra import cluster, jobs
 from infra.settings import Settings
 from tests.sockets import opened
 
@@ -20,7 +20,7 @@ def main(home: Path) -> dict:
     run = home / "run"
     run.mkdir()
     try:
-        cluster.fit("tests.infra.loops.refuse", {"out": str(run / "models")}, 1, 0, run, "one", print)
+        jobs.fit("tests.infra.loops.refuse", {"out": str(run / "models")}, jobs.Shape(str(run), "one"), print)
     except ValueError as error:
         facts["refused"] = str(error)
     facts["starts"] = (run / "starts").read_text()

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import safetensors.numpy
 
-from infra import cluster
+from infra import cluster, jobs
 from tasks import data, task, train
 from tasks.task import Place
 
@@ -86,7 +86,9 @@ def test_an_interrupt_ends_the_training_worker(ray_local, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cluster.fit("tests.infra.loops.beat", {"out": str(tmp_path / "models")}, 1, 0, tmp_path, "one", interrupt)
+        jobs.fit(
+            "tests.infra.loops.beat", {"out": str(tmp_path / "models")}, jobs.Shape(str(tmp_path), "one"), interrupt
+        )
     pid = int((tmp_path / "pid").read_text())
     until = time.monotonic() + 30
     while psutil.pid_exists(pid) and time.monotonic() < until:
@@ -96,7 +98,7 @@ def test_an_interrupt_ends_the_training_worker(ray_local, tmp_path):
 
 def test_progress_is_told_once_a_step_and_half_a_line_is_left_for_later(tmp_path):
     path, told = tmp_path / "progress.jsonl", []
-    progress = cluster._Progress(path)
+    progress = jobs._Progress(path)
     progress.tell(told.append)
     path.write_text('{"step": 1}\n{"step": 2}\n{"st')
     progress.tell(told.append)
@@ -115,7 +117,9 @@ def test_an_unreachable_cluster_is_told_with_its_cure():
         cluster._join("nowhere")
 
 
-def learn(folder: Path, workers: int = 1, on_progress=None, **settings) -> tuple[dict, dict[str, bytes]]:
+def learn(
+    folder: Path, workers: int = 1, on_progress=None, *, least: int = 0, storage: str = "", **settings
+) -> tuple[dict, dict[str, bytes]]:
     """Train a task with text on a tiny body through Ray, or alone in this process for `workers=0`."""
     source = Place(root=None, seed=7)
     rows = task.get("sentiment").sources["embedded"](source)
@@ -140,9 +144,8 @@ def learn(folder: Path, workers: int = 1, on_progress=None, **settings) -> tuple
         "out": str(folder / "models"),
     }
     if workers:
-        told = cluster.fit(
-            "tasks.train.fit", config, workers, 0, folder / "checkpoints", "run", on_progress or (lambda _: None)
-        )
+        shape = jobs.Shape(storage or str(folder / "checkpoints"), "run", workers, least)
+        told = jobs.fit("tasks.train.fit", config, shape, on_progress or (lambda _: None))
     else:
         told = train.fit(config)
     out = folder / "models"
@@ -187,3 +190,31 @@ def test_two_workers_learn_what_one_learns(ray_local, tmp_path):
         first, second = safetensors.numpy.load(one[name]), safetensors.numpy.load(two[name])
         for key, value in first.items():
             np.testing.assert_allclose(second[key], value, atol=1e-4, rtol=0, err_msg=key)
+
+
+def test_a_body_that_is_split_over_two_workers_learns_what_a_whole_one_learns(ray_local, tmp_path):
+    _, one = learn(tmp_path / "one", workers=0)
+    _, two = learn(tmp_path / "two", workers=2, shard=True)
+    for name in ("sentiment/adapter_model.safetensors", "sentiment/head.safetensors"):
+        first, second = safetensors.numpy.load(one[name]), safetensors.numpy.load(two[name])
+        assert sorted(first) == sorted(second)
+        for key, value in first.items():
+            np.testing.assert_allclose(second[key], value, atol=1e-4, rtol=0, err_msg=key)
+
+
+def test_an_elastic_job_starts_with_the_workers_that_there_are(ray_local, tmp_path):
+    _, one = learn(tmp_path / "one", workers=0)
+    _, some = learn(tmp_path / "some", workers=500, least=1)
+    for key, value in safetensors.numpy.load(one["sentiment/adapter_model.safetensors"]).items():
+        found = safetensors.numpy.load(some["sentiment/adapter_model.safetensors"])[key]
+        np.testing.assert_allclose(found, value, atol=1e-4, rtol=0, err_msg=key)
+
+
+def test_checkpoints_lie_where_the_url_says_and_a_second_job_goes_on_from_them(ray_local, tmp_path):
+    url = f"file://{tmp_path / 'elsewhere'}"
+    told, first = learn(tmp_path / "first", storage=url)
+    assert told["resumed"] == 0
+    assert list((tmp_path / "elsewhere" / "run").glob("checkpoint_*/manifest.json"))
+    again, second = learn(tmp_path / "second", storage=url)
+    assert again["resumed"] > 0
+    assert first == second
