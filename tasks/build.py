@@ -54,6 +54,7 @@ class Model:
     adapters   task -> name of its adapter in the body; tasks share one where lora.mode is "shared"
     frames, classical, nets   by task; training replaces the first two entries through set_frame and assignment
     trunk      the body cut below its lowest adapter, None where every block carries one
+    bf16       the body computes under autocast to bfloat16, in training alone
     """
 
     backbone: Backbone | None
@@ -67,6 +68,7 @@ class Model:
     classical: dict[str, dict[str, Any]]
     device: Any
     trunk: Trunk | None = None
+    bf16: bool = False
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -87,9 +89,12 @@ class Model:
 
     def pool(self, ids: Any, attention: Any, state: Any = None) -> Any:
         """(n, width) one vector per text under the active adapter; `state` is what `trunk.below` gave for the ids."""
-        if state is not None and self.trunk is not None:
-            return self._pooled(self.trunk.above(state, ids, attention), attention)
-        return self._pooled(self.body(input_ids=ids, attention_mask=attention), attention)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            if state is not None and self.trunk is not None:
+                output = self.trunk.above(state, ids, attention)
+            else:
+                output = self.body(input_ids=ids, attention_mask=attention)
+        return self._pooled(output, attention)
 
     def pool_as(self, adapters: list[str], ids: Any, attention: Any) -> Any:
         """Like pool, each row under its own adapter (PEFT mixed batch, evaluation only)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks import course, data, digest, model, states, task
+from tasks import course, data, digest, model, precision, states, task
 from tasks.backbone import BackboneSection, LoraSection, block_list, open_backbone
 from tasks.course import Course
 from tasks.model import Model
@@ -55,6 +55,7 @@ def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> J
     net = model.build(backbone, known, parts, lora, section.seed, world.device)
     if section.shard and world.size > 1:
         _shard(net)
+    net = _in_bf16(net, section.bf16)
     courses = {name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, sections[name]) for name in names}
     asked = {key: config[key] for key in ("backbone", "lora", "train")}
     shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
@@ -68,6 +69,16 @@ def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> J
 def beside(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where states lie when nobody says so: in the folder that the models go to."""
     return {"folder": str(Path(config["out"]).parent / "states"), "gigabytes": 4.0}
+
+
+def _in_bf16(net: Model, asked: str) -> Model:
+    """The same model with its body under autocast, where that was asked for, or is fast."""
+    on = asked == "on" or (asked == "auto" and precision.is_fast(net.device.type))
+    if net.body is None or not on:
+        return net
+    if net.device.type == "cpu":
+        precision.keep_attention(net.body.get_base_model())
+    return dataclasses.replace(net, bf16=True)
 
 
 def _shard(net: Model) -> None:

@@ -18,6 +18,8 @@ PADS = (
     *("<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>"),
 )
 
+CHUNK = 512  # texts read at a time: an encoding takes twenty times the memory of its ids
+
 
 @dataclass(frozen=True)
 class Tokenizer:
@@ -77,13 +79,18 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], hidden: Sequence[Sequence
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise ValueError(f"a text holds {half!r}, half of a character; send valid Unicode") from error
-    encodings = read(list(first)) if first else []
-    plain = [_ids(tokenizer, encoding) for encoding in encodings]
-    cut = np.array([bool(encoding.overflowing) for encoding in encodings], dtype=np.bool_)
-    rows = [first[text] for text in texts]
+    unique, rows = list(first), [first[text] for text in texts]
+    plain: list[IntArray] = []
+    spread: list[NDArray[np.int64]] = []
+    cut = np.zeros(len(unique), dtype=np.bool_)
+    for start in range(0, len(unique), CHUNK):
+        for text, encoding in zip(unique[start : start + CHUNK], read(unique[start : start + CHUNK]), strict=True):
+            cut[len(plain)] = bool(encoding.overflowing)
+            plain.append(_ids(tokenizer, encoding))
+            if hidden is not None:
+                spread.append(_spread(text, encoding))
     if hidden is None:
         return Tokens(tuple(plain[row] for row in rows), cut[rows])
-    spread = [_spread(text, encoding) for text, encoding in zip(first, encodings, strict=True)]
     ids = tuple(
         _hide(plain[row], spread[row], text, spans, tokenizer.mask)
         for row, text, spans in zip(rows, texts, hidden, strict=True)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ class TrainSection(Section):
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
     least_workers       below `workers` the job is elastic: it starts with these and takes more when they come
     shard               split the frozen body over the workers (FSDP2), for one that a single card cannot hold
+    bf16                the body under autocast; "auto" where this machine computes in bfloat16 itself
     threads             of each worker; the last digits of the weights depend on it
     """
 
@@ -52,6 +53,7 @@ class TrainSection(Section):
     workers: int = Field(1, ge=1)
     least_workers: int = Field(0, ge=0)
     shard: bool = False
+    bf16: Literal["auto", "on", "off"] = "off"
     gpus_per_worker: float = Field(0, ge=0)
     threads: int = Field(2, ge=1)
     seed: int = Field(7, ge=0)
@@ -83,6 +85,7 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
         "steps": step,
         "resumed": resumed,
         "stored": job.stored,
+        "bf16": job.model.bf16,
         "seconds": round(time.monotonic() - began, 3),
         "tasks": {name: course.summary() for name, course in job.courses.items()},
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from pydantic import BaseModel
 
@@ -253,6 +254,17 @@ def test_a_check_in_the_middle_of_training_is_without_dropout(make):
     first, second = (valid_losses(job.model, job.courses["words"], 0, 1) for _ in range(2))
     assert first == second
     assert any(module.training for module in job.model.body.modules())
+
+
+def test_in_bfloat16_a_run_learns_nearly_the_same_and_keeps_its_weights_in_float32(make):
+    plain, mixed = make("words", epochs=4), make("words", epochs=4, bf16="on")
+    told, nearly = train.fit(plain), train.fit(mixed)
+    assert (told["bf16"], nearly["bf16"]) == (False, True)
+    expected = told["tasks"]["words"]["best_loss"]
+    assert nearly["tasks"]["words"]["best_loss"] == pytest.approx(expected, rel=0.1)
+    assert nearly["tasks"]["words"]["best_loss"] != expected
+    tensors = safetensors.numpy.load_file(Path(mixed["out"]) / "words" / "adapter_model.safetensors")
+    assert {str(value.dtype) for value in tensors.values()} == {"float32"}
 
 
 def test_a_rate_that_runs_away_costs_the_sweep_nothing(make):

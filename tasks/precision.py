@@ -1,0 +1,37 @@
+"""bfloat16 by autocast: whether it is fast here, and attention that stays in float32 where that is faster.
+
+Measured on two cores with AVX512-BF16, top 2 of 6 layers: the matrix products of a step take 0.57 of their float32
+time, but the backward pass of torch's own attention 4.7 times (15.9 against 3.4 ms): on a processor it keeps float32.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+NAME = "sdpa_in_float32"
+
+
+def is_fast(device: str) -> bool:
+    """Whether this card or processor computes in bfloat16 itself."""
+    if device != "cpu":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text(encoding="utf-8") for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def keep_attention(body: Any) -> None:
+    """Make a body compute attention in float32 under autocast."""
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    def attention(module: Any, query: Any, key: Any, value: Any, mask: Any, **settings: Any) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **settings)
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    body.set_attn_implementation(NAME)
