@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +64,15 @@ def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> J
     weights = model.trainable(net)
     of = {trial: model.parameters(net, trial) for trial in trials}
     stored = _hold(net, courses, world, config.get("states") or beside(config), section.shard)
+    _give_back()
     return Job(section, world, net, weights, of, _optimizer(weights, section), courses, run, stored)
+
+
+def _give_back() -> None:
+    """Hand the system what is free in the C heap: tokens, fits and passes of many sizes leave it torn (glibc alone)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def beside(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +144,8 @@ def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mappin
         if world.size > 1:
             torch.distributed.barrier()
 
-    facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype)})
+    # Sums of another number of threads may differ in their last digits.
+    facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype), "threads": torch.get_num_threads()})
     store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
     texts = [row for _, _, ids in read for row in ids]
     # The passes of a sharded body are made by all workers together, so each of them computes every text.

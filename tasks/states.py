@@ -21,8 +21,8 @@ import torch
 from tasks import digest
 from tasks.task import IntArray
 
-PACK = 32 * 2**20  # bytes of states that are gathered before they are written
-TOKENS, ROWS = 6144, 64  # of one pass of the body
+PACK = 16 * 2**20  # bytes of states that are gathered before they are written
+TOKENS, ROWS = 6144, 8  # of one pass of the body; few rows, because every pass is filled up to this shape
 STALE = 3600.0  # seconds after which a file that nobody finished is removed
 SUFFIX = ".safetensors"
 
@@ -146,44 +146,53 @@ def _make_room(store: Store, kept: Sequence[Path], needed: int) -> bool:
 
 def _compute(store: Store, rows: Sequence[IntArray], keys: Any, chosen: IntArray, compute: Compute) -> None:
     """Compute the states of the chosen rows, which come ordered by length, and write them pack by pack."""
+    room = PACK // (4 * store.width)  # tokens
+    gathered = torch.empty(0)  # one buffer for all packs: fresh ones of every size would tear the heap
     names: list[bytes] = []
-    lengths: list[int] = []
-    states: list[Any] = []
-    size = 0
+    starts = [0]
     for group in _groups([len(rows[i]) for i in chosen.tolist()]):
-        part = chosen[group]
-        found = compute([rows[i] for i in part.tolist()]).cpu()
-        names += [keys[i].ljust(32, b"\0") for i in part.tolist()]
-        lengths += [found.shape[1]] * len(part)
-        states.append(found.reshape(-1, store.width))
-        size += found.nbytes
-        if size >= PACK:
-            _write(store, names, lengths, states)
-            names, lengths, states, size = [], [], [], 0
-    if states:
-        _write(store, names, lengths, states)
+        part = chosen[group].tolist()
+        # Always the same shape for a length: products of another number of rows differ in their last digits.
+        filled = [*part, *[part[-1]] * (_rows_of(len(rows[part[0]])) - len(part))]
+        found = compute([rows[i] for i in filled])[: len(part)].cpu()
+        count = found.shape[0] * found.shape[1]
+        if starts[-1] + count > len(gathered):
+            if names:
+                _write(store, names, starts, gathered)
+            if count > len(gathered):
+                gathered = torch.empty(max(room, count), store.width, dtype=found.dtype)
+            names, starts = [], [0]
+        gathered[starts[-1] : starts[-1] + count] = found.reshape(count, store.width)
+        names += [keys[i].ljust(32, b"\0") for i in part]
+        starts += [starts[-1] + (place + 1) * found.shape[1] for place in range(len(part))]
+    if names:
+        _write(store, names, starts, gathered)
 
 
 def _groups(lengths: Sequence[int]) -> list[slice]:
-    """Cut sorted lengths into runs of one length: without padding a state does not depend on its neighbours."""
+    """Cut sorted lengths into runs of one length, so that nothing is padded."""
     cuts, start = [], 0
     for i in range(1, len(lengths) + 1):
-        full = i - start >= min(ROWS, max(1, TOKENS // lengths[start]))
+        full = i - start >= _rows_of(lengths[start])
         if i == len(lengths) or lengths[i] != lengths[start] or full:
             cuts.append(slice(start, i))
             start = i
     return cuts
 
 
-def _write(store: Store, names: Sequence[bytes], lengths: Sequence[int], states: Sequence[Any]) -> None:
+def _rows_of(length: int) -> int:
+    return min(ROWS, max(1, TOKENS // length))
+
+
+def _write(store: Store, names: Sequence[bytes], starts: Sequence[int], gathered: Any) -> None:
     from safetensors.torch import save_file
 
     handle, part = tempfile.mkstemp(suffix=".part", dir=store.folder)
     os.close(handle)
     tensors = {
         "keys": torch.from_numpy(np.frombuffer(b"".join(names), dtype=np.uint8).reshape(-1, 32).copy()),
-        "starts": torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)])),
-        "states": torch.cat(list(states)),
+        "starts": torch.tensor(starts),
+        "states": gathered[: starts[-1]],
     }
     save_file(tensors, part)
     Path(part).replace(store.folder / f"{digest.of_file(Path(part))}{SUFFIX}")
