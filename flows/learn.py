@@ -177,6 +177,8 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         gpus_per_worker=plan.train.gpus_per_worker,
     )
     result = jobs.fit("tasks.train.fit", config, shape, on_progress)
+    if result["stored"] == 0:
+        console.say("training  no room for hidden states: the frozen layers ran at every step; raise ASSAY_STATES_GB")
     create_table_artifact(
         key="trials", description="Every learning rate that was tried; the valid rows chose", table=_trials(result)
     )

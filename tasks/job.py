@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Job:
     """One job. `weights` is every weight that learns, `of` the same by trial; `run` is the digest of what was asked.
 
-    `stored` counts the texts whose states were held on disk, 0 where the whole body is computed at every step.
+    `stored` counts the texts whose states were held on disk: 0 where there was no room for them, None where no block
+    lies below the adapters.
     """
 
     section: TrainSection
@@ -36,7 +37,7 @@ class Job:
     optimizer: Any
     courses: Mapping[str, Course]
     run: str
-    stored: int
+    stored: int | None
 
 
 def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> Job:
@@ -128,12 +129,16 @@ def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
     )
 
 
-def _hold(net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any], sharded: bool) -> int:
+def _hold(
+    net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any], sharded: bool
+) -> int | None:
     """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
     trunk, backbone = net.trunk, net.backbone
     sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
     read = [(each, side, ids) for each, side in sides if (ids := getattr(each, side).rows.ids) is not None]
-    if trunk is None or backbone is None or not place["gigabytes"]:
+    if trunk is None or backbone is None:
+        return None
+    if not place["gigabytes"]:
         return 0
 
     def compute(rows: Any) -> Any:

@@ -6,6 +6,7 @@ not at all, checked when it is opened, and the least recently used ones go when 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -72,7 +73,7 @@ def open_store(root: Path, body: str, depth: int, width: int, gigabytes: float) 
 def hold(
     store: Store, rows: Sequence[IntArray], compute: Compute, worker: tuple[int, int], meet: Callable[[], None]
 ) -> States | None:
-    """States of token ids, those that are not there computed first; None where they do not fit into the store.
+    """States of token ids, those that are not there computed first; None where the store has no room for them.
 
     worker is (rank, size): each computes its share, `meet` waits for all of them, and what is still missing then (a
     node without a shared disk) each computes for itself.
@@ -107,17 +108,21 @@ def _open(store: Store) -> list[_Pack]:
 
     packs = []
     for path in sorted(store.folder.glob(f"*{SUFFIX}")):
-        if digest.of_file(path) != path.stem:
-            path.unlink(missing_ok=True)
-            continue
-        os.utime(path)
-        with safe_open(path, framework="pt") as file:
-            keys = np.frombuffer(file.get_tensor("keys").numpy().tobytes(), dtype="S32")
-            packs.append(_Pack(path, keys, file.get_tensor("starts").numpy(), file.get_tensor("states")))
+        with contextlib.suppress(FileNotFoundError):  # another run has just made room
+            if digest.of_file(path) != path.stem:
+                path.unlink(missing_ok=True)
+                continue
+            os.utime(path)
+            with safe_open(path, framework="pt") as file:
+                keys = np.frombuffer(file.get_tensor("keys").numpy().tobytes(), dtype="S32")
+                packs.append(_Pack(path, keys, file.get_tensor("starts").numpy(), file.get_tensor("states")))
     return packs
 
 
-def _found(packs: Sequence[_Pack], keys: Any) -> States:
+def _found(packs: Sequence[_Pack], keys: Any) -> States | None:
+    """The states of all keys; None where one is absent, because another run made room in the meantime."""
+    if not packs or not np.isin(keys, np.concatenate([pack.keys for pack in packs])).all():
+        return None
     names = np.concatenate([pack.keys for pack in packs])
     owner = np.repeat(np.arange(len(packs)), [len(pack.keys) for pack in packs])
     starts = np.concatenate([pack.starts[:-1] for pack in packs])
@@ -132,9 +137,12 @@ def _make_room(store: Store, kept: Sequence[Path], needed: int) -> bool:
     for path in store.root.glob("*/*.part"):
         if time.time() - path.stat().st_mtime > STALE:
             path.unlink(missing_ok=True)
-    found = {path: path.stat() for path in store.root.glob(f"*/*{SUFFIX}")}
+    found = {}
+    for path in store.root.glob(f"*/*{SUFFIX}"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat()
     used = sum(stat.st_size for stat in found.values())
-    if needed + sum(found[path].st_size for path in kept) > store.limit:
+    if needed + sum(found[path].st_size for path in kept if path in found) > store.limit:
         return False
     for path in sorted(found.keys() - set(kept), key=lambda path: (found[path].st_mtime, path.name)):
         if used + needed <= store.limit:

@@ -165,6 +165,17 @@ def test_what_does_not_fit_is_told_and_nothing_is_computed(tmp_path):
     assert body.texts == 0
 
 
+def test_what_another_run_has_thrown_away_is_not_read_from_a_wrong_place(tmp_path):
+    rows, body = tokens(40), Body()
+    store = states.open_store(tmp_path, "a" * 64, 2, WIDTH, 1.0)
+
+    def thrown_away() -> None:
+        for pack in tmp_path.glob("*/*.safetensors"):
+            pack.unlink()
+
+    assert states.hold(store, rows, body, (0, 1), thrown_away) is None
+
+
 def test_a_file_that_nobody_finished_goes_after_an_hour(tmp_path):
     held(tmp_path, tokens(3), Body())
     (folder,) = tmp_path.iterdir()
