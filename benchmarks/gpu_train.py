@@ -279,4 +279,6 @@ if __name__ == "__main__":
     told = parsed(sys.argv[1:])
     if told.device == "cpu" and told.shape != "tiny":
         sys.exit("no GPU here, and these shapes need one; to try the script: --shape tiny --length 16 --batch 2")
-    print(json.dumps(measure(told), indent=2))
+    with contextlib.redirect_stdout(sys.stderr):  # Trainer prints its own summary
+        measured = measure(told)
+    print(json.dumps(measured, indent=2))
