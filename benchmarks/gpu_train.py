@@ -105,7 +105,7 @@ def ours(arguments: argparse.Namespace) -> Speed:
         weight.requires_grad_(True)
     optimizer = torch.optim.AdamW([*weights, *heads.parameters()], lr=1e-4, fused=device != "cpu")
     if arguments.recompute:
-        inner.gradient_checkpointing_enable({"use_reentrant": False})
+        inner.activation_checkpointing_enable()
         inner.train()
     if device != "cpu":
         torch._dynamo.config.cache_size_limit = 8 * ADAPTERS  # one compilation per adapter

@@ -1,10 +1,10 @@
 """Training: every text task of a recipe in one job of ours, beside one HF Trainer + PEFT run per task.
 
-./assay bench train [--set data.root=FOLDER] [--set bench.cases=default,all_layers,rows_x10,layers]
+./assay bench train [--set data.root=FOLDER] [--set bench.cases=default,all_layers,rows_x10,layers,steps]
 
-With data.root the recipe is public.toml, without it demo.toml, whose text is synthetic. Same rows, epochs and learning
-rates on both sides; each run is a fresh process, imports and a cold store included. When every case ran, the figures
-are written to docs/training.md.
+With data.root the recipe is public.toml, and the figures go into docs/training.md; without it demo.toml, whose text is
+synthetic. Same rows, epochs and learning rates on both sides; each run is a fresh process, imports and a cold store
+included.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import field, layers, scale
+from benchmarks.parts import field, layers, page, scale, steps
 from benchmarks.parts.field import Field
 from flows import console, recipe
 
-CASES = ("default", "all_layers", "rows_x10", "layers")
+CASES = ("default", "all_layers", "rows_x10", "layers", "steps")
 NAME = "HF Trainer + PEFT, one run per task"
 WORSE = 0.01  # how far a task's metric may lie below the peer's
 
 
 def run(overrides: list[str]) -> list[dict[str, Any]]:
-    """The rows of COMMANDS.md: default, all_layers, memory, rows_x10_seconds, rows_x10_memory, layers_<k>."""
+    """The rows of COMMANDS.md (default, all_layers, memory, rows_x10_*, layers_<k>), then those of single steps."""
     asked = [text.removeprefix("bench.cases=").split(",") for text in overrides if text.startswith("bench.cases=")]
     rest = [text for text in overrides if not text.startswith("bench.")]
     cases = asked[-1] if asked else list(CASES)
@@ -43,8 +43,10 @@ def run(overrides: list[str]) -> list[dict[str, Any]]:
             found += scale.rows_x10(ground)
         if "layers" in cases:
             found += layers.table(ground)
-    if set(cases) == set(CASES) and public:
-        layers.write(found)
+        if "steps" in cases:
+            found += steps.table(ground)
+    if public:
+        page.keep(found)
     return found
 
 

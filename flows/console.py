@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -54,19 +55,27 @@ class Progress:
 
     def __call__(self, report: Mapping[str, Any]) -> None:
         """Show one report, a line of the job's progress.jsonl."""
-        done = report["step"] >= report["steps"]
+        done = report["step"] >= report.get("steps", math.inf)
         now = time.monotonic()
         terminal = sys.stderr.isatty()
         if not (done or terminal or now - self._last >= PLAIN_EVERY_SECONDS):
             return
         self._last = now
-        loss = "  -  " if report["loss"] is None else f"{report['loss']:.3f}"
-        line = (
-            f"training  step {report['step']}/{report['steps']}  {report['task']:<11} loss {loss}"
-            f"  {report['rows_per_s']:.0f} rows/s  {report['tokens_per_s']:.0f} tokens/s  {report['left_s']:.0f} s left"
-        )
+        line = _line(report)
         sys.stderr.write(("\r\x1b[K" + line + ("\n" if done else "")) if terminal else line + "\n")
         sys.stderr.flush()
+
+
+def _line(report: Mapping[str, Any]) -> str:
+    if "states" in report:
+        return f"training  frozen layers of {report['states']}/{report['texts']} texts"
+    loss = "  -  " if report["loss"] is None else f"{report['loss']:.3f}"
+    mfu = "" if report["mfu"] is None else f"  MFU {report['mfu']:.0%}"
+    speed = f"{report['rows_per_s']:.0f} rows/s  {report['tokens_per_s']:.0f} tokens/s{mfu}"
+    return (
+        f"training  step {report['step']}/{report['steps']}  {report['task']:<11} loss {loss}"
+        f"  {speed}  {report['left_s']:.0f} s left"
+    )
 
 
 def learned(document: Mapping[str, Any]) -> Table:

@@ -167,7 +167,8 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
 
     def on_progress(line: dict[str, Any]) -> None:
         shown(line)
-        update_progress_artifact(artifact_id=artifact, progress=100.0 * line["step"] / line["steps"])
+        if line["step"]:
+            update_progress_artifact(artifact_id=artifact, progress=100.0 * line["step"] / line["steps"])
 
     shape = jobs.Shape(
         storage=Settings().checkpoints_url or str(folder / "checkpoints"),

@@ -53,10 +53,10 @@ def fit(
 
 
 class _Progress:
-    """Reads what was added to a file of JSON lines; steps that a resumed run repeats are told once."""
+    """Reads what was added to a file of JSON lines; what a resumed run repeats is told once."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.read, self.step = path, path.stat().st_size if path.exists() else 0, -1
+        self.path, self.read, self.told = path, path.stat().st_size if path.exists() else 0, (-1, 0)
 
     def tell(self, on_progress: Callable[[dict[str, Any]], None]) -> None:
         if not self.path.exists():
@@ -67,8 +67,9 @@ class _Progress:
         self.read += len(whole) + 1 if whole else 0
         for line in whole.splitlines():
             event = json.loads(line)
-            if event["step"] > self.step:
-                self.step = event["step"]
+            at = (event["step"], event.get("states", 0))
+            if at > self.told:
+                self.told = at
                 on_progress(event)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +40,16 @@ class Job:
     stored: int | None
 
 
-def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> Job:
-    """Read the rows, build the model, fit the classical parts. Raises ValueError for what cannot be used."""
+def prepare(
+    config: Mapping[str, Any],
+    section: TrainSection,
+    world: World,
+    tell: Callable[[int, int], None] = lambda done, missing: None,
+) -> Job:
+    """Read the rows, build the model, fit the classical parts, hold the states; `tell` is told how far those are.
+
+    Raises ValueError for what cannot be used.
+    """
     lora = LoraSection(**config["lora"])
     if section.sweep and lora.mode == "shared":
         raise ValueError("train.sweep tries rates for each task, which one shared adapter cannot follow; leave it out")
@@ -58,15 +66,18 @@ def prepare(config: Mapping[str, Any], section: TrainSection, world: World) -> J
     if section.shard and world.size > 1:
         _shard(net)
     net = _in_bf16(net, section.bf16)
+    if section.recompute and net.body is not None:
+        net.body.get_base_model().activation_checkpointing_enable()
     courses = {name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, sections[name]) for name in names}
     asked = {key: config[key] for key in ("backbone", "lora", "train")}
     shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
     run = digest.of_json({**asked, "tasks": sections, "rows": shapes})
     weights = model.trainable(net)
     of = {trial: model.parameters(net, trial) for trial in trials}
-    stored = _hold(net, courses, world, config.get("states") or beside(config), section.shard)
+    place = config.get("states") or beside(config)
+    stored = _hold(net, courses, place, _worker(world, tell), everyone=section.shard)
     _give_back()
-    return Job(section, world, net, weights, of, _optimizer(weights, section), courses, run, stored)
+    return Job(section, world, net, weights, of, _optimizer(weights, section, net.device), courses, run, stored)
 
 
 def _give_back() -> None:
@@ -115,7 +126,7 @@ def _check(rows: Mapping[str, Any]) -> None:
             )
 
 
-def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
+def _optimizer(weights: Mapping[str, Any], section: TrainSection, device: Any) -> Any:
     """One AdamW over every adapter and head; a group per owner (its own rate) and kind (matrices alone decay)."""
     groups: dict[tuple[str, bool], list[Any]] = {}
     for name, weight in weights.items():
@@ -126,13 +137,27 @@ def _optimizer(weights: Mapping[str, Any], section: TrainSection) -> Any:
             for (owner, matrix), params in groups.items()
         ],
         lr=section.learning_rate,
+        fused=device.type == "cuda" or None,
     )
 
 
+def _worker(world: World, tell: Callable[[int, int], None]) -> states.Worker:
+    """What the store of states knows of a worker."""
+
+    def meet() -> None:
+        if world.size > 1:
+            torch.distributed.barrier()
+
+    return states.Worker(world.rank, world.size, meet, tell)
+
+
 def _hold(
-    net: Model, courses: Mapping[str, Course], world: World, place: Mapping[str, Any], sharded: bool
+    net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], worker: states.Worker, *, everyone: bool
 ) -> int | None:
-    """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
+    """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held.
+
+    With `everyone` each worker computes every text: the passes of a sharded body are made by all of them together.
+    """
     trunk, backbone = net.trunk, net.backbone
     sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
     read = [(each, side, ids) for each, side in sides if (ids := getattr(each, side).rows.ids) is not None]
@@ -145,17 +170,11 @@ def _hold(
         ids = torch.stack([torch.from_numpy(row) for row in rows]).to(net.device)
         return trunk.below(ids, torch.ones_like(ids))
 
-    def meet() -> None:
-        if world.size > 1:
-            torch.distributed.barrier()
-
     # Sums of another number of threads may differ in their last digits.
     facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype), "threads": torch.get_num_threads()})
     store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
     texts = [row for _, _, ids in read for row in ids]
-    # The passes of a sharded body are made by all workers together, so each of them computes every text.
-    worker = (0, 1) if sharded else (world.rank, world.size)
-    held = states.hold(store, texts, compute, worker, meet)
+    held = states.hold(store, texts, compute, dataclasses.replace(worker, rank=0, size=1) if everyone else worker)
     if held is None:
         return 0
     start = 0

@@ -9,31 +9,51 @@ from pathlib import Path
 
 
 class Progress:
-    """Writes progress.jsonl: a line a second at most, and one at the end."""
+    """Writes progress.jsonl: a line a second at most, and one at the end; `mfu` is None on a processor."""
 
     def __init__(self, path: Path, rank: int) -> None:
         self.path, self.off = path, rank != 0
+        self.ceiling: float | None = None
         self.began = self.written = time.monotonic()
         self.rows = self.tokens = self.done = 0
+
+    def start(self, ceiling: float | None) -> None:
+        """The steps begin, which alone count in the rates; `ceiling` is what tasks.flops gives."""
+        self.ceiling, self.began = ceiling, time.monotonic()
+
+    def fill(self, done: int, missing: int) -> None:
+        """Note that the states of `done` texts of `missing` are computed."""
+        if self._is_time(last=done == missing):
+            self._write({"step": 0, "states": done, "texts": missing})
 
     def add(self, step: int, steps: int, task: str, result: tuple[float, int, int]) -> None:
         """Note a step done out of `steps`; `result` is its mean loss, its rows, and its tokens of text."""
         self.rows += result[1]
         self.tokens += result[2]
         self.done += 1
-        now = time.monotonic()
-        if self.off or (now - self.written < 1.0 and step < steps and self.done > 1):
+        if not self._is_time(last=step >= steps or self.done == 1):
             return
-        self.written, spent = now, max(now - self.began, 1e-6)
-        line = {
+        spent = max(self.written - self.began, 1e-6)
+        speed = self.tokens / spent
+        self._write({
             "step": step,
             "steps": steps,
             "task": task,
             "loss": result[0] if math.isfinite(result[0]) else None,
             "rows_per_s": round(self.rows / spent, 1),
-            "tokens_per_s": round(self.tokens / spent, 1),
+            "tokens_per_s": round(speed, 1),
+            "mfu": None if self.ceiling is None else round(speed / self.ceiling, 4),
             "left_s": round((steps - step) * spent / self.done, 1),
-        }
+        })  # fmt: skip
+
+    def _is_time(self, *, last: bool) -> bool:
+        now = time.monotonic()
+        if self.off or (now - self.written < 1.0 and not last):
+            return False
+        self.written = now
+        return True
+
+    def _write(self, line: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")

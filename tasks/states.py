@@ -31,6 +31,16 @@ Compute = Callable[[Sequence[IntArray]], Any]  # texts of equal length as token 
 
 
 @dataclass(frozen=True)
+class Worker:
+    """One of `size` workers that fill a store. `meet` waits for all; `tell(done, missing)` says how far this one is."""
+
+    rank: int = 0
+    size: int = 1
+    meet: Callable[[], None] = lambda: None
+    tell: Callable[[int, int], None] = lambda done, missing: None
+
+
+@dataclass(frozen=True)
 class Store:
     """Where states lie: `root` holds the folders of all bodies and is kept below `limit` bytes."""
 
@@ -70,17 +80,15 @@ def open_store(root: Path, body: str, depth: int, width: int, gigabytes: float) 
     return Store(root, folder, int(gigabytes * 1e9), width)
 
 
-def hold(
-    store: Store, rows: Sequence[IntArray], compute: Compute, worker: tuple[int, int], meet: Callable[[], None]
-) -> States | None:
+def hold(store: Store, rows: Sequence[IntArray], compute: Compute, worker: Worker) -> States | None:
     """States of token ids, those that are not there computed first; None where the store has no room for them.
 
-    worker is (rank, size): each computes its share, `meet` waits for all of them, and what is still missing then (a
-    node without a shared disk) each computes for itself.
+    Each worker computes its share and waits for the others; what is still missing then (a node without a shared disk)
+    each computes for itself.
     """
     keys = np.array([hashlib.sha256(row.tobytes()).digest() for row in rows], dtype="S32")
     wanted, first = np.unique(keys, return_index=True)
-    for rank, size in dict.fromkeys((worker, (0, 1))):
+    for rank, size in dict.fromkeys(((worker.rank, worker.size), (0, 1))):
         packs = _open(store)
         known = np.concatenate([pack.keys for pack in packs]) if packs else wanted[:0]
         missing = first[~np.isin(wanted, known)]
@@ -89,8 +97,8 @@ def hold(
         kept = [pack.path for pack in packs if np.isin(pack.keys, wanted).any()]
         if not _make_room(store, kept, needed):
             return None
-        _compute(store, rows, keys, missing[rank::size], compute)
-        meet()
+        _compute(store, rows, keys, missing[rank::size], compute, worker.tell)
+        worker.meet()
     return _found(_open(store) if len(missing) else packs, keys)  # opening reads every pack to check it
 
 
@@ -152,7 +160,14 @@ def _make_room(store: Store, kept: Sequence[Path], needed: int) -> bool:
     return True
 
 
-def _compute(store: Store, rows: Sequence[IntArray], keys: Any, chosen: IntArray, compute: Compute) -> None:
+def _compute(
+    store: Store,
+    rows: Sequence[IntArray],
+    keys: Any,
+    chosen: IntArray,
+    compute: Compute,
+    tell: Callable[[int, int], None],
+) -> None:
     """Compute the states of the chosen rows, which come ordered by length, and write them pack by pack."""
     room = PACK // (4 * store.width)  # tokens
     gathered = torch.empty(0)  # one buffer for all packs: fresh ones of every size would tear the heap
@@ -173,6 +188,7 @@ def _compute(store: Store, rows: Sequence[IntArray], keys: Any, chosen: IntArray
         gathered[starts[-1] : starts[-1] + count] = found.reshape(count, store.width)
         names += [keys[i].ljust(32, b"\0") for i in part]
         starts += [starts[-1] + (place + 1) * found.shape[1] for place in range(len(part))]
+        tell(group.stop, len(chosen))
     if names:
         _write(store, names, starts, gathered)
 

@@ -32,6 +32,8 @@ class TrainSection(Section):
     sweep               learning rates that every task tries; the worse half stops after each epoch (course.halve)
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
     least_workers       below `workers` the job is elastic: it starts with these and takes more when they come
+    recompute           forget the activations of the body's blocks and compute them again for the backward pass: less
+                        memory, a third more time; for large bodies (activation checkpointing)
     shard               split the frozen body over the workers (FSDP2), for one that a single card cannot hold
     bf16                the body under autocast; "auto" where this machine computes in bfloat16 itself
     threads             of each worker; the last digits of the weights depend on it
@@ -52,6 +54,7 @@ class TrainSection(Section):
     checkpoint_every: int = Field(100, ge=1)
     workers: int = Field(1, ge=1)
     least_workers: int = Field(0, ge=0)
+    recompute: bool = False
     shard: bool = False
     bf16: Literal["auto", "on", "off"] = "off"
     gpus_per_worker: float = Field(0, ge=0)
@@ -77,9 +80,10 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     section = TrainSection(**config["train"])
     with threadpool_limits(section.threads):
         model.set_threads(section.threads)
-        job = prepare(config, section, world)
+        progress = Progress(Path(config["out"]).parent / "progress.jsonl", world.rank)
+        job = prepare(config, section, world, progress.fill)
         resumed = resume.take_up(job)
-        step = _learn(job, resumed, Progress(Path(config["out"]).parent / "progress.jsonl", world.rank))
+        step = _learn(job, resumed, progress)
         _write(job, Path(config["out"]))
     return {
         "steps": step,
@@ -93,7 +97,7 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
 
 def _learn(job: Job, step: int, progress: Progress) -> int:
     """The loop: a task's turn, a step, now and then a check and a checkpoint, until no task has steps left."""
-    from tasks import mixture, resume
+    from tasks import flops, mixture, resume
 
     rows = {name: len(course.train.rows) for name, course in job.courses.items()}
     share = mixture.shares(rows, job.section.temperature)
@@ -101,6 +105,7 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
         for course in job.courses.values():
             _check(job, course)
     _practise(job.model)
+    progress.start(flops.ceiling(job.model, stored=bool(job.stored), workers=job.world.size))
     while any(course.left for course in job.courses.values()):
         name = mixture.turn({key: course.left for key, course in job.courses.items()}, share, job.section.seed, step)
         course = job.courses[name]
@@ -205,6 +210,8 @@ def _practise(net: Model) -> None:
         for name, module in net.body.named_modules():
             if ".lora_dropout." in name:
                 module.train()
+            elif getattr(module, "gradient_checkpointing", False):
+                module.training = True  # transformers recomputes in this mode alone; what the module holds stays
 
 
 def _write(job: Job, out: Path) -> None:

@@ -70,26 +70,30 @@ def ours(field: Field, name: str, **changed: Mapping[str, Any]) -> Took:
 
     `changed` holds what differs from the recipe, by section ("lora", "train").
     """
-    out = field.folder / name
-    config = {
-        "backbone": field.plan.section("backbone"),
-        "lora": field.plan.section("lora") | dict(changed.get("lora", {})),
-        "train": field.plan.section("train") | dict(changed.get("train", {})),
+    config = config_of(field, field.folder / name, field.tasks)
+    for part, settings in changed.items():
+        config[part] |= settings
+    return python(["-m", "tasks.train", write_config(field.folder / name / "config.json", config)])
+
+
+def config_of(field: Field, out: Path, names: Sequence[str]) -> dict[str, Any]:
+    """The config of a training job of ours on some tasks of the field."""
+    return {
+        **{part: dict(field.plan.section(part)) for part in ("backbone", "lora", "train")},
         "tasks": {
             each: {
                 "section": field.plan.tasks[each].model_dump(mode="json"),
                 **{side: str(field.folder / "data" / each / f"{side}.parquet") for side in ("train", "valid")},
             }
-            for each in field.tasks
+            for each in names
         },
         "out": str(out / "models"),
     }
-    return python(["-m", "tasks.train", _config(out / "config.json", config)])
 
 
 def peer(field: Field, name: str, each: str, **changed: Any) -> Took:
     """One HF Trainer + PEFT run for one task; it is asked for its test logits afterwards, outside the time."""
-    config = _config(field.folder / name / each / "config.json", _peer_config(field, name, each) | changed)
+    config = write_config(field.folder / name / each / "config.json", _peer_config(field, name, each) | changed)
     took = python([PEER, config, "train"])
     if "max_steps" not in changed:
         python([PEER, config, "test"])
@@ -126,7 +130,8 @@ def _peer_config(field: Field, name: str, each: str) -> dict[str, Any]:
     }
 
 
-def _config(path: Path, config: Mapping[str, Any]) -> Path:
+def write_config(path: Path, config: Mapping[str, Any]) -> Path:
+    """Write a config as JSON; gives its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(config), encoding="utf-8")
     return path

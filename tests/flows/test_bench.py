@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.parts import page
 from flows import bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,3 +36,26 @@ def test_a_case_that_is_not_there_is_refused_with_the_names_of_those_that_are() 
     assert {"train", "flow", "gpu_train"} <= set(bench.names())
     with pytest.raises(ValueError, match=r"bench.cases names speed; the cases are default, all_layers"):
         bench.run("train", ["bench.cases=speed"])
+
+
+def row(case: str, ours: float, **more: object) -> dict[str, object]:
+    return {"case": case, "ours": ours, "peer": None, "peer_name": None, "ratio": None, "unit": "s", **more}
+
+
+def test_a_later_run_replaces_the_figures_of_its_own_cases_alone(tmp_path: Path) -> None:
+    depth = {"tasks": {"mood": {"metric": "f1", "valid": 0.5}}}
+    page.keep([row("all_layers", 111), row("layers_1", 333, **depth), row("layers_2", 444, **depth)], tmp_path)
+    page.keep([row("all_layers", 222, **{"pass": True}), row("padding: mood", 0.01)], tmp_path)
+    text = (tmp_path / "training.md").read_text(encoding="utf-8")
+    assert "111" not in text
+    assert "| all_layers | 222 | - | - | s | met |" in text
+    assert "| padding: mood | 0.01 |" in text
+    assert "| 1 | 333 | 0.500 |" in text
+    assert (tmp_path / "layers.svg").stat().st_size > 1000
+
+
+def test_the_page_of_figures_is_what_its_rows_give(tmp_path: Path) -> None:
+    known = (ROOT / "docs" / "training.json").read_text(encoding="utf-8")
+    (tmp_path / "training.json").write_text(known, encoding="utf-8")
+    page.keep([], tmp_path)
+    assert (tmp_path / "training.md").read_bytes() == (ROOT / "docs" / "training.md").read_bytes()

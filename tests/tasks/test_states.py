@@ -80,9 +80,9 @@ def test_a_state_does_not_depend_on_which_texts_were_computed_beside_it(tmp_path
 
     rows = [row + 1000 for row in tokens(60, longest=24)]
     stores = [states.open_store(tmp_path / name, name * 64, net.trunk.depth, width, 1.0) for name in "ab"]
-    whole = states.hold(stores[0], rows, compute, (0, 1), lambda: None)
+    whole = states.hold(stores[0], rows, compute, states.Worker())
     for start in (50, 41, 40, 7, 0):  # in other company each time
-        parts = states.hold(stores[1], rows[start:], compute, (0, 1), lambda: None)
+        parts = states.hold(stores[1], rows[start:], compute, states.Worker())
     everything = np.arange(len(rows))
     assert torch.equal(whole.padded(everything), parts.padded(everything))
 
@@ -101,7 +101,7 @@ class Body:
 
 def held(root: Path, rows: list[np.ndarray], body: Body, *, digest: str = "a" * 64, gigabytes: float = 1.0):
     store = states.open_store(root, digest, 2, WIDTH, gigabytes)
-    return states.hold(store, rows, body, (0, 1), lambda: None)
+    return states.hold(store, rows, body, states.Worker())
 
 
 def check(found: states.States, rows: list[np.ndarray]) -> None:
@@ -173,7 +173,16 @@ def test_what_another_run_has_thrown_away_is_not_read_from_a_wrong_place(tmp_pat
         for pack in tmp_path.glob("*/*.safetensors"):
             pack.unlink()
 
-    assert states.hold(store, rows, body, (0, 1), thrown_away) is None
+    assert states.hold(store, rows, body, states.Worker(meet=thrown_away)) is None
+
+
+def test_it_says_how_many_of_the_missing_texts_are_computed(tmp_path):
+    held(tmp_path, tokens(8), Body())
+    store, told = states.open_store(tmp_path, "a" * 64, 2, WIDTH, 1.0), []
+    states.hold(store, tokens(40), Body(), states.Worker(tell=lambda done, missing: told.append((done, missing))))
+    missing = len({row.tobytes() for row in tokens(40)} - {row.tobytes() for row in tokens(8)})
+    assert told[-1] == (missing, missing)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
 
 
 def test_a_file_that_nobody_finished_goes_after_an_hour(tmp_path):

@@ -18,6 +18,7 @@ from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train
 from tasks.backbone import BackboneSection, LoraSection, open_backbone
 from tasks.course import Course, enrol, valid_losses
 from tasks.job import beside, prepare
+from tasks.progress import Progress
 from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
 LENGTH = 16
@@ -129,6 +130,10 @@ def make(parquet, tmp_path):
 def files(config: dict) -> dict[str, bytes]:
     out = Path(config["out"])
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def weights_of(config: dict) -> dict[str, bytes]:
+    return {name: content for name, content in files(config).items() if name.endswith(".safetensors")}
 
 
 def test_a_run_writes_a_model_folder_per_task_and_an_adapter_only_where_there_is_text(make):
@@ -352,7 +357,39 @@ def test_progress_is_written_as_lines_with_rate_and_time_left(make):
     lines = [json.loads(line) for line in (Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == lines[-1]["steps"] == steps
     assert lines[-1]["left_s"] == 0.0
-    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "tokens_per_s", "left_s"}
+    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "tokens_per_s", "mfu", "left_s"}
+    assert lines[0]["mfu"] is None
+
+
+def test_progress_tells_the_frozen_part_before_the_first_step_and_the_share_of_a_card_that_is_used(make, tmp_path):
+    config = make("words")
+    train.fit(config)
+    first = json.loads((Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()[0])
+    assert first == {"step": 0, "states": first["texts"], "texts": first["texts"]}
+    assert 0 < first["texts"] <= 192 + 64
+    progress = Progress(tmp_path / "progress.jsonl", 0)
+    progress.start(1e9)
+    progress.add(1, 1, "words", (0.5, 4, 100))
+    line = json.loads((tmp_path / "progress.jsonl").read_text())
+    assert line["mfu"] == round(line["tokens_per_s"] / 1e9, 4)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_with_recomputed_activations_a_run_ends_with_the_same_bytes(make, dropout):
+    plain, frugal = (make("words", lora={"layers": "all", "dropout": dropout}, recompute=on) for on in (False, True))
+    passes = []
+    for config in (plain, frugal):
+        job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
+        train._practise(job.model)
+        seen = []
+        for name, module in job.model.body.named_modules():
+            if name.endswith("lora_A.adapter_of_words"):
+                module.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        train._turn(job, job.courses["words"])
+        passes.append(len(seen))
+        train.fit(config)
+    assert passes[1] == 2 * passes[0]
+    assert weights_of(frugal) == weights_of(plain)
 
 
 def test_a_loss_that_is_not_a_number_is_refused_with_the_cure(make):
