@@ -100,7 +100,7 @@ def _steps(
     with clock.stage("train"):
         learned = _step(train, "train")(plan, folder)
     with clock.stage("validate"):
-        rows = _step(validate, "validate")(plan, folder, cards)
+        rows = _step(validate, "validate")(plan, folder, cards, champions(book, plan, folder))
     with clock.stage("explain"):
         reports = report(explain_config(plan, folder, cards))
     for name in plan.tasks:
@@ -201,8 +201,22 @@ def _trials(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[str, Any]:
-    """Judge every task on its test rows beside its baseline; gives one row of the retrain document per task."""
+def champions(book: registry.Registry, plan: recipe.Recipe, folder: Path) -> dict[str, dict[str, str]]:
+    """The version of each task that answers now, its files brought to the run's folder."""
+    return {
+        name: {
+            "version": version.ref,
+            "folder": str(registry.fetch(book, version, folder / "champions" / name)["model"]),
+        }
+        for name, version in registry.champions(book).items()
+        if name in plan.tasks
+    }
+
+
+def validate(
+    plan: recipe.Recipe, folder: Path, cards: dict[str, Any], answering: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    """Judge every task on its test rows beside its baseline and the champion; gives a row of the document per task."""
     for name in plan.tasks:
         model = folder / "models" / name
         write_json(model / "recipe.json", recipe.canonical(plan))
@@ -214,6 +228,8 @@ def validate(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[s
             name: {
                 "model": str(folder / "models" / name),
                 **{part: str(folder / "data" / name / f"{part}.parquet") for part in ("train", "valid", "test")},
+                "source": cards[name]["source"],
+                "champion": answering.get(name),
             }
             for name in plan.tasks
         },

@@ -16,9 +16,9 @@ from tasks import task as contract
 from tasks.backbone import BackboneSection, LoraSection
 from tasks.data import DataSection
 from tasks.digest import of_json
+from tasks.gates import ValidateSection
 from tasks.task import Section, TaskSection
 from tasks.train import TrainSection
-from tasks.validate import ValidateSection
 
 
 class RecipeError(ValueError):

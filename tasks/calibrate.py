@@ -145,6 +145,21 @@ def _quantile(scores: FloatArray, level: float, bounded: bool) -> float:
     return float(np.sort(scores)[rank - 1])
 
 
+def band(calibration_rows: int, test_rows: int) -> tuple[float, float] | None:
+    """Where the share of test rows inside their 90 % sets lies, 95 times in 100; None for too few rows.
+
+    With exchangeable rows the number inside is beta-binomial.
+    Source: Angelopoulos and Bates 2023, Conformal prediction: a gentle introduction, section 3.2.
+    """
+    from scipy.stats import betabinom
+
+    rank = int(np.ceil((calibration_rows + 1) * COVERAGE))
+    if rank > calibration_rows or not test_rows:
+        return None
+    low, high = betabinom.ppf([0.025, 0.975], test_rows, rank, calibration_rows + 1 - rank) / test_rows
+    return float(low), float(high)
+
+
 def _distance(hidden: FloatArray | None) -> tuple[tuple[float, ...], tuple[float, ...], float | None]:
     """Mean and deviation from one half of the rows, the limit from the other half, so that it is not too tight."""
     if hidden is None or hidden.shape[1] == 0 or len(hidden) < FEWEST:
@@ -185,6 +200,24 @@ def intervals(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArr
     even = probability(head, calibrated(head, calibration, raw))
     reach = calibration.conformal * np.sqrt(even[:, 1])
     return np.column_stack([even[:, 0] - reach, even[:, 0] + reach])
+
+
+def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: FloatArray) -> float | None:
+    """How often the truth lies in the 90 % set or interval, of UNcalibrated raw; `multilabel`: the true labels."""
+    if head.kind == "regress":
+        reach = intervals(head, calibration, raw)
+        return float(((reach[:, 0] <= target[:, 0]) & (target[:, 0] <= reach[:, 1])).mean())
+    sets = label_sets(head, calibration, raw)
+    if head.kind == "multilabel":
+        held = [name in found for found, truth in zip(sets, target, strict=True) for name in _true(head, truth)]
+        return float(np.mean(held)) if held else None
+    names = ("0", "1") if head.kind == "score" else head.outputs
+    return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
+
+
+def _true(head: Head, truth: FloatArray) -> list[str]:
+    """The names of the labels that a row has."""
+    return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]
 
 
 def answer(

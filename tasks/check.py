@@ -96,7 +96,7 @@ def without_repetition(rows: Rows) -> Rows:
     Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
     group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.
     """
-    digests = _row_digests(rows)
+    digests = row_digests(rows)
     owners, first, item = np.unique(rows.inputs.owner, return_index=True, return_inverse=True)
     keys = [hashlib.sha256() for _ in owners]
     for index, number in enumerate(item.tolist()):
@@ -114,7 +114,7 @@ def without_repetition(rows: Rows) -> Rows:
     return rows.take(np.flatnonzero(keep[item]))
 
 
-def _row_digests(rows: Rows) -> list[bytes]:
+def row_digests(rows: Rows) -> list[bytes]:
     """What makes a row the same as another."""
     inputs, digests = rows.inputs, []
     for index in range(len(rows)):

@@ -13,27 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from tasks import calibrate
+from tasks import calibrate, seen, segments
 from tasks.calibrate import Calibration, calibrated
 from tasks.data import load_rows
 from tasks.digest import read_json, write_json
+from tasks.gates import Evidence, ValidateSection, verdict
 from tasks.task import FloatArray, Head, Rows, Task, get
-from tasks.validate import (
-    Comparison,
-    Estimate,
-    Evidence,
-    Score,
-    ValidateSection,
-    clusters,
-    collapsed,
-    compare,
-    ece,
-    verdict,
-)
+from tasks.validate import Comparison, Estimate, Score, clusters, collapsed, compare, ece
 
 FULL = "full"
 BASELINE = "baseline"
 CLASSICAL = "classical"
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -44,6 +35,8 @@ class Measured:
     hidden        hidden states of the validation rows, from which is learned what lies out of distribution
     hidden_test   those of the test rows
     truncated     share of test rows that were longer than the model can read
+    champion      what answers now, asked on the test rows
+    seen          a sentence where test rows have been learned from
     """
 
     valid: Mapping[str, FloatArray]
@@ -52,14 +45,34 @@ class Measured:
     hidden: FloatArray | None = None
     hidden_test: FloatArray | None = None
     truncated: float = 0.0
+    champion: Champion | None = None
+    seen: str | None = None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that answers now: its calibrated raw numbers on the test rows, or why there are none."""
+
+    version: str
+    raw: FloatArray | None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The rows of one task by split."""
+
+    train: Rows
+    valid: Rows
+    test: Rows
 
 
 def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     """Judge every trained task, write calibration.json and metrics.json into its model folder, return {task: row}.
 
-    config: {"backbone": {}, "validate": {}, "threads", "seed", "tasks": {name: {"model", "valid", "test"}}} with
-    paths of the model folder and of the saved rows.
-    A row is what `retrain` prints for a task, without its version number, and more (ablation, coverage, clusters).
+    config: {"backbone": {}, "validate": {}, "threads", "seed", "tasks": {name: {"model", "train", "valid", "test"}}}
+    with paths of the model folder and of the saved rows; "champion": {"version", "folder"} where one answers now.
+    A row is what `retrain` prints for a task, without its version number, and more (ablation, segments, coverage).
     """
     section = ValidateSection(**config.get("validate", {}))
     seed = int(config.get("seed", 7))
@@ -67,9 +80,14 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     model = _load(config, folders)
     judged = {}
     for name, folder in folders.items():
-        valid, test = (load_rows(config["tasks"][name][part]) for part in ("valid", "test"))
-        measured = _measure(model, name, folder, (valid, test), section.ablation)
-        calibration, row = judge(get(name), valid, test, measured, (section, seed))
+        places = config["tasks"][name]
+        sides = Sides(*(load_rows(places[part]) for part in ("train", "valid", "test")))
+        seen.write(folder, sides.train, sides.valid)
+        measured = _measure(model, name, folder, (sides.valid, sides.test), section.ablation)
+        measured = dataclasses.replace(
+            measured, champion=_champion(config, name, sides.test), seen=_seen(config, name, folder, sides.test)
+        )
+        calibration, row = judge(get(name), sides, measured, (section, seed))
         _write(folder / "calibration.json", calibrate.to_json(calibration))
         _write(folder / "metrics.json", row)
         judged[name] = row
@@ -84,6 +102,35 @@ def _load(config: Mapping[str, Any], folders: Mapping[str, Path]) -> Any:
     texts = [folder for folder in folders.values() if (folder / "adapter_config.json").is_file()]
     body = backbone.open_backbone(backbone.BackboneSection(**config.get("backbone", {}))) if texts else None
     return model.load(body, dict(folders))
+
+
+def _champion(config: Mapping[str, Any], name: str, test: Rows) -> Champion | None:
+    """What the champion says of the test rows; it is not asked where it has learned from one: that would flatter it."""
+    told = config["tasks"][name].get("champion")
+    if told is None:
+        return None
+    folder = Path(told["folder"])
+    known = seen.overlap(folder, test)
+    if known:
+        return Champion(told["version"], None, f"it has learned from {known} of the {len(test)} test rows")
+    try:
+        model = _load(config, {name: folder})
+    except ValueError as error:
+        return Champion(told["version"], None, f"it cannot be loaded beside this version: {error}")
+    from tasks import model as models
+
+    calibration = calibrate.from_json(read_json(folder / "calibration.json"))
+    return Champion(told["version"], calibrated(get(name).head, calibration, models.raw(model, name, test.inputs)))
+
+
+def _seen(config: Mapping[str, Any], name: str, folder: Path, test: Rows) -> str | None:
+    known = seen.overlap(folder, test)
+    if known:
+        return (
+            f"{known} of the {len(test)} test rows are also among the rows that this version learned from: cut the "
+            "splits anew"
+        )
+    return seen.backbone(str(config.get("backbone", {}).get("name", "")), str(config["tasks"][name].get("source", "")))
 
 
 def _measure(model: Any, name: str, folder: Path, rows: tuple[Rows, Rows], ablation: bool) -> Measured:
@@ -107,16 +154,21 @@ def _measure(model: Any, name: str, folder: Path, rows: tuple[Rows, Rows], ablat
 
 
 def judge(
-    task: Task, valid: Rows, test: Rows, measured: Measured, how: tuple[ValidateSection, int]
+    task: Task, sides: Sides, measured: Measured, how: tuple[ValidateSection, int]
 ) -> tuple[Calibration, dict[str, Any]]:
     """The calibration, fitted on validation rows, and the row of figures and verdict, taken on test rows. Pure."""
-    section, seed = how
+    (section, seed), valid, test = how, sides.valid, sides.test
     measured = _numbers(measured)
     fitted = {name: _calibration(task.head, raw, valid.target, None) for name, raw in measured.valid.items()}
     calibration = _calibration(task.head, measured.valid[FULL], valid.target, measured.hidden)
     even = {name: calibrated(task.head, fitted.get(name, calibration), raw) for name, raw in measured.test.items()}
-    scores = {name: _score(task, test, raw) for name, raw in even.items()}
-    comparison = compare(scores, clusters(test, task.metric.cluster), section.draws, seed)
+    champion = measured.champion
+    if champion is not None and champion.raw is not None:
+        even[CHAMPION] = champion.raw
+    scores, drawn = {name: _score(task, test, raw) for name, raw in even.items()}, clusters(test, task.metric.cluster)
+    comparison = compare(scores, drawn, section.draws, seed)
+    kinds = segments.judged(segments.segments(task, test, sides.train), (scores[FULL], scores[BASELINE]), drawn, seed)
+    truths = [len(part) if task.head.kind != "multilabel" else int((part.target > 0.5).sum()) for part in (valid, test)]
     evidence = Evidence(
         metric=task.metric.name,
         value=comparison.estimates[FULL],
@@ -126,16 +178,25 @@ def judge(
         ece=ece(task.head, even[FULL], test.target),
         collapsed=collapsed(task.head, even[FULL], test.target),
         clusters=comparison.clusters,
+        coverage=calibrate.coverage(task.head, calibration, measured.test[FULL], test.target),
+        band=calibrate.band(*truths),
+        segments=[(kind["segment"], kind["value"]) for kind in kinds],
+        champion=(champion.version, comparison.lifts[CHAMPION]) if champion and CHAMPION in even else None,
+        seen=measured.seen,
     )
     decision, reasons = verdict(section.gates, evidence)
     row = _row(evidence, comparison) | {"verdict": decision, "reasons": reasons}
     row["rows"], row["rows_valid"] = len(test), len(valid)
     row["calibration"] |= {
         "temperature": calibration.temperature,
-        "coverage": coverage(task.head, calibration, measured.test[FULL], test.target),
+        "coverage": evidence.coverage,
+        "coverage_band": evidence.band,
         "baseline_ece": ece(task.head, even[BASELINE], test.target),
     }
     row["clusters"] = {"by": task.metric.cluster, "count": comparison.clusters, "draws": section.draws, "seed": seed}
+    row["segments"] = kinds
+    row["abstention"] = segments.abstention(task.head, even[FULL], scores[FULL])
+    row["champion"] = _beside(champion, comparison)
     row["truncated"] = measured.truncated
     row["out_of_distribution"] = float(np.mean(calibrate.far(calibration, measured.hidden_test, len(test))))
     return calibration, plain(row)
@@ -183,27 +244,19 @@ def _row(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def _beside(champion: Champion | None, comparison: Comparison) -> dict[str, Any] | None:
+    """The champion on the same draws."""
+    if champion is None:
+        return None
+    if champion.why is not None:
+        return {"version": champion.version, "why": champion.why}
+    own, lift = comparison.estimates[CHAMPION], comparison.lifts[CHAMPION]
+    return {"version": champion.version, **_pair("value", "ci95", own), **_pair("lift", "lift_ci95", lift)}
+
+
 def _pair(value: str, interval: str, estimate: Estimate) -> dict[str, Any]:
     """An estimate under two names."""
     return {value: estimate.value, interval: estimate.ci95}
-
-
-def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: FloatArray) -> float | None:
-    """How often the truth lies in the 90 % set or interval, of UNcalibrated raw; `multilabel`: the true labels."""
-    if head.kind == "regress":
-        reach = calibrate.intervals(head, calibration, raw)
-        return float(((reach[:, 0] <= target[:, 0]) & (target[:, 0] <= reach[:, 1])).mean())
-    sets = calibrate.label_sets(head, calibration, raw)
-    if head.kind == "multilabel":
-        held = [name in found for found, truth in zip(sets, target, strict=True) for name in _true(head, truth)]
-        return float(np.mean(held)) if held else None
-    names = ("0", "1") if head.kind == "score" else head.outputs
-    return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
-
-
-def _true(head: Head, truth: FloatArray) -> list[str]:
-    """The names of the labels that a row has."""
-    return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]
 
 
 def plain(value: Any) -> Any:

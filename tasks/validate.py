@@ -1,4 +1,4 @@
-"""Is a version good enough: its figure with an interval, its lift over the classical model, its calibration, a verdict.
+"""How good is a version: its figure with an interval, its lift over another model, its calibration error.
 
 Pure: rows and raw numbers in, records out. Intervals are weighted cluster bootstraps: rows that depend on each other
 are drawn together, and two models are compared on the same draws (paired).
@@ -11,43 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from tasks.calibrate import probability
-from tasks.split import Splits
-from tasks.task import FloatArray, Head, IntArray, Rows, Section
+from tasks.task import FloatArray, Head, IntArray, Rows
 
 Score = Callable[[FloatArray], float]
 BINS = 10  # equally filled bins of the calibration error
-FEW_CLUSTERS = 20  # below this a percentile interval is known to be too narrow; the reasons say so
-
-
-class Gates(Section):
-    """What a version must hold to be accepted. A gate that is None is open.
-
-    margin    the non-inferiority margin, in units of the metric: refused where even the upper end of the lift's
-              interval, over the classical model, lies below -margin
-    min_lift  the lower end of the lift's interval must reach it: the strict form, -0.02 says "proven to be at most 0.02
-              worse", 0 says "proven to be better"
-    min_value the metric itself must reach it
-    max_ece   the expected calibration error on test rows must not exceed it
-    collapse  refused where the version gives one answer to every test row
-    """
-
-    margin: float | None = Field(default=0.0, ge=0)
-    min_lift: float | None = None
-    min_value: float | None = None
-    max_ece: float | None = Field(default=0.2, gt=0, le=1)
-    collapse: bool = True
-
-
-class ValidateSection(Section):
-    """`[validate]`: shares of the splits, the gates, how many draws, whether each part is switched off in turn."""
-
-    splits: Splits = Splits()
-    gates: Gates = Gates()
-    draws: int = Field(default=1000, ge=100, le=100_000)
-    ablation: bool = True
 
 
 @dataclass(frozen=True)
@@ -167,86 +136,3 @@ def collapsed(head: Head, raw: FloatArray, target: FloatArray) -> bool:
     if head.kind == "multilabel":
         return len(np.unique(raw > 0, axis=0)) == 1
     return bool(np.ptp(raw[:, 0]) < 1e-6)  # a score or a mean that does not move
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the gates are asked about."""
-
-    metric: str
-    value: Estimate
-    baseline_name: str
-    baseline: Estimate
-    lift: Estimate
-    ece: float
-    collapsed: bool
-    clusters: int
-
-
-def verdict(gates: Gates, evidence: Evidence) -> tuple[Literal["accepted", "refused"], list[str]]:
-    """The verdict with its reasons in words: what failed and the cure where refused, else what was found."""
-    against = [reason for check in (_figure, _lift, _calibration, _collapse) for reason in check(gates, evidence)]
-    if against:
-        return "refused", against
-    return "accepted", _found(evidence)
-
-
-def _figure(gates: Gates, evidence: Evidence) -> Iterator[str]:
-    """The metric itself."""
-    value = evidence.value.value
-    if not np.isfinite(value):
-        yield f"{evidence.metric} is no number on the test rows: look for a class without rows or an exploded training"
-    elif gates.min_value is not None and value < gates.min_value:
-        yield f"{evidence.metric} is {_said(evidence.value)}, below validate.gates.min_value = {gates.min_value:g}"
-
-
-def _lift(gates: Gates, evidence: Evidence) -> Iterator[str]:
-    """Against the classical model on the same draws."""
-    lift, name = evidence.lift, evidence.baseline_name
-    if not np.isfinite(lift.value) or lift.ci95 is None:
-        if gates.margin is not None or gates.min_lift is not None:
-            yield f"the lift over {name} has no interval ({evidence.clusters} clusters): give more test rows"
-        return
-    if gates.margin is not None and lift.ci95[1] < -gates.margin:
-        yield (
-            f"worse than the classical model {name} beyond its interval: lift {_said(lift)}, margin {gates.margin:g}; "
-            "train longer or on more rows, or keep the version that answers now"
-        )
-    if gates.min_lift is not None and lift.ci95[0] < gates.min_lift:
-        yield f"the lift over {name} is {_said(lift)}; its lower end does not reach min_lift = {gates.min_lift:g}"
-
-
-def _calibration(gates: Gates, evidence: Evidence) -> Iterator[str]:
-    """Whether probabilities can be taken at their word."""
-    if gates.max_ece is not None and not evidence.ece <= gates.max_ece:
-        yield (
-            f"the expected calibration error is {evidence.ece:.3f}, above validate.gates.max_ece = {gates.max_ece:g}: "
-            "validation rows differ from test rows, or are too few"
-        )
-
-
-def _collapse(gates: Gates, evidence: Evidence) -> Iterator[str]:
-    """One answer for everything."""
-    if gates.collapse and evidence.collapsed:
-        yield "every test row gets the same answer (one-class collapse): lower the learning rate or balance the classes"
-
-
-def _found(evidence: Evidence) -> list[str]:
-    """What speaks for an accepted version, and how far that can be trusted."""
-    low, high = evidence.lift.ci95 or (0.0, 0.0)
-    how = "better than" if low > 0 else "not told apart from" if high >= 0 else "within the margin below"
-    reasons = [
-        f"{evidence.metric} {_said(evidence.value)} is {how} the classical model {evidence.baseline_name} "
-        f"({_said(evidence.baseline)}): lift {_said(evidence.lift)}",
-        f"expected calibration error {evidence.ece:.3f}",
-    ]
-    if evidence.clusters < FEW_CLUSTERS:
-        reasons.append(f"only {evidence.clusters} independent clusters of test rows: read the intervals as too narrow")
-    return reasons
-
-
-def _said(estimate: Estimate) -> str:
-    """A value with its interval, as a person reads it."""
-    if estimate.ci95 is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"

@@ -31,6 +31,10 @@ def performance(facts: Facts, study: Study) -> list[Block]:
         (f"baseline: {base.get('name')}", base.get("value"), *_ends(base.get("ci95"))),
         ("difference", m.get("lift", _minus(m.get("value"), base.get("value"))), *_ends(m.get("lift_ci95"))),
     ]
+    champion = m.get("champion") or {}
+    if "value" in champion:
+        rows.append((f"champion: {champion['version']}", champion["value"], *_ends(champion.get("ci95"))))
+        rows.append(("difference to it", champion["lift"], *_ends(champion.get("lift_ci95"))))
     columns = [("", "text"), (str(m.get("metric")), "number"), ("95 % from", "number"), ("to", "number")]
     drawn = m.get("clusters") or {}
     found = [
@@ -43,10 +47,9 @@ def performance(facts: Facts, study: Study) -> list[Block]:
             + " The difference is paired: both models are scored on the same draws.",
         ),
     ]
-    found += _ablation(m)
-    found += _calibration(facts, study)
-    note = "Segments need a column that names them; the test rows hold none."
-    return [*found, blocks.absent("segments", "Figures by segment", "not_provided", note)]
+    if "why" in champion:
+        found.append(blocks.text("champion", f"Not compared with {champion['version']}: {champion['why']}."))
+    return [*found, *_ablation(m), *_calibration(facts, study), *_segments(m), *_abstention(m)]
 
 
 def global_view(facts: Facts, study: Study) -> list[Block]:
@@ -106,6 +109,31 @@ def interactions(facts: Facts, study: Study) -> list[Block]:
     )
     note = "Each task has an adapter of its own; reports of the other tasks hold their attributions."
     return [*found, blocks.absent("heads", "Overlap with other heads", "not_measured", note)]
+
+
+def _segments(metrics: Any) -> list[Block]:
+    """The figure on kinds of test rows, those without a near neighbour in training among them."""
+    kinds = metrics.get("segments") or []
+    if not kinds:
+        note = "The test rows hold no text, no missing value and no dates that would tell kinds of them apart."
+        return [blocks.absent("segments", "Figures by segment", "not_applicable", note)]
+    columns = [
+        ("segment", "text"),
+        ("rows", "integer"),
+        (str(metrics.get("metric")), "number"),
+        ("95 % from", "number"),
+    ]
+    columns += [("to", "number"), ("lift", "signed"), ("95 % from", "signed"), ("to", "signed")]
+    rows = [(k["segment"], k["rows"], k["value"], *_ends(k["ci95"]), k["lift"], *_ends(k["lift_ci95"])) for k in kinds]
+    return [blocks.table("segments", "Figures by segment; lift over the baseline", columns, rows)]
+
+
+def _abstention(metrics: Any) -> list[Block]:
+    """The figure where only the surest rows are answered."""
+    told = metrics.get("abstention") or []
+    columns = [("rows answered, the surest first", "percent"), (str(metrics.get("metric")), "number")]
+    rows = [(line["answered"], line["value"]) for line in told]
+    return [blocks.table("abstention", "If the least sure rows went to a person", columns, rows)] if told else []
 
 
 def _ablation(metrics: Any) -> list[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from pydantic import BaseModel
 
 from tasks import evaluate as evaluation
-from tasks import weights
+from tasks import seen, weights
 from tasks.data import save_rows
-from tasks.evaluate import BASELINE, FULL, Measured, evaluate, judge
+from tasks.evaluate import BASELINE, FULL, Champion, Measured, Sides, evaluate, judge
+from tasks.gates import ValidateSection
 from tasks.task import (
     Classical,
     Feature,
@@ -28,7 +30,6 @@ from tasks.task import (
     Task,
     TaskSection,
 )
-from tasks.validate import ValidateSection
 
 HOW = (ValidateSection(draws=200), 7)
 
@@ -79,7 +80,8 @@ def rows(count: int, seed: int, split: str) -> Rows:
     )
 
 
-VALID, TEST = rows(300, 1, "valid"), rows(400, 2, "test")
+TRAIN, VALID, TEST = rows(200, 3, "train"), rows(300, 1, "valid"), rows(400, 2, "test")
+SIDES = Sides(TRAIN, VALID, TEST)
 
 
 def measured(model: Callable[[FloatArray], FloatArray]) -> Measured:
@@ -93,7 +95,7 @@ def good(table: FloatArray) -> FloatArray:
 
 
 def test_a_better_model_is_accepted_with_value_lift_and_calibration() -> None:
-    calibration, row = judge(TOY, VALID, TEST, measured(good), HOW)
+    calibration, row = judge(TOY, SIDES, measured(good), HOW)
     assert row["verdict"] == "accepted"
     assert row["value"] > 0.9
     assert row["ci95"][0] < row["value"] < row["ci95"][1]
@@ -110,23 +112,25 @@ def test_a_better_model_is_accepted_with_value_lift_and_calibration() -> None:
 def test_nothing_is_learned_from_test_rows() -> None:
     found = measured(good)
     flipped = dataclasses.replace(TEST, target=1 - TEST.target)
-    calibration, row = judge(TOY, VALID, TEST, found, HOW)
-    other, worse = judge(TOY, VALID, flipped, found, HOW)
+    calibration, row = judge(TOY, SIDES, found, HOW)
+    other, worse = judge(TOY, dataclasses.replace(SIDES, test=flipped), found, HOW)
     assert other == calibration
     assert worse["value"] == pytest.approx(1 - row["value"])
-    elsewhere, _ = judge(TOY, dataclasses.replace(VALID, target=1 - VALID.target), TEST, found, HOW)
+    elsewhere, _ = judge(
+        TOY, dataclasses.replace(SIDES, valid=dataclasses.replace(VALID, target=1 - VALID.target)), found, HOW
+    )
     assert elsewhere != calibration
 
 
 def test_a_model_worse_than_the_classical_one_is_refused_in_words() -> None:
-    _, row = judge(TOY, VALID, TEST, measured(lambda table: table[:, 1] - table[:, 0]), HOW)
+    _, row = judge(TOY, SIDES, measured(lambda table: table[:, 1] - table[:, 0]), HOW)
     assert row["verdict"] == "refused"
     assert any("worse than the classical model slope beyond its interval" in reason for reason in row["reasons"])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_model_that_gives_no_numbers_is_refused_and_its_row_is_still_json(value: float) -> None:
-    _, row = judge(TOY, VALID, TEST, measured(lambda table: np.full(len(table), value)), HOW)
+    _, row = judge(TOY, SIDES, measured(lambda table: np.full(len(table), value)), HOW)
     assert row["verdict"] == "refused"
     assert (row["value"], row["ci95"]) == (None, None)
     assert "no number" in row["reasons"][0]
@@ -138,12 +142,51 @@ def test_the_classical_model_is_calibrated_too_before_it_is_compared() -> None:
     boast = {
         name: part | {BASELINE: 9 * part[BASELINE]} for name, part in (("valid", found.valid), ("test", found.test))
     }
-    _, row = judge(TOY, VALID, TEST, dataclasses.replace(found, **boast), HOW)
+    _, row = judge(TOY, SIDES, dataclasses.replace(found, **boast), HOW)
     assert row["calibration"]["baseline_ece"] < 0.1
 
 
 def test_the_same_judgement_twice_is_the_same_document() -> None:
-    assert judge(TOY, VALID, TEST, measured(good), HOW) == judge(TOY, VALID, TEST, measured(good), HOW)
+    assert judge(TOY, SIDES, measured(good), HOW) == judge(TOY, SIDES, measured(good), HOW)
+
+
+def test_a_version_that_is_worse_than_the_champion_is_refused_with_its_name() -> None:
+    best = Champion("toy@4", 5 * TEST.inputs.table.sum(axis=1, keepdims=True))
+    found = dataclasses.replace(measured(lambda table: table[:, 0] + 0.2 * table[:, 1]), champion=best)
+    _, row = judge(TOY, SIDES, found, HOW)
+    assert row["verdict"] == "refused"
+    assert any("worse than the champion toy@4 beyond its interval" in reason for reason in row["reasons"])
+    assert row["champion"]["value"] == pytest.approx(row["value"] - row["champion"]["lift"])
+    _, row = judge(TOY, SIDES, dataclasses.replace(measured(good), champion=best), HOW)
+    assert row["verdict"] == "accepted"
+
+
+def test_a_version_whose_sets_hold_the_truth_too_seldom_is_refused() -> None:
+    noise = np.random.default_rng(5).normal(size=400) > 0.7
+    shifted = dataclasses.replace(TEST, target=np.where(noise[:, None], 1 - TEST.target, TEST.target))
+    _, row = judge(TOY, dataclasses.replace(SIDES, test=shifted), measured(good), HOW)
+    low, high = row["calibration"]["coverage_band"]
+    assert row["calibration"]["coverage"] < low < 0.9 < high
+    assert any("90 % sets hold the truth" in reason for reason in row["reasons"])
+
+
+def test_a_segment_below_its_floor_refuses_the_version() -> None:
+    holes = np.where(np.arange(400)[:, None] < 100, np.nan, TEST.inputs.table)
+    test = dataclasses.replace(TEST, inputs=dataclasses.replace(TEST.inputs, table=holes))
+    found = measured(good)
+    raw = np.where(np.arange(400)[:, None] < 100, -found.test[FULL], found.test[FULL])
+    found = dataclasses.replace(found, test=found.test | {FULL: raw})
+    section = ValidateSection(draws=200, gates={"min_segment": 0.5, "coverage": False, "max_ece": None})
+    _, row = judge(TOY, dataclasses.replace(SIDES, test=test), found, (section, 7))
+    (kind,) = row["segments"]
+    assert (kind["segment"], kind["rows"]) == ("rows with a missing value", 100)
+    assert any("on the segment 'rows with a missing value' is 0.0" in reason for reason in row["reasons"])
+
+
+def test_answering_fewer_rows_makes_the_figure_better() -> None:
+    _, row = judge(TOY, SIDES, measured(good), HOW)
+    assert row["abstention"][0] == {"answered": 1.0, "value": pytest.approx(row["value"])}
+    assert row["abstention"][-1]["value"] > row["value"]
 
 
 @pytest.fixture
@@ -157,6 +200,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model.set_frame(built, "toy", TEST.inputs, TEST.target, None)
     built.classical["toy"] = {"slope": 1.0}
     model.save(built, "toy", tmp_path / "model")
+    save_rows(TRAIN, tmp_path / "train.parquet")
     save_rows(VALID, tmp_path / "valid.parquet")
     save_rows(TEST, tmp_path / "test.parquet")
     return tmp_path
@@ -168,12 +212,13 @@ def model_lora() -> Any:
     return LoraSection()
 
 
-def run(folder: Path, **gates: Any) -> dict[str, Any]:
-    places = {"model": folder / "model", "valid": folder / "valid.parquet", "test": folder / "test.parquet"}
+def run(folder: Path, champion: Path | None = None, **gates: Any) -> dict[str, Any]:
+    places = {"model": folder / "model", **{side: folder / f"{side}.parquet" for side in ("train", "valid", "test")}}
+    answers = {} if champion is None else {"champion": {"version": "toy@1", "folder": str(champion)}}
     return evaluate(
         {
             "backbone": {},
-            "tasks": {"toy": {name: str(path) for name, path in places.items()}},
+            "tasks": {"toy": {name: str(path) for name, path in places.items()} | answers},
             "validate": {"draws": 200, "gates": gates},
             "threads": 1,
             "seed": 7,
@@ -199,3 +244,28 @@ def test_a_refused_version_is_written_out_like_an_accepted_one(folder: Path) -> 
     assert row["verdict"] == "refused"
     assert json.loads((folder / "model" / "metrics.json").read_text())["verdict"] == "refused"
     assert (folder / "model" / "calibration.json").is_file()
+
+
+def test_a_version_that_has_learned_from_a_test_row_is_refused(folder: Path) -> None:
+    save_rows(dataclasses.replace(TEST, split=np.full(400, "train")).take(np.arange(40)), folder / "train.parquet")
+    row = run(folder)["toy"]
+    assert row["verdict"] == "refused"
+    assert "40 of the 400 test rows are also among the rows that this version learned from" in row["reasons"][0]
+
+
+def test_a_champion_is_compared_unless_it_has_learned_from_test_rows(folder: Path) -> None:
+    run(folder)
+    champion = folder / "champion"
+    shutil.copytree(folder / "model", champion)
+    row = run(folder, champion)["toy"]
+    assert row["champion"]["version"] == "toy@1"
+    assert row["champion"]["lift"] == pytest.approx(0.0)
+    seen.write(champion, TEST)
+    row = run(folder, champion)["toy"]
+    assert row["champion"] == {"version": "toy@1", "why": "it has learned from 400 of the 400 test rows"}
+
+
+def test_a_backbone_that_is_known_to_have_seen_a_test_set_is_named() -> None:
+    assert "by its makers' own account" in str(seen.backbone("ProsusAI/finbert", "phrasebank"))
+    assert seen.backbone("ProsusAI/finbert", "embedded") is None
+    assert seen.backbone("all-MiniLM-L6-v2", "phrasebank") is None

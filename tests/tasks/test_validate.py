@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tasks.gates import Evidence, Gates, verdict
 from tasks.task import FloatArray, Head, Inputs, Rows
-from tasks.validate import Estimate, Evidence, Gates, clusters, collapsed, compare, ece, row_weights, verdict
+from tasks.validate import Estimate, clusters, collapsed, compare, ece, row_weights
 
 SCORE = Head("score", ("default",))
 CLASSES = Head("classify", ("a", "b"))

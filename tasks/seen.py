@@ -1,0 +1,52 @@
+"""Which rows a version has learned from: a figure on rows that were seen before is no evidence, and says so.
+
+Every version carries `seen.json`, short digests of its training and validation rows. What public backbones have seen
+by their makers' own account stands in KNOWN.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks import digest
+from tasks.check import row_digests
+from tasks.task import Rows
+
+FILE = "seen.json"
+LENGTH = 8  # bytes of a row's digest that are kept: two of a million rows meet once in thirty million runs
+# Hub id of a backbone -> sources whose test rows its training has held.
+KNOWN: dict[str, tuple[str, ...]] = {
+    "ProsusAI/finbert": ("phrasebank",),  # Araci 2019, arXiv:1908.10063, section 4.1
+    "mrm8488/distilroberta-finetuned-financial-news-sentiment-analysis": ("phrasebank",),  # its model card
+}
+
+
+def write(folder: Path, *sides: Rows) -> None:
+    """Put the digests of the rows that a version learned from, or was chosen by, into its folder."""
+    digest.write_json(folder / FILE, sorted(set().union(*(_marks(rows) for rows in sides))))
+
+
+def overlap(folder: Path, rows: Rows) -> int | None:
+    """How many of the rows a version has seen; None where its folder does not say."""
+    if not (folder / FILE).is_file():
+        return None
+    held = set(digest.read_json(folder / FILE))
+    return sum(mark in held for mark in _list(rows))
+
+
+def backbone(name: str, source: str) -> str | None:
+    """A sentence where a backbone is known to have learned from a source's test rows."""
+    if source not in KNOWN.get(name, ()):
+        return None
+    return (
+        f"the backbone {name!r} has learned from the test rows of {source!r} by its makers' own account, so a figure "
+        "there is no evidence: take another backbone or another test set"
+    )
+
+
+def _marks(rows: Rows) -> set[str]:
+    return set(_list(rows))
+
+
+def _list(rows: Rows) -> list[str]:
+    return [each[:LENGTH].hex() for each in row_digests(rows)]
