@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks import audit
 from tasks.check import as_of, check, check_labels, without_repetition
 from tasks.digest import write_json
 from tasks.files import UNDATED, DataError, read_file
@@ -54,8 +55,10 @@ def prepare(
     """
     task, data = get(task_name), DataSection(**data_section)
     section = task.section(**task_section)
-    rows, facts = _read(task, section.source, section.columns, data.root, seed)
+    place = Place(root=None if data.root is None else Path(data.root).expanduser(), seed=seed)
+    rows, facts = _read(task, section.source, section.columns, place)
     check(task, rows)
+    history = audit.truncated(task, task.sources[section.source], place, rows) if section.source in task.sources else {}
     dropped = {"read": len(rows)}
     rows = as_of(rows, data.as_of)
     dropped["as_of"] = dropped["read"] - len(rows)
@@ -65,16 +68,14 @@ def prepare(
     dropped["purged"] = len(unique) - len(divided)
     check_labels(task, divided)
     card = _card(task, divided, facts) | {"dropped": dropped, "seed": seed}
+    card["audit"] = {**history, **audit.disjoint(task, divided)}
     card["as_of"] = None if data.as_of is None else data.as_of.isoformat()
     _write(divided, card, Path(out))
     return card
 
 
-def _read(
-    task: Task, source: str, columns: Mapping[str, str], root: str | None, seed: int
-) -> tuple[Rows, dict[str, Any]]:
+def _read(task: Task, source: str, columns: Mapping[str, str], place: Place) -> tuple[Rows, dict[str, Any]]:
     """The rows of a named source or of a user's file, with what is known about their licence."""
-    place = Place(root=None if root is None else Path(root).expanduser(), seed=seed)
     if source in task.sources:
         if columns:
             raise DataError(

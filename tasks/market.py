@@ -43,9 +43,9 @@ class Prices:
     names: tuple[str, ...]
     close: FloatArray
 
-    def until(self, day: np.datetime64) -> Prices:
-        """Keep what was known at the close of `day`."""
-        kept = self.days <= day
+    def until(self, day: np.datetime64 | None) -> Prices:
+        """Keep what was known at the close of `day`; everything where that is None."""
+        kept = self.days <= (self.days.max(initial=np.datetime64(0, "D")) if day is None else day)
         return Prices(self.days[kept], self.names, self.close[kept])
 
     def since(self, day: np.datetime64) -> Prices:

@@ -38,7 +38,7 @@ def segments(task: Task, rows: Rows, train: Rows) -> dict[str, Mask]:
         found["rows with a missing value"] = ~np.isfinite(rows.inputs.table).all(axis=1)
     moment = rows.time.astype(np.int64)
     if task.metric.cluster == "time" and len(np.unique(moment)) > 1:
-        early = moment <= np.median(moment)
+        early: Mask = np.asarray(moment <= np.median(moment))
         found |= {"earlier half": early, "later half": ~early}
     return {name: mask for name, mask in found.items() if FEWEST <= mask.sum() <= len(rows) - FEWEST}
 

@@ -171,10 +171,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a source may look: the recipe's data.root (None where it is not set), and its seed."""
+    """Where a source may look: the recipe's data.root (None where it is not set), and its seed.
+
+    `until` makes a source of dated rows read as if it stood at that moment; the leak audit compares what it gives then.
+    """
 
     root: Path | None
     seed: int
+    until: np.datetime64 | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,12 +36,20 @@ class Stream:
     at: IntArray
     split: str
 
+    def until(self, moment: np.datetime64 | None) -> Stream:
+        """What was there at a moment; everything where that is None."""
+        at = self.at if moment is None else self.at[self.times[self.at] <= moment]
+        end = int(at.max(initial=-1)) + 1
+        return dataclasses.replace(
+            self, values=self.values[:end], times=self.times[:end], label=self.label[:end], at=at
+        )
+
 
 @about("BSD-3-Clause (skfolio), NCSA (arch); anomalies are injected by this project", synthetic=True)
 def embedded(place: Place) -> Rows:
     """Cut pieces of real daily series, inject at most one anomaly into each at a seeded position."""
     random = np.random.default_rng(place.seed)
-    return rows([_with_anomaly(name, values, times, random) for name, values, times in _pieces(random)])
+    return rows([_with_anomaly(name, values, times, random) for name, values, times in _pieces(random)], place.until)
 
 
 @about("MIT-style (Numenta Anomaly Benchmark, labels and code by Numenta Inc.)")
@@ -54,17 +63,18 @@ def nab(place: Place) -> Rows:
         whole = _benchmark_file(folder, name, windows[name])
         streams += [_probation(whole, copy, random) for copy in range(COPIES)]
         streams.append(whole)
-    return rows(streams)
+    return rows(streams, place.until)
 
 
-def rows(streams: list[Stream]) -> Rows:
+def rows(streams: list[Stream], until: np.datetime64 | None = None) -> Rows:
     """Make one row per judged value, in stream order."""
+    kept = [(number, stream.until(until)) for number, stream in enumerate(streams)]
+    kept = [(number, stream) for number, stream in kept if len(stream.at)]
+    streams = [stream for _, stream in kept]
     group = np.concatenate([np.full(len(stream.at), stream.name) for stream in streams])
     time = np.concatenate([stream.times[stream.at] for stream in streams]).astype("datetime64[us]")
     return Rows(
-        ids=tuple(
-            f"{stream.name}#{number}@{place}" for number, stream in enumerate(streams) for place in stream.at.tolist()
-        ),
+        ids=tuple(f"{stream.name}#{number}@{place}" for number, stream in kept for place in stream.at.tolist()),
         inputs=Inputs(
             owner=np.arange(len(group)),
             table=np.concatenate([features.table(stream.values, stream.at) for stream in streams]),

@@ -17,7 +17,7 @@ THIRD = features.HORIZON // 3  # StockNet trains on three overlapping grids, its
 @about("BSD-3-Clause (skfolio); prices of public record")
 def embedded(place: Place) -> Rows:
     """Read monthly rebalances of twenty large US stocks, 2002 to 2022."""
-    return rows(market.embedded_prices().since(FIRST_DAY), features.HORIZON)
+    return rows(market.embedded_prices().since(FIRST_DAY).until(place.until), features.HORIZON)
 
 
 @about("MIT (StockNet); prices from Yahoo Finance")
@@ -26,7 +26,7 @@ def stocknet(place: Place) -> Rows:
 
     Test rebalances are a month apart, so that no return is counted twice.
     """
-    found = market.published_split(rows(market.stocknet_prices(place), THIRD))
+    found = market.published_split(rows(market.stocknet_prices(place).until(place.until), THIRD))
     return found.take(np.flatnonzero((found.split != "test") | (found.inputs.owner % 3 == 0)))
 
 

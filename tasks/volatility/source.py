@@ -17,13 +17,13 @@ STEP = features.HORIZON  # one row a week and stock: outcomes do not overlap
 @about("BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record")
 def embedded(place: Place) -> Rows:
     """Read weekly rows of twenty large US stocks, 2006 to 2022."""
-    return rows(market.embedded_prices().since(FIRST_DAY))
+    return rows(market.embedded_prices().since(FIRST_DAY).until(place.until))
 
 
 @about("MIT (StockNet); prices from Yahoo Finance")
 def stocknet(place: Place) -> Rows:
     """Read weekly rows of 88 stocks with the published days of split; the test runs on to the last price (2017)."""
-    return market.published_split(rows(market.stocknet_prices(place)))
+    return market.published_split(rows(market.stocknet_prices(place).until(place.until)))
 
 
 def rows(prices: Prices) -> Rows:

@@ -1,0 +1,120 @@
+"""The leak audit: features must not change when the future is taken away, and no entity stands on two sides of a cut.
+
+A source is read again with `Place.until` set, as if it stood at that moment. Each row that was known by then must come
+out with the same inputs and target, to the last bit; one difference fails the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from tasks.files import DataError
+from tasks.split import NAMES
+from tasks.task import IntArray, Place, Rows, Task
+
+MOMENTS = (0.5, 0.85)  # of the rows, in the order of their times
+
+
+def truncated(task: Task, source: Callable[[Place], Rows], place: Place, rows: Rows) -> dict[str, Any]:
+    """Read the source as of two moments and compare; gives {"moments", "rows"}: how many rows were computed again.
+
+    A source whose rows have no history of each other may ignore `until`; the card then says that nothing was compared.
+    Raises DataError that names the row and what of it changed.
+    """
+    if len(np.unique(rows.time)) < 3:  # undated rows have no history
+        return {"moments": [], "rows": 0}
+    moments = np.unique(np.quantile(rows.time.astype(np.int64), MOMENTS, method="lower")).astype("datetime64[us]")
+    where, compared = {name: index for index, name in enumerate(rows.ids)}, 0
+    for moment in moments:
+        again = source(dataclasses.replace(place, until=moment))
+        if (again.known > moment).any():
+            return {"moments": [], "rows": 0, "why": "the source does not honour Place.until, so nothing was compared"}
+        compared += len(again)
+        pairs = np.array([(where.get(name, -1), index) for index, name in enumerate(again.ids)]).reshape(-1, 2)
+        new = np.flatnonzero(pairs[:, 0] < 0)
+        if len(new):
+            raise DataError(
+                f"leak audit of {task.name}: the row {again.ids[new[0]]!r} exists only when the source is read as of "
+                f"{moment}: later data has removed it; a row must not depend on what came after it"
+            )
+        lost = set(np.flatnonzero(rows.known <= moment).tolist()) - set(pairs[:, 0].tolist())
+        if lost:
+            raise DataError(
+                f"leak audit of {task.name}: the row {rows.ids[min(lost)]!r} is said to be known by {moment}, and is "
+                "not there when the source is read as of then: its known time is too early"
+            )
+        _same(task, rows.take(pairs[:, 0]), again.take(pairs[:, 1]), moment)
+    return {"moments": [str(moment) for moment in moments], "rows": compared}
+
+
+def _same(task: Task, first: Rows, second: Rows, moment: np.datetime64) -> None:
+    for part in ("text", "table", "series", "target"):
+        one, other = (getattr(rows if part == "target" else rows.inputs, part) for rows in (first, second))
+        if one is None or other is None:
+            continue
+        differs = _differing(np.asarray(one), np.asarray(other))
+        if len(differs):
+            row = int(differs[0])
+            raise DataError(
+                f"leak audit of {task.name}: the {part} of row {first.ids[row]!r} ({first.time[row]}) is another when "
+                f"the source is read as of {moment}: {_first(one[row], other[row])}; it was computed from what came "
+                "later, or from a figure that was restated"
+            )
+
+
+def _differing(one: Any, other: Any) -> IntArray:
+    """Rows that are not the same; two missing numbers are."""
+    equal = one == other
+    if one.dtype.kind == "f":
+        equal |= np.isnan(one) & np.isnan(other)
+    return np.flatnonzero(~equal.reshape(len(one), -1).all(axis=1))
+
+
+def _first(one: Any, other: Any) -> str:
+    pairs = zip(np.ravel(one).tolist(), np.ravel(other).tolist(), strict=True)
+    before, after = next(pair for pair in pairs if pair[0] != pair[1] and pair[0] == pair[0])
+    return f"{before!r} against {after!r}"
+
+
+def disjoint(task: Task, rows: Rows) -> dict[str, Any]:
+    """Check that what must not be torn apart stands in one split: an item always, a group where the task cuts by it.
+
+    A series may stand in two splits where one side lies wholly before the other in time (walk-forward).
+    Raises DataError that names the entity. Gives {"items", "groups"}, how many were looked at.
+    """
+    entities = {"item": rows.inputs.owner.astype(np.str_)}
+    if task.split == "group" or (task.split == "random" and len(np.unique(rows.group[rows.group != ""])) >= len(NAMES)):
+        entities["group"] = rows.group
+    for kind, names in entities.items():
+        for one, other in combinations(NAMES, 2):
+            first, second = (_spans(rows, names, split) for split in (one, other))
+            both = [
+                name for name in sorted(first.keys() & second.keys()) if name and not _apart(first[name], second[name])
+            ]
+            if both:
+                raise DataError(
+                    f"leak audit of {task.name}: the {kind} {both[0]!r} stands in {one} and in {other} ({len(both)} "
+                    f"such {kind}s): a template, document or entity belongs to one split; mend the source's splits"
+                )
+    return {f"{kind}s": len(np.unique(names)) for kind, names in entities.items()}
+
+
+def _spans(rows: Rows, names: Any, split: str) -> dict[str, tuple[int, int]]:
+    """Per entity of a split its first time and its last known time."""
+    index = np.flatnonzero(rows.split == split)
+    if not len(index):
+        return {}
+    held, place = np.unique(names[index], return_inverse=True)
+    first, last = np.full(len(held), np.iinfo(np.int64).max), np.full(len(held), np.iinfo(np.int64).min)
+    np.minimum.at(first, place, rows.time[index].astype(np.int64))
+    np.maximum.at(last, place, rows.known[index].astype(np.int64))
+    return dict(zip(held.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+
+
+def _apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[1] < other[0] or other[1] < one[0]
