@@ -137,6 +137,13 @@ def log_returns(close: FloatArray) -> FloatArray:
     return np.asarray(np.diff(log, axis=0))
 
 
+def mean_return(returns: FloatArray) -> FloatArray:
+    """The market's daily log return (days,): the mean over the assets (days, assets) that have one, NaN without any."""
+    known = np.isfinite(returns)
+    count = known.sum(axis=1)
+    return np.asarray(np.where(count > 0, np.where(known, returns, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan))
+
+
 def item_returns(closes: Sequence[float]) -> FloatArray:
     """Take the last WINDOW log returns of one item's closes, oldest first.
 

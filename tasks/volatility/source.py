@@ -29,7 +29,7 @@ def stocknet(place: Place) -> Rows:
 def rows(prices: Prices) -> Rows:
     """Make one row per stock and week. It happens at a close; it is known with its outcome, five days later."""
     found = market.windows(prices, features.HORIZON, STEP)
-    table, series = features.of_windows(found, market.indicators(prices.days))
+    table, series = features.of_windows(found, prices)
     count = len(found.end)
     names = np.array(prices.names)[found.asset]
     day = prices.days[found.end]

@@ -19,9 +19,14 @@ Z90 = 1.6448536269514722  # 5 % of a normal distribution lie above
 
 
 class VolatilityItem(Item):
-    """Daily closes of one asset, oldest first, and what is known of the economy on that day, in per cent."""
+    """Daily closes of one asset, oldest first, and what is known of the economy on that day, in per cent.
+
+    With 253 closes the year is seen too. `market` are the closes of an index, or of a mean of comparable assets, up to
+    the same day.
+    """
 
     prices: list[Close] = Field(min_length=WINDOW + 1, max_length=20_000, description="adjusted daily closes")
+    market: list[Close] | None = Field(default=None, min_length=WINDOW + 1, max_length=20_000)
     vix: float | None = Field(default=None, gt=0)
     default_spread: float | None = None
     inflation: float | None = None
@@ -46,9 +51,19 @@ def encode(items: Sequence[Any]) -> Inputs:
     return Inputs(
         owner=np.arange(len(items)),
         text=market.texts([item.text for item in items]),
-        table=features.table(returns, economy),
+        table=features.table(returns, np.stack([_wider(item) for item in items]), economy),
         series=features.series(returns),
     )
+
+
+def _wider(item: Any) -> FloatArray:
+    """What one item tells beyond its window (12,)."""
+    own = np.diff(np.log(np.asarray(item.prices, dtype=np.float64)))[:, None]
+    common = np.full(len(own), np.nan)
+    if item.market is not None:
+        index = np.diff(np.log(np.asarray(item.market, dtype=np.float64)))[-len(own) :]
+        common[len(own) - len(index) :] = index
+    return np.asarray(features.wide(own, common)[-1, 0])
 
 
 def decode(item: Any, raw: FloatArray) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_har_refitted_each_year_explains_what_it_is_known_to_explain() -> None:
     """The figure of a yearly refit on ten years, 2010 to 2022, with ten days left out before each year: R2 .442."""
     prices = market.embedded_prices()
     found = market.windows(prices, features.HORIZON, 1)
-    table = features.table(found.returns, np.full((len(found.end), 3), np.nan))
+    table, _ = features.of_windows(found, prices)
     inputs, target = Inputs(owner=np.arange(len(table)), table=table), features.target(found.future)
     year = prices.days[found.end].astype("datetime64[Y]").astype(int) + 1970
     error, actual = [], []
@@ -71,8 +71,20 @@ def test_a_request_is_encoded_as_the_training_rows_are(rows: Rows) -> None:
     known = market.indicators(prices.days[at : at + 1])[0].tolist()
     economy = {name: value for name, value in zip(market.INDICATORS, known, strict=True) if not math.isnan(value)}
     inputs = TASK.encode([TASK.item(prices=closes, **economy)])
-    np.testing.assert_allclose(inputs.table[0], rows.inputs.table[0], atol=1e-9)
+    beyond = np.array([feature.name in features.OWN[:2] or feature.group == "market" for feature in features.FEATURES])
+    np.testing.assert_allclose(inputs.table[0, ~beyond], rows.inputs.table[0, ~beyond], atol=1e-9)
     np.testing.assert_allclose(inputs.series[0], rows.inputs.series[0], atol=1e-9)
+    assert np.isnan(inputs.table[0, beyond]).all()  # neither a year of closes nor the market was sent
+
+
+def test_with_a_year_of_closes_and_the_market_a_request_is_the_training_row(rows: Rows) -> None:
+    prices = market.embedded_prices().since(source.FIRST_DAY)
+    row = int(np.flatnonzero(rows.time > rows.time[0] + np.timedelta64(900, "D"))[0])
+    at = int(np.flatnonzero(prices.days == rows.time[row].astype("datetime64[D]"))[0])
+    closes = prices.close[at - 260 : at + 1, prices.names.index(rows.group[row])].tolist()
+    index = np.exp(np.cumsum(market.mean_return(market.log_returns(prices.close[at - 100 : at + 1])))).tolist()
+    inputs = TASK.encode([TASK.item(prices=closes, market=index)])
+    np.testing.assert_allclose(inputs.table[0, :-3], rows.inputs.table[row, :-3], atol=1e-6)
 
 
 def test_har_beats_the_mean_and_its_state_is_json(parts: dict[str, Rows]) -> None:
