@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks import calibrate, seen, segments
+from tasks import calibrate, fairness, seen, segments
 from tasks.calibrate import Calibration, calibrated
 from tasks.data import load_rows
 from tasks.digest import read_json, write_json
@@ -197,6 +197,7 @@ def judge(
     row["segments"] = kinds
     row["abstention"] = segments.abstention(task.head, even[FULL], scores[FULL])
     row["champion"] = _beside(champion, comparison)
+    row["fairness"] = _fairness(task, test, even[FULL], seed)
     row["truncated"] = measured.truncated
     row["out_of_distribution"] = float(np.mean(calibrate.far(calibration, measured.hidden_test, len(test))))
     return calibration, plain(row)
@@ -242,6 +243,14 @@ def _row(evidence: Evidence, comparison: Comparison) -> dict[str, Any]:
         "calibration": {"ece": evidence.ece},
         "ablation": ablation,
     }
+
+
+def _fairness(task: Task, test: Rows, raw: FloatArray, seed: int) -> list[dict[str, Any]]:
+    """Rates by protected group, where the rows are known by them."""
+    groups = task.protected(test) if task.protected is not None and task.head.kind == "score" else {}
+    if not groups or not np.isfinite(raw).all():
+        return []
+    return fairness.table(groups, test.target[:, 0], calibrate.probability(task.head, raw)[:, 0], seed)
 
 
 def _beside(champion: Champion | None, comparison: Comparison) -> dict[str, Any] | None:

@@ -194,6 +194,7 @@ class Task:
     decode   item, its calibrated raw rows (m, head.width) -> the fields of `answer`
     split    how rows without a given split are divided
     example  one item as a request carries it, for the docs, the schema and the first question
+    protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
     name: str
@@ -216,6 +217,7 @@ class Task:
     channels: tuple[str, ...] = ()
     length: int = 0
     purge_days: int = 0
+    protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
 
 
 class UnknownTask(ValueError):

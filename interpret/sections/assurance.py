@@ -133,13 +133,37 @@ def _criteria(study: Study) -> list[tuple[str, Any, str, str]]:
 
 def fairness(facts: Facts, study: Study) -> list[Block]:
     """Section 14: rates by protected group, where the version's figures hold them."""
-    found = facts.metrics.get("fairness") or facts.data.get("fairness")
-    if isinstance(found, dict):
-        return [blocks.facts("rates", "Rates by group", [(str(k), str(v), "text") for k, v in sorted(found.items())])]
-    note = "Protected attributes are never inputs, and the rows of this report do not carry them."
+    found = facts.metrics.get("fairness")
+    proxies = "Whether an input stands in for a protected column was not measured."
+    if not found:
+        note = "Protected attributes are never inputs, and the rows of this report do not carry them."
+        return [
+            blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
+            blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
+        ]
+    columns = [
+        ("column", "text"),
+        ("group", "text"),
+        ("rows", "integer"),
+        ("spared", "percent"),
+        ("95 % from", "percent"),
+    ]
+    columns += [("to", "percent"), ("good refused", "percent"), ("bad refused", "percent"), ("ratio", "number")]
+    rows = [
+        (
+            x["column"], x["group"], x["rows"], x["spared"], *x["spared_ci95"], x["good_refused"], x["bad_refused"],
+            x["ratio"],
+        )
+        for x in found
+    ]  # fmt: skip
+    said = (
+        "A row is refused where the event is more likely than not; the columns are no inputs. The ratio is a group's "
+        "spared share over the largest one; below 0.8 it is evidence of adverse impact (29 CFR 1607.4 D)."
+    )
     return [
-        blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
-        blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
+        blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
+        blocks.text("rule", said),
+        blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
     ]
 
 

@@ -153,6 +153,15 @@ def rows(path: Path) -> Rows:
     )
 
 
+def protected(rows: Rows) -> dict[str, list[str]]:
+    """Sex and foreign-worker status of shipped applicants, looked up by their number; empty for a user's own rows."""
+    if not all(name.startswith("german-") for name in rows.ids):
+        return {}
+    numbers = [int(name.removeprefix("german-")) for name in rows.ids]
+    everyone = german.protected(Path(__file__).parent / "german.csv")
+    return {column: [held[number] for number in numbers] for column, held in everyone.items()}
+
+
 TASK = Task(
     name="risk",
     summary="The probability that an applicant does not pay a credit back, with the facts that speak for it",
@@ -189,4 +198,5 @@ TASK = Task(
         "telephone": "none",
     },
     features=FEATURES,
+    protected=protected,
 )
