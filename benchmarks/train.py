@@ -84,9 +84,9 @@ def default(ground: Field) -> list[dict[str, Any]]:
 
 
 def all_layers(ground: Field) -> dict[str, Any]:
-    """The same layers, rank and precision on both sides, our store off: one epoch at one rate."""
+    """The same layers, rank and precision (fp32) on both sides, our store off: one epoch at one rate."""
     rate = ground.plan.train.learning_rate
-    once = {"epochs": 1, "sweep": [], "learning_rate": rate, "checks_per_epoch": 1}
+    once = {"epochs": 1, "sweep": [], "learning_rate": rate, "checks_per_epoch": 1, "bf16": "off"}
     mine = field.ours(ground, "all", lora={"layers": "all"}, train=once)
     seconds = sum(field.peer(ground, "all", each, epochs=1, rates=[rate]).seconds for each in ground.tasks)
     console.say(f"bench     all_layers: ours {mine.seconds:.0f} s, peer {seconds:.0f} s")

@@ -10,7 +10,7 @@ from benchmarks.parts.field import Field, answers, ours
 from flows import console
 from tasks import task
 
-DEPTHS: tuple[int | str, ...] = (1, 2, 3, 4, 5, "all")
+DEPTHS: tuple[int | str, ...] = (1, 2, 3, "all")
 
 
 def table(ground: Field) -> list[dict[str, Any]]:
