@@ -26,9 +26,9 @@ def stocknet(place: Place) -> Rows:
     return market.published_split(rows(market.stocknet_prices(place).until(place.until)))
 
 
-def rows(prices: Prices) -> Rows:
-    """Make one row per stock and week. It happens at a close; it is known with its outcome, five days later."""
-    found = market.windows(prices, features.HORIZON, STEP)
+def rows(prices: Prices, step: int = STEP) -> Rows:
+    """Make one row per stock and `step` days. It happens at a close; it is known with its outcome, five days later."""
+    found = market.windows(prices, features.HORIZON, step)
     table, series = features.of_windows(found, prices)
     count = len(found.end)
     names = np.array(prices.names)[found.asset]
