@@ -147,7 +147,7 @@ def _passes(config: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
 
     def mixed(step: int) -> None:
         batch = rows(step)
-        net.body.set_adapter(names)
+        net.body.base_model.set_adapter(names)
         own = [name for name in names for _ in range(size)]
         net.body(
             input_ids=batch.ids, attention_mask=batch.attention, adapter_names=own
