@@ -76,11 +76,11 @@ def prepare(
     of = {trial: model.parameters(net, trial) for trial in trials}
     place = config.get("states") or beside(config)
     stored = _hold(net, courses, place, _worker(world, tell), everyone=section.shard)
-    _give_back()
+    give_back()
     return Job(section, world, net, weights, of, _optimizer(weights, section, net.device), courses, run, stored)
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Hand the system what is free in the C heap: tokens, fits and passes of many sizes leave it torn (glibc alone)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
