@@ -23,7 +23,7 @@ from benchmarks.parts.field import Field, config_of, write_config
 from benchmarks.parts.process import ROOT
 from flows import console
 
-WARM, ROUNDS, EACH = 3, 5, 6  # steps before the clock, rounds, steps of a variant in a round
+WARM, ROUNDS, EACH = 3, 3, 5  # steps before the clock, rounds, steps of a variant in a round
 ADAPTERS = 3  # in the pass with mixed adapters
 COMPILED, COMPILING = "top 2, stored, bf16, compiled", "its first 3 steps together, compiling included"
 VARIANTS: dict[str, dict[str, Any]] = {
