@@ -99,7 +99,6 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
 def _learn(job: Job, step: int, progress: Progress) -> int:
     """The loop: a task's turn, a step, now and then a check and a checkpoint, until no task has steps left."""
     from tasks import flops, mixture, resume
-    from tasks.job import give_back
 
     rows = {name: len(course.train.rows) for name, course in job.courses.items()}
     share = mixture.shares(rows, job.section.temperature)
@@ -118,7 +117,6 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
             _check(job, course)
         progress.add(step, step + sum(entry.left for entry in job.courses.values()), name, done)
         if step % job.section.checkpoint_every == 0:
-            give_back()
             resume.keep(job, step, {"step": step, "task": name, "loss": done[0]})
     return step
 

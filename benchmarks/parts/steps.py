@@ -47,8 +47,14 @@ def table(ground: Field) -> list[dict[str, Any]]:
     if done.returncode:
         raise RuntimeError(f"the steps ended with status {done.returncode}: {done.stderr[-2000:]}")
     none = {"peer": None, "peer_name": None, "ratio": None}
+    size = ground.plan.train.batch_size
     rows = [
-        {"case": f"step: {variant}", "ours": value, "unit": f"ms, 32 rows of {name}", **none}
+        {
+            "case": f"step: {variant}",
+            "ours": value,
+            "unit": f"ms, {size * (ADAPTERS if variant in (MIXED, SEPARATE) else 1)} rows of {name}",
+            **none,
+        }
         for variant, value in json.loads(done.stdout).items()
     ]
     rows += [
@@ -77,26 +83,25 @@ def _padding(ground: Field) -> dict[str, float]:
 
 
 def measure(config: Mapping[str, Any]) -> dict[str, float]:
-    """Median milliseconds of a step of each variant, and the seconds that compiling took."""
-    steps: dict[str, Callable[[], object]] = {}
-    first: dict[str, float] = {}
-    for variant, changed in VARIANTS.items():
-        steps[variant] = _steps(config, changed)
-    steps |= _passes(config)
-    for variant, step in steps.items():
-        began = time.monotonic()
-        for _ in range(WARM):
-            step()
-        first[variant] = time.monotonic() - began
+    """Median milliseconds of a step of each variant, and those of the first compiled steps together."""
+    steps = {variant: _steps(config, changed) for variant, changed in VARIANTS.items()} | _passes(config)
+    first = {variant: sum(_taken(step, WARM)) for variant, step in steps.items()}
     spent: dict[str, list[float]] = {variant: [] for variant in steps}
     for _ in range(ROUNDS):
         for variant, step in steps.items():
-            for _ in range(EACH):
-                began = time.monotonic()
-                step()
-                spent[variant].append(time.monotonic() - began)
-    found = {variant: round(1000 * statistics.median(seconds), 1) for variant, seconds in spent.items()}
-    return found | {COMPILING: round(1000 * first[COMPILED], 1)}
+            spent[variant] += _taken(step, EACH)
+    found = {variant: round(statistics.median(taken), 1) for variant, taken in spent.items()}
+    return found | {COMPILING: round(first[COMPILED], 1)}
+
+
+def _taken(step: Callable[[], object], times: int) -> list[float]:
+    """Milliseconds of each of some steps."""
+    found = []
+    for _ in range(times):
+        began = time.monotonic()
+        step()
+        found.append(1000 * (time.monotonic() - began))
+    return found
 
 
 def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[], object]:
