@@ -56,7 +56,10 @@ def default(ground: Field) -> list[dict[str, Any]]:
     console.say(f"bench     the peer is faster in {'bf16' if bf16 else 'fp32'} here")
     mine = field.ours(ground, "default")
     console.say(f"bench     default: ours {mine.seconds:.0f} s, {mine.mb:.0f} MB")
-    others = {each: field.peer(ground, "peer", each, bf16=bf16) for each in ground.tasks}
+    others = {}
+    for each in ground.tasks:
+        others[each] = field.peer(ground, "peer", each, bf16=bf16)
+        console.say(f"bench     default: peer, {each} {others[each].seconds:.0f} s, {others[each].mb:.0f} MB")
     seconds = sum(took.seconds for took in others.values())
     console.say(f"bench     default: peer {seconds:.0f} s in {len(others)} runs")
     tasks = field.judged(ground, "default", "peer")

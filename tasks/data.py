@@ -192,6 +192,8 @@ def load_rows(path: Path | str) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    # Arrow's own pool keeps what it has freed; the system's gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         table = pq.read_table(str(path))
         shapes = json.loads((table.schema.metadata or {})[b"shapes"])

@@ -75,7 +75,7 @@ def prepare(
     weights = model.trainable(net)
     of = {trial: model.parameters(net, trial) for trial in trials}
     place = config.get("states") or beside(config)
-    stored = _hold(net, courses, place, _worker(world, tell), everyone=section.shard)
+    stored = _hold(net, courses, place, _worker(world, tell, together=section.shard))
     _give_back()
     return Job(section, world, net, weights, of, _optimizer(weights, section, net.device), courses, run, stored)
 
@@ -141,23 +141,22 @@ def _optimizer(weights: Mapping[str, Any], section: TrainSection, device: Any) -
     )
 
 
-def _worker(world: World, tell: Callable[[int, int], None]) -> states.Worker:
-    """What the store of states knows of a worker."""
+def _worker(world: World, tell: Callable[[int, int], None], *, together: bool) -> states.Worker:
+    """What the store of states knows of a worker: its share of the texts, or all where passes are made `together`.
+
+    A sharded body is put together for a pass in all workers at once, so each of them computes every text.
+    """
 
     def meet() -> None:
         if world.size > 1:
             torch.distributed.barrier()
 
-    return states.Worker(world.rank, world.size, meet, tell)
+    rank, size = (0, 1) if together else (world.rank, world.size)
+    return states.Worker(rank, size, meet, tell)
 
 
-def _hold(
-    net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], worker: states.Worker, *, everyone: bool
-) -> int | None:
-    """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held.
-
-    With `everyone` each worker computes every text: the passes of a sharded body are made by all of them together.
-    """
+def _hold(net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], worker: states.Worker) -> int | None:
+    """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
     trunk, backbone = net.trunk, net.backbone
     sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
     read = [(each, side, ids) for each, side in sides if (ids := getattr(each, side).rows.ids) is not None]
@@ -174,7 +173,7 @@ def _hold(
     facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype), "threads": torch.get_num_threads()})
     store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
     texts = [row for _, _, ids in read for row in ids]
-    held = states.hold(store, texts, compute, dataclasses.replace(worker, rank=0, size=1) if everyone else worker)
+    held = states.hold(store, texts, compute, worker)
     if held is None:
         return 0
     start = 0

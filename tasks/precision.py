@@ -6,12 +6,14 @@ times slower than in float32 (seen in torch's profiler, on two cores with AVX512
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 NAME = "sdpa_in_float32"
+KERNELS = "16"  # compiled kernels that oneDNN keeps
 
 
 def is_fast(device: str) -> bool:
@@ -20,6 +22,16 @@ def is_fast(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     info = Path("/proc/cpuinfo")
     return info.exists() and any(flag in info.read_text(encoding="utf-8") for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def keep_few_kernels() -> None:
+    """Bound what oneDNN and its bridge in torch keep of compiled kernels; to be called before the first product.
+
+    They keep 1024, one for each shape of a batch: more than half of the memory of a job on a small body, and more with
+    more rows. Compiling again takes a few hundredths of the time.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, KERNELS)
 
 
 def keep_attention(body: Any) -> None:

@@ -72,12 +72,13 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
-    from tasks import model, resume
+    from tasks import model, precision, resume
     from tasks.job import prepare
     from tasks.progress import Progress
 
     began = time.monotonic()
     section = TrainSection(**config["train"])
+    precision.keep_few_kernels()
     with threadpool_limits(section.threads):
         model.set_threads(section.threads)
         progress = Progress(Path(config["out"]).parent / "progress.jsonl", world.rank)

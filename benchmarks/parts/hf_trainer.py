@@ -54,7 +54,7 @@ def fresh(config: dict[str, Any]) -> Any:
     return get_peft_model(body, lora)
 
 
-def arguments(config: dict[str, Any], rate: float) -> TrainingArguments:
+def arguments(config: dict[str, Any], rate: float, order: str = "group_by_length") -> TrainingArguments:
     """Length grouping, an evaluation per epoch, the best epoch kept."""
     return TrainingArguments(
         output_dir=str(Path(config["out"]) / f"{rate:g}"),
@@ -65,7 +65,7 @@ def arguments(config: dict[str, Any], rate: float) -> TrainingArguments:
         per_device_eval_batch_size=64,
         weight_decay=0.01,
         warmup_steps=0.1,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy=order,
         eval_strategy="no" if "max_steps" in config else "epoch",
         save_strategy="no" if "max_steps" in config else "epoch",
         load_best_model_at_end="max_steps" not in config,
@@ -102,18 +102,22 @@ def learn(config: dict[str, Any]) -> None:
 
 
 def test(config: dict[str, Any]) -> None:
-    """Logits of the best run on the test rows."""
+    """Logits of the best run on the test rows, in their order: length grouping reorders predictions, too."""
     tokenizer = AutoTokenizer.from_pretrained(config["body"])
     model = AutoPeftModelForSequenceClassification.from_pretrained(
         Path(config["out"]) / "best", num_labels=config["outputs"], problem_type=config["problem"]
     )
     trainer = Trainer(
         model=model,
-        args=arguments(config, config["rates"][0]),
+        args=arguments(config, config["rates"][0], order="sequential"),
         eval_dataset=Lines(config["valid"], tokenizer),
         data_collator=DataCollatorWithPadding(tokenizer),
     )
-    np.save(Path(config["out"]) / "test.npy", trainer.predict(Lines(config["test"], tokenizer)).predictions)
+    rows = Lines(config["test"], tokenizer)
+    found = trainer.predict(rows)
+    if not np.array_equal(found.label_ids, np.array(rows.labels, dtype=found.label_ids.dtype)):
+        raise RuntimeError("the Trainer gave its predictions in another order than the rows")
+    np.save(Path(config["out"]) / "test.npy", found.predictions)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from benchmarks.parts.field import Field, config_of, write_config
 from benchmarks.parts.process import ROOT
 from flows import console
 
-WARM, ROUNDS, EACH = 3, 5, 6  # steps before the clock, rounds, steps of a variant in a round
+WARM, ROUNDS, EACH = 3, 3, 5  # steps before the clock, rounds, steps of a variant in a round
 ADAPTERS = 3  # in the pass with mixed adapters
-COMPILED, COMPILING = "top 2, stored, bf16, compiled", "its first 3 steps together, compiling included"
+COMPILED, COMPILING = "top 2, stored, bf16, compiled", "the first 3 compiled steps together"
 VARIANTS: dict[str, dict[str, Any]] = {
     "all layers, fp32": {"lora": {"layers": "all"}, "train": {"bf16": "off"}},
     "all layers, bf16": {"lora": {"layers": "all"}, "train": {"bf16": "on"}},
@@ -38,16 +38,23 @@ MIXED, SEPARATE = f"{ADAPTERS} adapters in one pass", f"{ADAPTERS} adapters in {
 
 
 def table(ground: Field) -> list[dict[str, Any]]:
-    """Padding of every text task, and milliseconds of a step of every variant on the first task's shortest kin."""
+    """Padding of every text task, and milliseconds of a step of every variant on the task with the shortest texts."""
     name = min(ground.tasks, key=lambda each: np.mean([len(text) for text in ground.rows(each, "train").inputs.text]))
     config = config_of(ground, ground.folder / "steps", [name])
+    config["train"]["sweep"] = []  # one adapter a step
     command = [sys.executable, "-m", "benchmarks.parts.steps", write_config(ground.folder / "steps.json", config)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the steps ended with status {done.returncode}: {done.stderr[-2000:]}")
     none = {"peer": None, "peer_name": None, "ratio": None}
+    size = ground.plan.train.batch_size
     rows = [
-        {"case": f"step: {variant}", "ours": value, "unit": f"ms, 32 rows of {name}", **none}
+        {
+            "case": f"step: {variant}",
+            "ours": value,
+            "unit": f"ms, {size * (ADAPTERS if variant in (MIXED, SEPARATE) else 1)} rows of {name}",
+            **none,
+        }
         for variant, value in json.loads(done.stdout).items()
     ]
     rows += [
@@ -76,26 +83,25 @@ def _padding(ground: Field) -> dict[str, float]:
 
 
 def measure(config: Mapping[str, Any]) -> dict[str, float]:
-    """Median milliseconds of a step of each variant, and the seconds that compiling took."""
-    steps: dict[str, Callable[[], object]] = {}
-    first: dict[str, float] = {}
-    for variant, changed in VARIANTS.items():
-        steps[variant] = _steps(config, changed)
-    steps |= _passes(config)
-    for variant, step in steps.items():
-        began = time.monotonic()
-        for _ in range(WARM):
-            step()
-        first[variant] = time.monotonic() - began
+    """Median milliseconds of a step of each variant, and those of the first compiled steps together."""
+    steps = {variant: _steps(config, changed) for variant, changed in VARIANTS.items()} | _passes(config)
+    first = {variant: sum(_taken(step, WARM)) for variant, step in steps.items()}
     spent: dict[str, list[float]] = {variant: [] for variant in steps}
     for _ in range(ROUNDS):
         for variant, step in steps.items():
-            for _ in range(EACH):
-                began = time.monotonic()
-                step()
-                spent[variant].append(time.monotonic() - began)
-    found = {variant: round(1000 * statistics.median(seconds), 1) for variant, seconds in spent.items()}
-    return found | {COMPILING: round(1000 * first[COMPILED], 1)}
+            spent[variant] += _taken(step, EACH)
+    found = {variant: round(statistics.median(taken), 1) for variant, taken in spent.items()}
+    return found | {COMPILING: round(first[COMPILED], 1)}
+
+
+def _taken(step: Callable[[], object], times: int) -> list[float]:
+    """Milliseconds of each of some steps."""
+    found = []
+    for _ in range(times):
+        began = time.monotonic()
+        step()
+        found.append(1000 * (time.monotonic() - began))
+    return found
 
 
 def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[], object]:
@@ -147,7 +153,7 @@ def _passes(config: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
 
     def mixed(step: int) -> None:
         batch = rows(step)
-        net.body.set_adapter(names)
+        net.body.base_model.set_adapter(names)
         own = [name for name in names for _ in range(size)]
         net.body(
             input_ids=batch.ids, attention_mask=batch.attention, adapter_names=own
