@@ -5,29 +5,21 @@ The rows lie in docs/training.json; a run replaces those of the cases that it ra
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.process import ROOT
-from flows import bench, learn
+from benchmarks.parts import ledger
+from benchmarks.parts.ledger import DOCS, mark, table, verdict
 
-DOCS = ROOT / "docs"
 COLUMNS = ("case", "ours", "peer", "ratio", "unit")
 
 
 def keep(rows: Iterable[Mapping[str, Any]], docs: Path = DOCS) -> None:
     """Take the rows of a run, and write the page and its plot anew."""
-    path = docs / "training.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    mark = {"day": time.strftime("%Y-%m-%d"), "code": learn.code_version()[:7], "machine": bench.machine()}
-    known |= {row["case"]: {**row, **mark} for row in rows}
-    known = dict(sorted(known.items()))
-    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    known = ledger.merge(docs / "training.json", rows)
     depths = [row for case, row in known.items() if case.startswith("layers_")]
     if depths:
         _draw(depths, docs / "layers.svg")
@@ -38,20 +30,19 @@ def _page(known: Mapping[str, Any]) -> str:
     depths = [row for case, row in known.items() if case.startswith("layers_")]
     single = [row for case, row in known.items() if ": " in case]
     whole = [row for row in known.values() if row not in depths and row not in single]
-    machines = sorted({json.dumps(row["machine"], sort_keys=True) for row in known.values()})
     return "\n".join([
         "# Training: what it costs, and what it gives",
         "",
         "Written by `./assay bench train --set data.root=FOLDER`; the sets are public ones and lie with the user.",
-        *(f"Measured on {machine}" for machine in machines),
+        *ledger.machines(known),
         "",
         "## Beside one HF Trainer + PEFT run per task",
         "",
         "Same rows, epochs and learning rates on both sides; imports and an empty store included.",
         "",
-        *_table(
+        *table(
             ("case", "ours", "peer", "times better", "unit", "bar", "measured"),
-            ([*(row[key] for key in COLUMNS), _bar(row), _mark(row)] for row in whole),
+            ([*(row[key] for key in COLUMNS), verdict(row), mark(row)] for row in whole),
         ),
         "",
         *_quality(known),
@@ -74,7 +65,7 @@ def _quality(known: Mapping[str, Any]) -> list[str]:
         for each, row in known["default"]["tasks"].items()
     ]
     head = ("task", "metric, test rows", "ours", "peer", "ours - peer, 95 % paired")
-    return [f"Case `default`, the peer in {known['default']['peer_precision']}:", "", *_table(head, rows), ""]
+    return [f"Case `default`, the peer in {known['default']['peer_precision']}:", "", *table(head, rows), ""]
 
 
 def _depths(depths: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -86,7 +77,7 @@ def _depths(depths: Sequence[Mapping[str, Any]]) -> list[str]:
             row["case"].removeprefix("layers_"),
             f"{row['ours']:.0f}",
             *(f"{row['tasks'][each]['valid']:.3f}" for each in tasks),
-            _mark(row),
+            mark(row),
         ]
         for row in depths
     ]
@@ -96,7 +87,7 @@ def _depths(depths: Sequence[Mapping[str, Any]]) -> list[str]:
         "LoRA on the top k layers; what lies below is computed once. One learning rate. Metrics on the valid rows,",
         "which chose the recipe's default; no test row took part.",
         "",
-        *_table(("layers", "seconds", *tasks, "measured"), values),
+        *table(("layers", "seconds", *tasks, "measured"), values),
         "",
         "![Metric on the valid rows against seconds, for each number of layers](layers.svg)",
         "",
@@ -106,21 +97,8 @@ def _depths(depths: Sequence[Mapping[str, Any]]) -> list[str]:
 def _singles(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    values = [[row["case"], row["ours"], row["unit"], _bar(row), _mark(row)] for row in rows]
-    return ["## Single steps, and padding", "", *_table(("what", "value", "unit", "bar", "measured"), values), ""]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return [*lines, *(f"| {' | '.join('-' if cell is None else str(cell) for cell in row)} |" for row in rows)]
-
-
-def _bar(row: Mapping[str, Any]) -> str | None:
-    return None if "pass" not in row else "met" if row["pass"] else "missed"
-
-
-def _mark(row: Mapping[str, Any]) -> str:
-    return f"{row['day']}, {row['code']}"
+    values = [[row["case"], row["ours"], row["unit"], verdict(row), mark(row)] for row in rows]
+    return ["## Single steps, and padding", "", *table(("what", "value", "unit", "bar", "measured"), values), ""]
 
 
 def _draw(depths: Sequence[Mapping[str, Any]], path: Path) -> None:

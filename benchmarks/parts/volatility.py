@@ -6,13 +6,13 @@ year, 65,300 rows. Ours is the task as it is shipped, trained from scratch for e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.parts.trial import Bench, row
 from flows import console
 from tasks import data, market, model, task, train
 from tasks.task import FloatArray, IntArray, Rows
@@ -35,27 +35,23 @@ class Judged:
     raw: dict[str, FloatArray]
 
 
-def run(folder: Path, seed: int, years: Sequence[int] = YEARS) -> dict[str, Any]:
-    """The row of `volatility` in `./assay bench quality`."""
+def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
+    """The row of `volatility`: R2 of log variance beside HAR+, GARCH and EWMA, QLIKE, and the losses beyond VaR 99."""
+    folder, seed = bench.folder / "volatility", bench.seed
     prices = market.embedded_prices()
     rows, day = source.rows(prices, step=1), _day(prices)
-    judged = _walk(rows, day(rows), prices, folder, seed, years)
+    judged = _walk(rows, day(rows), prices, folder, seed)
     scores = {name: r2(judged.rows, raw) for name, raw in judged.raw.items()}
     told = compare(scores, clusters(judged.rows, "time"), 1000, seed)
     beyond = _exceeded(judged, prices)
     stamps = judged.rows.time.astype(np.int64)
     qlike = {name: backtest.qlike(raw[:, 0], judged.rows.target[:, 0]) for name, raw in judged.raw.items()}
     paired = backtest.diebold_mariano(qlike["ours"], qlike["HAR+"], stamps, lags=2 * features.HORIZON)
-    return {
-        "case": "volatility",
-        "metric": "r2_log_variance",
-        "ours": told.estimates["ours"].value,
-        "ci95": told.estimates["ours"].ci95,
-        "peer": told.estimates["HAR+"].value,
-        "peer_name": "HAR+",
-        "lift_ci95": told.lifts["HAR+"].ci95,
-        "others": {name: told.estimates[name].value for name in ("GARCH", "EWMA")},
-        "qlike": {name: float(values.mean()) for name, values in qlike.items()},
+    lift = told.lifts["HAR+"]
+    shown = row("volatility", "volatility", told, "HAR+", None)
+    shown |= {
+        "others": {name: round(told.estimates[name].value, 4) for name in ("GARCH", "EWMA")},
+        "qlike": {name: round(float(values.mean()), 4) for name, values in qlike.items()},
         "diebold_mariano_p": paired.p,
         "var_99": {
             "beyond": float(beyond.mean()),
@@ -63,21 +59,24 @@ def run(folder: Path, seed: int, years: Sequence[int] = YEARS) -> dict[str, Any]
             "christoffersen_p": backtest.christoffersen(beyond).p,
             "losses": len(beyond),
         },
+        "bar": "lower end of the lift over HAR+ above 0",
+        "pass": lift.ci95 is not None and lift.ci95[0] > 0,
         "rows": len(judged.rows),
         "seed": seed,
     }
+    return [shown]
 
 
 def _day(prices: market.Prices) -> Any:
     return lambda rows: np.searchsorted(prices.days, rows.time.astype("datetime64[D]"))
 
 
-def _walk(rows: Rows, day: IntArray, prices: market.Prices, folder: Path, seed: int, years: Sequence[int]) -> Judged:
+def _walk(rows: Rows, day: IntArray, prices: market.Prices, folder: Path, seed: int) -> Judged:
     """Train for each year on what was known before it, and ask every day of that year."""
     year = rows.time.astype("datetime64[Y]").astype(int) + 1970
     tested: list[IntArray] = []
     raw: dict[str, list[FloatArray]] = {}
-    for now in years:
+    for now in YEARS:
         start = int(np.searchsorted(prices.days, np.datetime64(f"{now}-01-01")))
         known = np.flatnonzero((day < start - PURGE) & (day >= start - BEHIND))
         cut = start - PURGE - VALID

@@ -65,21 +65,24 @@ def unfair_clauses(place: Place) -> Rows:
     corpus = place.root / FOLDER / "corpus"
     labelled: list[Labelled] = []
     for part in ("train", "test"):
-        for name in _lines(corpus / "lists" / f"LIST_{part.upper()}_{FOLD}.txt"):
-            if name.strip():
-                labelled += _document(corpus, name.strip(), part)
+        for name in documents(place.root, part, FOLD):
+            labelled += _document(corpus, name, part)
     return rows(labelled, "claudette")
 
 
+def documents(root: Path, part: str, fold: int) -> list[str]:
+    """The documents on one side, "train" or "test", of one of the corpus's five folds."""
+    names = _lines(root / FOLDER / "corpus" / "lists" / f"LIST_{part.upper()}_{fold}.txt")
+    return [name.strip().removesuffix(".txt") for name in names if name.strip()]
+
+
 def _document(corpus: Path, name: str, part: str) -> list[Labelled]:
-    texts = _lines(corpus / "sentences" / "en" / "original" / name)
-    tags = _lines(corpus / "tags" / "en" / "original" / name)
+    texts = _lines(corpus / "sentences" / "en" / "original" / f"{name}.txt")
+    tags = _lines(corpus / "tags" / "en" / "original" / f"{name}.txt")
     if len(texts) != len(tags):
         raise DataError(f"{name} has {len(texts)} sentences and {len(tags)} lines of tags; fetch the corpus again")
     pairs = zip(texts, tags, strict=True)
-    return [
-        (text.strip(), _unfair(tag.split()), name.removesuffix(".txt"), part) for text, tag in pairs if text.strip()
-    ]
+    return [(text.strip(), _unfair(tag.split()), name, part) for text, tag in pairs if text.strip()]
 
 
 def _unfair(tags: Iterable[str]) -> tuple[str, ...]:
