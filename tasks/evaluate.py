@@ -83,7 +83,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
         places = config["tasks"][name]
         sides = Sides(*(load_rows(places[part]) for part in ("train", "valid", "test")))
         seen.write(folder, sides.train, sides.valid)
-        measured = _measure(model, name, folder, (sides.valid, sides.test), section.ablation)
+        measured = _measure(model, name, folder, sides, section.ablation)
         measured = dataclasses.replace(
             measured, champion=_champion(config, name, sides.test), seen=_seen(config, name, folder, sides.test)
         )
@@ -133,23 +133,28 @@ def _seen(config: Mapping[str, Any], name: str, folder: Path, test: Rows) -> str
     return seen.backbone(str(config.get("backbone", {}).get("name", "")), str(config["tasks"][name].get("source", "")))
 
 
-def _measure(model: Any, name: str, folder: Path, rows: tuple[Rows, Rows], ablation: bool) -> Measured:
+def _measure(model: Any, name: str, folder: Path, sides: Sides, ablation: bool) -> Measured:
     """Run the body once on each row; the classical model alone, and the model without each part, come from that."""
     from tasks import model as models
 
-    valid, test = (models.features(model, name, part.inputs) for part in rows)
+    valid, test = (models.features(model, name, part.inputs) for part in (sides.valid, sides.test))
     if valid.offset is None or test.offset is None:
         raise ValueError(f"{folder} has no classical.json, so {name} has no baseline to be judged by: train it again")
-    on_test = {FULL: models.combine(model, name, test), BASELINE: test.offset}
+    beside = {"valid": valid.offset, "test": test.offset}
+    baseline = get(name).baseline
+    if baseline is not None:
+        state = baseline.fit(sides.train.inputs, sides.train.target)
+        beside = {side: baseline.raw(state, getattr(sides, side).inputs) for side in beside}
+    on_test = {FULL: models.combine(model, name, test), BASELINE: beside["test"]}
     for part in sorted({*test.hidden, CLASSICAL}) if ablation else ():
         on_test[f"without {part}"] = models.combine(model, name, test, without=frozenset({part}))
     return Measured(
-        valid={FULL: models.combine(model, name, valid), BASELINE: valid.offset},
+        valid={FULL: models.combine(model, name, valid), BASELINE: beside["valid"]},
         test=on_test,
-        baseline_name=read_json(folder / "classical.json")["name"],
+        baseline_name=read_json(folder / "classical.json")["name"] if baseline is None else baseline.name,
         hidden=models.side_by_side(model, name, valid),
         hidden_test=models.side_by_side(model, name, test),
-        truncated=float(np.mean(models.truncated(model, rows[1].inputs))),
+        truncated=float(np.mean(models.truncated(model, sides.test.inputs))),
     )
 
 

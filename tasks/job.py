@@ -15,6 +15,7 @@ from tasks import course, data, digest, model, precision, states, task
 from tasks.backbone import BackboneSection, LoraSection, block_list, open_backbone
 from tasks.course import Course
 from tasks.model import Model
+from tasks.task import Modality, Rows
 from tasks.world import World
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def prepare(
     _check(rows)
     sections = {name: config["tasks"][name]["section"] for name in names}
     trials = {trial: name for name in names for trial in course.rates(name, section, sections[name])}
-    parts = {trial: rows[name][0].inputs.modalities for trial, name in trials.items()}
+    parts = {trial: _parts(rows[name][0], sections[name]) for trial, name in trials.items()}
     reads = any("text" in held for held in parts.values())
     backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
     known = {trial: task.get(name) for trial, name in trials.items()}
@@ -78,6 +79,12 @@ def prepare(
     stored = _hold(net, courses, place, _worker(world, tell, together=section.shard))
     _give_back()
     return Job(section, world, net, weights, of, _optimizer(weights, section, net.device), courses, run, stored)
+
+
+def _parts(rows: Rows, section: Mapping[str, Any]) -> tuple[Modality, ...]:
+    """The parts that learn: those that the rows hold, and of these the ones that the recipe asks for."""
+    asked = section.get("parts")
+    return tuple(part for part in rows.inputs.modalities if asked is None or part in asked)
 
 
 def _give_back() -> None:
@@ -124,6 +131,9 @@ def _check(rows: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"task {name}: {len(train)} train and {len(valid)} valid rows; both must hold at least one"
             )
+        missing = [part for part in task.get(name).needs if part not in train.inputs.modalities]
+        if missing:
+            raise ValueError(f"task {name}: its rows hold no {', '.join(missing)}, which it needs; add it to the data")
 
 
 def _optimizer(weights: Mapping[str, Any], section: TrainSection, device: Any) -> Any:

@@ -202,7 +202,7 @@ def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
         found.hidden.get(part, np.zeros((found.rows, width), dtype=np.float32))
         for part, width in model.nets[name].widths.items()
     ]
-    return np.concatenate(blocks, axis=1).astype(np.float64)
+    return np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
 
 
 def truncated(model: Model, inputs: Inputs) -> NDArray[np.bool_]:

@@ -31,12 +31,16 @@ class Section(BaseModel):
 
 
 class TaskSection(Section):
-    """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass."""
+    """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
+
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given.
+    """
 
     source: str = "embedded"
     columns: dict[str, str] = {}
     epochs: int | None = None
     learning_rate: float | None = None
+    parts: tuple[Modality, ...] | None = None
 
 
 class Item(BaseModel):
@@ -194,6 +198,7 @@ class Task:
     decode   item, its calibrated raw rows (m, head.width) -> the fields of `answer`
     split    how rows without a given split are divided
     example  one item as a request carries it, for the docs, the schema and the first question
+    baseline   what it must beat, where that is not its own classical part
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
@@ -217,6 +222,7 @@ class Task:
     channels: tuple[str, ...] = ()
     length: int = 0
     purge_days: int = 0
+    baseline: Classical | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
 
 

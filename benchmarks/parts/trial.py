@@ -13,7 +13,6 @@ from flows import console
 from flows.recipe import Recipe
 from tasks import calibrate, data, model, task, train
 from tasks.backbone import BackboneSection, open_backbone
-from tasks.calibrate import Calibration
 from tasks.split import Splits, divide
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.validate import Comparison, clusters, compare, ece
@@ -76,23 +75,19 @@ def _asked(bench: Bench, name: str, sides: Mapping[str, Rows], folder: Path) -> 
     body = open_backbone(BackboneSection(**bench.plan.section("backbone"))) if needs_body else None
     net = model.load(body, {name: folder / "models" / name})
     on_valid, on_test = (model.features(net, name, sides[side].inputs) for side in ("valid", "test"))
-    full, classical = (
-        _fitted(head, answer, sides["valid"]) for answer in (model.combine(net, name, on_valid), on_valid.offset)
-    )
+    full = calibrate.fit(head, model.combine(net, name, on_valid), sides["valid"].target)
+    other = task.get(name).baseline or task.get(name).classical
+    state = other.fit(sides["train"].inputs, sides["train"].target)
+    beside = {side: other.raw(state, sides[side].inputs) for side in ("valid", "test")}
+    fitted = calibrate.fit(head, beside["valid"], sides["valid"].target)
     raw = model.combine(net, name, on_test)
     return Learned(
         rows=test,
         raw=calibrate.calibrated(head, full, raw),
-        baseline=calibrate.calibrated(head, classical, on_test.offset),
+        baseline=calibrate.calibrated(head, fitted, beside["test"]),
         coverage=calibrate.coverage(head, full, raw, test.target),
         counts=(_truths(head.kind, sides["valid"]), _truths(head.kind, test)),
     )
-
-
-def _fitted(head: task.Head, raw: FloatArray | None, valid: Rows) -> Calibration:
-    if raw is None:
-        raise ValueError("the task was trained without its classical part, so nothing stands beside it")
-    return calibrate.fit(head, raw, valid.target)
 
 
 def _truths(kind: str, rows: Rows) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tasks.anomaly import stream
 from tasks.task import Feature, FloatArray, IntArray
 
 LENGTH = 64
 HISTORY = 6400  # values that the Gaussian remembers, as in the benchmark's own detector
 SHORT = 16  # values of the recent past
+DAY, SHORTEST_DAY = 86_400_000_000, 4  # microseconds; values
 CLIP = 20.0  # robust deviations; beyond it a value says no more
 
 FEATURES = (
@@ -20,15 +23,17 @@ FEATURES = (
     Feature("shift", "change", 1),
     Feature("spread", "roughness"),
     Feature("stuck", "roughness"),
+    Feature("record", "record", 1),
 )
-DISTANCE = 0  # the column that the windowed Gaussian reads
+DISTANCE, RECORD = 0, 6  # the columns that the windowed Gaussian and the stream's own detector read
 CHANNELS = ("value",)
 
 
-def table(values: FloatArray, at: IntArray) -> FloatArray:
+def table(values: FloatArray, at: IntArray, day: int = 0) -> FloatArray:
     """Compare the values at positions `at` (each >= LENGTH - 1) with what came before them (n, features).
 
-    Distances are in standard deviations of the past, as asinh, so that a far one stays finite and keeps its rank.
+    `day` is how many values make one, 0 where that is not known. Distances are in standard deviations of the past, as
+    asinh, so that a far one stays finite and keeps its rank.
     """
     level = values - values[0]
     change = np.diff(level, prepend=level[0])
@@ -45,6 +50,7 @@ def table(values: FloatArray, at: IntArray) -> FloatArray:
         np.arcsinh(np.abs(recent - mean) / deviation),
         np.clip(np.log(recent_deviation / deviation), -5, 5),
         still,
+        stream.scores(values, day)[at],
     ]
     return np.column_stack(columns)
 
@@ -58,6 +64,14 @@ def series(values: FloatArray, at: IntArray) -> FloatArray:
     spread = np.maximum(robust, 0.1 * windows.std(axis=1, keepdims=True))
     scaled = np.divide(windows, spread, out=np.zeros_like(windows), where=spread > 0)
     return cast(FloatArray, np.arcsinh(np.clip(scaled, -CLIP, CLIP)).astype(np.float32)[:, None, :])
+
+
+def day_of(times: NDArray[np.datetime64]) -> int:
+    """How many values make a day, by the usual step of the first LENGTH; 0 where they are too few to have a shape."""
+    steps = np.diff(times[:LENGTH].astype("datetime64[us]")).astype(np.int64)
+    step = float(np.median(steps)) if len(steps) else 0.0
+    count = round(DAY / step) if step > 0 else 0
+    return count if count >= SHORTEST_DAY else 0
 
 
 def since(values: FloatArray) -> int | None:

@@ -77,7 +77,9 @@ def rows(streams: list[Stream], until: np.datetime64 | None = None) -> Rows:
         ids=tuple(f"{stream.name}#{number}@{place}" for number, stream in kept for place in stream.at.tolist()),
         inputs=Inputs(
             owner=np.arange(len(group)),
-            table=np.concatenate([features.table(stream.values, stream.at) for stream in streams]),
+            table=np.concatenate(
+                [features.table(stream.values, stream.at, features.day_of(stream.times)) for stream in streams]
+            ),
             series=np.concatenate([features.series(stream.values, stream.at) for stream in streams]),
         ),
         target=np.concatenate([stream.label[stream.at] for stream in streams])[:, None],

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks import market
-from tasks.anomaly import features, gaussian, nab, source
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
+from tasks.anomaly import column, features, nab, source
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
 
@@ -55,13 +56,20 @@ class AnomalyAnswer(BaseModel):
 def encode(items: Sequence[Any]) -> Inputs:
     """Turn each item into one row that judges its last value."""
     streams = [np.asarray(item.values, dtype=np.float64) for item in items]
+    days = [features.day_of(_stamps(item.timestamps)) for item in items]
     ends = [np.array([len(values) - 1]) for values in streams]
     return Inputs(
         owner=np.arange(len(items)),
         text=market.texts([item.text for item in items]),
-        table=np.concatenate([features.table(values, at) for values, at in zip(streams, ends, strict=True)]),
+        table=np.concatenate([features.table(*each) for each in zip(streams, ends, days, strict=True)]),
         series=np.concatenate([features.series(values, at) for values, at in zip(streams, ends, strict=True)]),
     )
+
+
+def _stamps(times: Sequence[datetime] | None) -> NDArray[np.datetime64]:
+    """Times as arrays hold them, in UTC where they have a zone; none where there are none."""
+    zoned = [time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time for time in times or ()]
+    return np.array(zoned, dtype="datetime64[us]")
 
 
 def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
@@ -95,7 +103,8 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=Classical("windowed Gaussian", gaussian.fit, gaussian.raw),
+    classical=column.logistic("records of a stream", features.RECORD),
+    baseline=column.logistic("windowed Gaussian", features.DISTANCE),
     metric=Metric("nab", nab.score, cluster="group"),
     example={"values": [*market.example_closes(20.0), 31.5]},
     split="group",

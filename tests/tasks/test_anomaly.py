@@ -89,8 +89,11 @@ def test_the_windowed_gaussian_scores_on_the_benchmark_what_it_is_known_to_score
     assert (
         len(nab.worth_of(test.target[:, 0] > 0.5, np.unique(test.group, return_inverse=True)[1]).file_of_window) == 83
     )
-    raw = TASK.classical.raw(TASK.classical.fit(train.inputs, train.target), test.inputs)
+    assert TASK.baseline is not None
+    raw = TASK.baseline.raw(TASK.baseline.fit(train.inputs, train.target), test.inputs)
     assert nab.score(test, raw)(np.ones(len(test))) == pytest.approx(35.0, abs=0.7)
+    records = TASK.classical.raw(TASK.classical.fit(train.inputs, train.target), test.inputs)
+    assert nab.score(test, records)(np.ones(len(test))) > 56.0
     assert nab.score(test, np.zeros_like(raw))(np.ones(len(test))) == 0.0
     for name in np.unique(train.group):
         assert train.time[train.group == name].max() < test.time[test.group == name].min()
