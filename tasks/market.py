@@ -45,7 +45,9 @@ class Prices:
 
     def until(self, day: np.datetime64 | None) -> Prices:
         """Keep what was known at the close of `day`; everything where that is None."""
-        kept = self.days <= (self.days.max(initial=np.datetime64(0, "D")) if day is None else day)
+        if day is None:
+            return self
+        kept = self.days <= day
         return Prices(self.days[kept], self.names, self.close[kept])
 
     def since(self, day: np.datetime64) -> Prices:

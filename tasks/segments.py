@@ -30,12 +30,13 @@ def segments(task: Task, rows: Rows, train: Rows) -> dict[str, Mask]:
     if text is not None:
         words = np.array([len(each.split()) for each in text])
         low, high = np.quantile(words, [1 / 3, 2 / 3])
-        found |= {"shortest third of the texts": words <= low, "longest third of the texts": words > high}
+        found |= {"shortest third of the texts": np.asarray(words <= low)}
+        found |= {"longest third of the texts": np.asarray(words > high)}
     if text is not None and train.inputs.text is not None:
-        near = nearest(text, train.inputs.text) >= NEAR
+        near: Mask = np.asarray(nearest(text, train.inputs.text) >= NEAR)
         found |= {"texts near to a training row": near, "texts far from every training row": ~near}
     if rows.inputs.table is not None:
-        found["rows with a missing value"] = ~np.isfinite(rows.inputs.table).all(axis=1)
+        found["rows with a missing value"] = np.asarray(~np.isfinite(rows.inputs.table).all(axis=1))
     moment = rows.time.astype(np.int64)
     if task.metric.cluster == "time" and len(np.unique(moment)) > 1:
         early: Mask = np.asarray(moment <= np.median(moment))

@@ -44,7 +44,7 @@ def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
     scores = {name: r2(judged.rows, raw) for name, raw in judged.raw.items()}
     told = compare(scores, clusters(judged.rows, "time"), 1000, seed)
     beyond = _exceeded(judged, prices)
-    stamps = judged.rows.time.astype(np.int64)
+    stamps = judged.rows.time.astype(np.int64).astype(np.float64)
     qlike = {name: backtest.qlike(raw[:, 0], judged.rows.target[:, 0]) for name, raw in judged.raw.items()}
     paired = backtest.diebold_mariano(qlike["ours"], qlike["HAR+"], stamps, lags=2 * features.HORIZON)
     lift = told.lifts["HAR+"]
