@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks import market
-from tasks.portfolio import backtest, blend, features, source
+from tasks.portfolio import backtest, blend, features, overfitting, source
 from tasks.portfolio.constraints import Constraints, Infeasible, require_feasible, violations
 from tasks.split import Splits, divide
 from tasks.task import Place, Rows, get
@@ -164,6 +164,26 @@ def test_the_deflated_sharpe_ratio_is_that_of_its_paper() -> None:
     luck = math.sqrt(0.5 / 250) * backtest._best_of(100)
     assert luck == pytest.approx(0.1132, abs=1e-4)
     assert backtest.probability(2.5 / math.sqrt(250), luck, 1250, -3, 10) == pytest.approx(0.9004, abs=1e-3)
+
+
+def test_strategies_without_skill_are_overfitted_half_of_the_time_and_a_good_one_is_not() -> None:
+    noise = np.random.default_rng(3).standard_normal((400, 12))
+    assert 0.2 < overfitting.probability(noise) < 0.8
+    noise[:, 4] += 0.5
+    assert overfitting.probability(noise) < 0.01
+
+
+def test_a_strategy_that_wins_on_one_half_alone_is_overfitted() -> None:
+    """Each of ten strategies earns in its own block and loses elsewhere: the best of five blocks is among the worst of the others."""
+    returns = np.full((100, 10), -1.0) + 0.01 * np.random.default_rng(3).standard_normal((100, 10))
+    for block in range(10):
+        returns[10 * block : 10 * block + 10, block] = 5.0
+    assert overfitting.probability(returns) > 0.9
+
+
+def test_overfitting_is_not_judged_on_too_little() -> None:
+    with pytest.raises(ValueError, match="1 strategies over 400 periods: overfitting is judged on at least 2 over 20"):
+        overfitting.probability(np.zeros((400, 1)))
 
 
 def test_weights_of_two_are_the_same_returns_twice(test_rows: Rows) -> None:

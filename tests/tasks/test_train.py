@@ -324,6 +324,27 @@ def test_a_task_learns_the_same_alone_as_in_company(make):
     assert {key: value for key, value in files(company).items() if key.startswith("words/")} == files(alone)
 
 
+def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_keeps_its_order(make):
+    config = make("numbers")
+    config["tasks"]["numbers"]["section"] = {"parts": []}
+    config["backbone"] = {"name": "there-is-no-such-body"}
+    train.fit(config)
+    valid = data.load_rows(config["tasks"]["numbers"]["valid"]).inputs
+    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    found = model.features(kept, "numbers", valid)
+    assert found.hidden == {}
+    assert model.side_by_side(kept, "numbers", found).shape == (len(valid), 0)
+    raw = model.combine(kept, "numbers", found)
+    np.testing.assert_array_equal(np.argsort(raw[:, 0]), np.argsort(found.offset[:, 0].astype(np.float32)))
+
+
+def test_rows_without_what_the_task_needs_are_refused(make, monkeypatch):
+    needy = dataclasses.replace(WORDS, needs=("series",))
+    monkeypatch.setattr(task, "get", {"words": needy}.__getitem__)
+    with pytest.raises(ValueError, match="task words: its rows hold no series, which it needs"):
+        train.fit(make("words"))
+
+
 def test_a_task_stops_when_nothing_gets_better_and_keeps_its_best_weights(make):
     config = make("numbers", epochs=30, learning_rate=0.3, patience=2)
     told = train.fit(config)["tasks"]["numbers"]
