@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.parts import page
+from benchmarks import quality
+from benchmarks.parts import page, scores
 from flows import bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,3 +60,34 @@ def test_the_page_of_figures_is_what_its_rows_give(tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text(known, encoding="utf-8")
     page.keep([], tmp_path)
     assert (tmp_path / "training.md").read_bytes() == (ROOT / "docs" / "training.md").read_bytes()
+
+
+def test_quality_is_not_measured_without_the_public_sets() -> None:
+    with pytest.raises(ValueError, match=r"say where they lie, --set data.root=FOLDER"):
+        quality.run([])
+    with pytest.raises(ValueError, match=r"bench.cases names horses; the cases are phrasebank, "):
+        quality.run(["bench.cases=horses,nab"])
+
+
+def test_a_page_of_quality_tells_interval_baseline_bar_and_coverage(tmp_path: Path) -> None:
+    shown = {
+        "case": "moods",
+        "metric": "f1",
+        "ours": 0.81,
+        "peer": 0.78,
+        "peer_name": "bag of words",
+        "ratio": None,
+        "unit": "f1",
+    }
+    shown |= {"ci95": [0.79, 0.83], "lift_ci95": [0.01, 0.05], "published": {"GPT-0": 0.5}, "rows": 12, "seed": 7}
+    shown |= {"bar": 0.835, "pass": False, "others": {"coin": 0.33}}
+    cover = {"case": "conformal_mood", "ours": 0.93, "ci95": [0.88, 0.94], "pass": True, "rows": 12}
+    scores.keep([shown, cover], tmp_path)
+    text = (tmp_path / "quality.md").read_text(encoding="utf-8")
+    assert (
+        "| moods | f1 | 0.810 [0.790, 0.830] | 0.780 bag of words | [0.010, 0.050] | GPT-0 0.5 | 0.835: missed | 12 | 7 |"
+        in text
+    )
+    assert "| mood | 0.930 | [0.880, 0.940] | met | 12 |" in text
+    assert "moods, other models: coin 0.33" in text
+    assert (tmp_path / "quality.svg").stat().st_size > 1000
