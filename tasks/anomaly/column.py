@@ -14,14 +14,18 @@ LEAST = 0.05  # slope: a farther value never scores lower
 STEPS = 50
 
 
-def logistic(name: str, column: int) -> Classical:
-    """A classical model that reads one column; its state is {"intercept", "slope"}."""
-    return Classical(name, partial(_fit, column), partial(_raw, column))
+def logistic(name: str, column: int, above: float = -np.inf) -> Classical:
+    """A classical model that reads one column; its state is {"intercept", "slope"}.
+
+    It is fitted on rows whose value is above `above`; the others lie on the same line, farther down.
+    """
+    return Classical(name, partial(_fit, column, above), partial(_raw, column))
 
 
-def _fit(column: int, inputs: Inputs, target: FloatArray) -> dict[str, Any]:
+def _fit(column: int, above: float, inputs: Inputs, target: FloatArray) -> dict[str, Any]:
     """One slope and one intercept by Newton's method on the logistic loss."""
     values, label = _values(column, inputs), target[:, 0]
+    values, label = values[values > above], label[values > above]
     design = np.column_stack([np.ones(len(values)), values])
     found = np.zeros(2)
     for _ in range(STEPS):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks import market
 from tasks.anomaly import column, features, nab, source
+from tasks.anomaly.stream import SILENT
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
@@ -103,7 +104,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=column.logistic("records of a stream", features.RECORD),
+    classical=column.logistic("records of a stream", features.RECORD, above=SILENT),
     baseline=column.logistic("windowed Gaussian", features.DISTANCE),
     metric=Metric("nab", nab.score, cluster="group"),
     example={"values": [*market.example_closes(20.0), 31.5]},
