@@ -45,6 +45,7 @@ def _page(known: Mapping[str, Any]) -> str:
             ([*(row[key] for key in COLUMNS), verdict(row), mark(row)] for row in whole),
         ),
         "",
+        *(f"Case `{row['case']}`: {row['note']}\n" for row in whole if "note" in row),
         *_quality(known),
         *_depths(depths),
         *_singles(single),
