@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,4 +111,11 @@ def test_a_source_that_cannot_be_read_as_of_a_moment_is_told_in_the_card() -> No
 def test_the_embedded_histories_hold_no_leak(name: str) -> None:
     known, place = task.get(name), Place(None, 7)
     read = known.sources["embedded"]
+    assert audit.truncated(known, read, place, read(place))["rows"] > 1000
+
+
+@pytest.mark.parametrize("name", ["volatility", "portfolio"])
+def test_the_public_histories_hold_no_leak(name: str, shared_data: Path) -> None:
+    known, place = task.get(name), Place(shared_data, 7)
+    read = known.sources["stocknet"]
     assert audit.truncated(known, read, place, read(place))["rows"] > 1000
