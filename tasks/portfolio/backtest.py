@@ -70,6 +70,8 @@ def deflated(net: FloatArray, counts: FloatArray, trials: int = TRIALS, variance
     `variance` is that of the Sharpe ratios tried (per period), 1 / t where it is not known.
     """
     total = float(counts.sum())
+    if not total:
+        return math.nan  # a draw that holds no rebalance of a segment has no score
     mean = float(counts @ net) / total
     centred = net - mean
     second = float(counts @ centred**2) / total

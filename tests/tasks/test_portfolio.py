@@ -186,6 +186,10 @@ def test_overfitting_is_not_judged_on_too_little() -> None:
         overfitting.probability(np.zeros((400, 1)))
 
 
+def test_a_draw_without_any_rebalance_has_no_score() -> None:
+    assert np.isnan(backtest.deflated(np.array([0.1, -0.1, 0.2]), np.zeros(3)))
+
+
 def test_weights_of_two_are_the_same_returns_twice(test_rows: Rows) -> None:
     net = 0.01 * np.random.default_rng(4).standard_normal(40) + 0.004
     assert backtest.deflated(net, np.full(40, 2.0)) == pytest.approx(backtest.deflated(np.tile(net, 2), np.ones(80)))
