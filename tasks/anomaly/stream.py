@@ -7,7 +7,7 @@ per value are bounded, nothing looks ahead, and the pieces in which a stream arr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -18,10 +18,8 @@ PARTS = ("level", "jump", "shift", "season", "novelty")
 WARM = 32  # values before the first score
 UNIT, EVERY = 3000, 100  # values that give centre and spread, which are taken anew after so many
 SHORT, LONG = 16, 256  # values before and after a shift
-DAYS, JITTER = (
-    7,
-    2,
-)  # days looked back at the same time of day; values by which an event may be late or early
+DAYS = 7  # looked back at the same time of day
+JITTER = 2  # values by which an event may be late or early
 LONGEST_DAY = 5760  # values, one in 15 s; a finer stream has no season
 PATCH, PATCHES, AROUND = 8, 2000, 64  # values of a patch, patches that are remembered, values that give its centre
 USUAL, RARE = 1000, 100  # a part's usual size is what one in RARE of its last USUAL values exceeded
@@ -30,7 +28,6 @@ FLOOR = -0.7  # log of a part over its usual size; below it a part says no more
 SAME = 0.1  # distance to a past patch, over the patch's own size, below which a pattern is known
 QUIET = 128  # values for which a score must be the highest
 SILENT = -8.0  # the score of a value that stands out from nothing
-CHUNK = 256
 TIE = 1e-9
 
 
@@ -80,8 +77,8 @@ def step(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     found = []
     while len(values):
         room = EVERY - memory.seen % EVERY if memory.seen >= WARM else WARM - memory.seen
-        memory, scored = _piece(memory, values[: min(room, CHUNK)])
-        values = values[min(room, CHUNK) :]
+        memory, scored = _piece(memory, values[:room])
+        values = values[room:]
         found.append(scored)
     return memory, np.concatenate(found) if found else np.zeros(0)
 
@@ -90,14 +87,14 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     """Values that share one unit. Those before WARM are only remembered; they are scaled when the last of them came."""
     kept, seen = _pushed(memory.values, values), memory.seen + len(values)
     if seen < WARM:
-        return _with(memory, values=kept, seen=seen), np.full(len(values), SILENT)
+        return replace(memory, values=kept, seen=seen), np.full(len(values), SILENT)
     if memory.seen < WARM:
         fresh = kept[-seen:]
-        memory = _with(memory, unit=_unit(fresh))
+        memory = replace(memory, unit=_unit(fresh))
     else:
         fresh = values
         if memory.seen % EVERY == 0:
-            memory = _with(memory, unit=_unit(memory.values[np.isfinite(memory.values)]))
+            memory = replace(memory, unit=_unit(memory.values[np.isfinite(memory.values)]))
     line = np.concatenate([memory.scaled, np.arcsinh((fresh - memory.unit[0]) / memory.unit[1])])
     parts, known = _parts(line, len(fresh), memory.day)
     judged = _judged(memory.parts, parts) + known
@@ -196,9 +193,3 @@ def _judged(past: FloatArray, parts: FloatArray) -> FloatArray:
 
 def _pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
     return np.concatenate([line, fresh], axis=-1)[..., -line.shape[-1] :]
-
-
-def _with(memory: Memory, **changed: object) -> Memory:
-    from dataclasses import replace
-
-    return replace(memory, **changed)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.anomaly import features, inject, nab
+from tasks.anomaly.stream import SILENT
 from tasks.task import Inputs, Place, Rows, get
 
 TASK = get("anomaly")
@@ -165,3 +166,15 @@ def test_a_label_is_zero_or_one_by_any_of_its_names() -> None:
     assert [TASK.target(value)[0] for value in (1, "anomaly", True, 0, "Normal", 1.0)] == [1, 1, 1, 0, 0, 1]
     with pytest.raises(ValueError, match="'maybe' is not known"):
         TASK.target("maybe")
+
+
+def test_values_that_stand_out_from_nothing_have_their_own_chance() -> None:
+    """A line through the scored values alone gave the silent ones a chance of one half: their calibration error was .4."""
+    score = np.concatenate([np.full(900, SILENT), np.linspace(-1, 3, 100)])
+    label = np.concatenate([np.arange(900) % 10 == 0, np.linspace(-1, 3, 100) > 1]).astype(np.float64)
+    inputs = Inputs(owner=np.arange(1000), table=np.column_stack([np.zeros((1000, features.RECORD)), score]))
+    logit = TASK.classical.raw(TASK.classical.fit(inputs, label[:, None]), inputs)[:, 0]
+    chance = 1 / (1 + np.exp(-logit))
+    assert chance[:900] == pytest.approx(0.1, abs=0.001)
+    assert (np.diff(logit[900:]) >= 0).all()
+    assert logit[900:].min() >= logit[0]
