@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.parts import assets, credit, scores, streams, volatility, words
 from benchmarks.parts.trial import Bench
-from flows import console, recipe
+from flows import bench, console, recipe
 
 Case = Callable[[Bench, Path], list[dict[str, Any]]]
 CASES: Mapping[str, Case] = {
@@ -30,20 +30,16 @@ CASES: Mapping[str, Case] = {
 
 def run(overrides: list[str]) -> list[dict[str, Any]]:
     """The rows of COMMANDS.md under `quality`. Raises ValueError without data.root, or for a case that is not there."""
-    asked = [text.removeprefix("bench.cases=").split(",") for text in overrides if text.startswith("bench.cases=")]
-    rest = [text for text in overrides if not text.startswith("bench.")]
-    cases = asked[-1] if asked else list(CASES)
-    if unknown := sorted(set(cases) - set(CASES)):
-        raise ValueError(f"bench.cases names {', '.join(unknown)}; the cases are {', '.join(CASES)}")
+    cases, rest = bench.cases(overrides, CASES)
     plan = recipe.load("flows/recipes/public.toml", rest)
     if plan.data.root is None:
         raise ValueError("bench quality is measured on public sets: say where they lie, --set data.root=FOLDER")
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as place:
-        bench = Bench(plan, Path(place), plan.train.seed)
+        ground = Bench(plan, Path(place), plan.train.seed)
         for case in cases:
             console.say(f"bench     {case}")
-            rows = CASES[case](bench, Path(plan.data.root).expanduser())
+            rows = CASES[case](ground, Path(plan.data.root).expanduser())
             scores.keep(rows)
             found += rows
     return found

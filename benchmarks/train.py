@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.parts import field, layers, page, scale, steps
 from benchmarks.parts.field import Field
-from flows import console, recipe
+from flows import bench, console, recipe
 
 CASES = ("default", "all_layers", "rows_x10", "layers", "steps")
 NAME = "HF Trainer + PEFT, one run per task"
@@ -24,11 +24,7 @@ WORSE = 0.01  # how far a task's metric may lie below the peer's
 
 def run(overrides: list[str]) -> list[dict[str, Any]]:
     """The rows of COMMANDS.md (default, all_layers, memory, rows_x10_*, layers_<k>), then those of single steps."""
-    asked = [text.removeprefix("bench.cases=").split(",") for text in overrides if text.startswith("bench.cases=")]
-    rest = [text for text in overrides if not text.startswith("bench.")]
-    cases = asked[-1] if asked else list(CASES)
-    if unknown := sorted(set(cases) - set(CASES)):
-        raise ValueError(f"bench.cases names {', '.join(unknown)}; the cases are {', '.join(CASES)}")
+    cases, rest = bench.cases(overrides, CASES)
     public = any(text.startswith("data.root=") for text in rest)
     plan = recipe.load(f"flows/recipes/{'public' if public else 'demo'}.toml", rest)
     found: list[dict[str, Any]] = []

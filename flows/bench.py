@@ -6,6 +6,7 @@ import importlib
 import os
 import platform
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ def run(name: str, overrides: list[str]) -> dict[str, Any]:
     began = time.monotonic()
     rows = importlib.import_module(f"benchmarks.{name}").run(overrides)
     return {"name": name, "rows": rows, "machine": machine(), "seconds": round(time.monotonic() - began, 1)}
+
+
+def cases(overrides: list[str], known: Collection[str]) -> tuple[list[str], list[str]]:
+    """The cases that `bench.cases` asks for, all where it does not; and the overrides that are the recipe's.
+
+    Raises ValueError for a case that is not known.
+    """
+    asked = [text.removeprefix("bench.cases=").split(",") for text in overrides if text.startswith("bench.cases=")]
+    chosen = asked[-1] if asked else list(known)
+    if unknown := sorted(set(chosen) - set(known)):
+        raise ValueError(f"bench.cases names {', '.join(unknown)}; the cases are {', '.join(known)}")
+    return chosen, [text for text in overrides if not text.startswith("bench.")]
 
 
 def machine() -> dict[str, Any]:

@@ -215,6 +215,11 @@ def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: Floa
     return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
 
 
+def truths(head: Head, target: FloatArray) -> int:
+    """How many truths a set can hold or miss: one per row, for `multilabel` one per label that is there."""
+    return int((target > 0.5).sum()) if head.kind == "multilabel" else len(target)
+
+
 def _true(head: Head, truth: FloatArray) -> list[str]:
     """The names of the labels that a row has."""
     return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]

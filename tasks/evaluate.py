@@ -77,13 +77,13 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     section = ValidateSection(**config.get("validate", {}))
     seed = int(config.get("seed", 7))
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
-    model = _load(config, folders)
+    model = load(config, folders)
     judged = {}
     for name, folder in folders.items():
         places = config["tasks"][name]
         sides = Sides(*(load_rows(places[part]) for part in ("train", "valid", "test")))
         seen.write(folder, sides.train, sides.valid)
-        measured = _measure(model, name, folder, sides, section.ablation)
+        measured = measure(model, name, folder, sides, section.ablation)
         measured = dataclasses.replace(
             measured, champion=_champion(config, name, sides.test), seen=_seen(config, name, folder, sides.test)
         )
@@ -94,7 +94,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     return judged
 
 
-def _load(config: Mapping[str, Any], folders: Mapping[str, Path]) -> Any:
+def load(config: Mapping[str, Any], folders: Mapping[str, Path]) -> Any:
     """The trained model; the backbone is opened only where a task has an adapter on it."""
     from tasks import backbone, model
 
@@ -114,7 +114,7 @@ def _champion(config: Mapping[str, Any], name: str, test: Rows) -> Champion | No
     if known:
         return Champion(told["version"], None, f"it has learned from {known} of the {len(test)} test rows")
     try:
-        model = _load(config, {name: folder})
+        model = load(config, {name: folder})
     except ValueError as error:
         return Champion(told["version"], None, f"it cannot be loaded beside this version: {error}")
     from tasks import model as models
@@ -133,7 +133,7 @@ def _seen(config: Mapping[str, Any], name: str, folder: Path, test: Rows) -> str
     return seen.backbone(str(config.get("backbone", {}).get("name", "")), str(config["tasks"][name].get("source", "")))
 
 
-def _measure(model: Any, name: str, folder: Path, sides: Sides, ablation: bool) -> Measured:
+def measure(model: Any, name: str, folder: Path, sides: Sides, ablation: bool) -> Measured:
     """Run the body once on each row; the classical model alone, and the model without each part, come from that."""
     from tasks import model as models
 
@@ -173,7 +173,6 @@ def judge(
     scores, drawn = {name: _score(task, test, raw) for name, raw in even.items()}, clusters(test, task.metric.cluster)
     comparison = compare(scores, drawn, section.draws, seed)
     kinds = segments.judged(segments.segments(task, test, sides.train), (scores[FULL], scores[BASELINE]), drawn, seed)
-    truths = [len(part) if task.head.kind != "multilabel" else int((part.target > 0.5).sum()) for part in (valid, test)]
     evidence = Evidence(
         metric=task.metric.name,
         value=comparison.estimates[FULL],
@@ -184,7 +183,7 @@ def judge(
         collapsed=collapsed(task.head, even[FULL], test.target),
         clusters=comparison.clusters,
         coverage=calibrate.coverage(task.head, calibration, measured.test[FULL], test.target),
-        band=calibrate.band(*truths),
+        band=calibrate.band(*(calibrate.truths(task.head, part.target) for part in (valid, test))),
         segments=[(kind["segment"], kind["value"]) for kind in kinds],
         champion=(champion.version, comparison.lifts[CHAMPION]) if champion and CHAMPION in even else None,
         seen=measured.seen,

@@ -12,7 +12,6 @@ from tasks.task import FloatArray
 CUT = 0.5  # a row whose event is more likely than not is refused
 DRAWS = 200  # of fairlearn's bootstrap
 FEW = 30  # rows of a group below which a rate is only shown
-FOUR_FIFTHS = 0.8  # 29 CFR 1607.4 D: below it a selection rate is evidence of adverse impact
 
 
 def table(
@@ -21,7 +20,8 @@ def table(
     """Per protected column and group of n rows: how many are spared, how many of the good and the bad ones are refused.
 
     event (n,) is 1 where what is feared happened, chance (n,) its probability. Each rate has a 95 % interval. `ratio`
-    is a group's spared share over that of the group that is spared most, None where either has fewer than FEW rows.
+    is a group's spared share over that of the group that is spared most, None where either has fewer than FEW rows;
+    below four fifths it is evidence of adverse impact (29 CFR 1607.4 D).
     """
     from fairlearn.metrics import MetricFrame, count, false_positive_rate, selection_rate, true_positive_rate
 

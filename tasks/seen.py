@@ -23,7 +23,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 def write(folder: Path, *sides: Rows) -> None:
     """Put the digests of the rows that a version learned from, or was chosen by, into its folder."""
-    digest.write_json(folder / FILE, sorted(set().union(*(_marks(rows) for rows in sides))))
+    digest.write_json(folder / FILE, sorted({mark for rows in sides for mark in _marks(rows)}))
 
 
 def overlap(folder: Path, rows: Rows) -> int | None:
@@ -31,7 +31,7 @@ def overlap(folder: Path, rows: Rows) -> int | None:
     if not (folder / FILE).is_file():
         return None
     held = set(digest.read_json(folder / FILE))
-    return sum(mark in held for mark in _list(rows))
+    return sum(mark in held for mark in _marks(rows))
 
 
 def backbone(name: str, source: str) -> str | None:
@@ -44,9 +44,5 @@ def backbone(name: str, source: str) -> str | None:
     )
 
 
-def _marks(rows: Rows) -> set[str]:
-    return set(_list(rows))
-
-
-def _list(rows: Rows) -> list[str]:
+def _marks(rows: Rows) -> list[str]:
     return [each[:LENGTH].hex() for each in row_digests(rows)]

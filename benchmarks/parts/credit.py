@@ -24,7 +24,7 @@ PEER = "LightGBM, tuned in each fold"
 def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     """AUC of all 1,000 applicants, each judged by models that have not seen them."""
     rows = german_credit(Place(root, bench.seed))
-    fold = stratified(rows.target[:, 0], FOLDS, bench.seed)
+    fold = _stratified(rows.target[:, 0], FOLDS, bench.seed)
     found = crossed(bench, "risk", rows, fold)
     order = np.concatenate([np.flatnonzero(fold == number) for number in range(FOLDS)])
     tuned = _tuned(rows, fold, bench.seed)[order]
@@ -41,15 +41,16 @@ def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
         "rows": len(rows),
         "seed": bench.seed,
     }
-    return [shown, conformal("risk", found.parts, bench.seed)]
+    return [shown, conformal("risk", found.parts[0], bench.seed)]
 
 
-def stratified(label: FloatArray, folds: int, seed: int) -> IntArray:
+def _stratified(label: FloatArray, folds: int, seed: int) -> IntArray:
     """(n,) a fold for each row, with each label dealt out evenly."""
-    fold, random = np.zeros(len(label), dtype=np.int64), np.random.default_rng(seed)
-    for value in np.unique(label):
-        index = random.permutation(np.flatnonzero(label == value))
-        fold[index] = np.arange(len(index)) % folds
+    from sklearn.model_selection import StratifiedKFold
+
+    fold = np.zeros(len(label), dtype=np.int64)
+    for number, (_, held) in enumerate(StratifiedKFold(folds, shuffle=True, random_state=seed).split(label, label)):
+        fold[held] = number
     return fold
 
 
@@ -63,7 +64,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
     raw = np.zeros((len(rows), 1))
     for number in range(FOLDS):
         train, test = (rows.take(np.flatnonzero(side)) for side in (fold != number, fold == number))
-        inner = stratified(train.target[:, 0], INNER, seed)
+        inner = _stratified(train.target[:, 0], INNER, seed)
         areas = [_area(train, _each_fold(choice, train, inner)) for choice in choices]
         best = choices[int(np.argmax(areas))]
         raw[fold == number] = best.raw(best.fit(train.inputs, train.target), test.inputs)
@@ -72,12 +73,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
 
 
 def _each_fold(classical: Classical, rows: Rows, fold: IntArray) -> FloatArray:
-    raw = np.zeros((len(rows), 1))
-    for number in range(int(fold.max()) + 1):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        state = classical.fit(rows.inputs.take(train), rows.target[train])
-        raw[test] = classical.raw(state, rows.inputs.take(test))
-    return raw
+    return hybrid.out_of_fold(classical, rows.inputs, rows.target, fold, int(fold.max()) + 1, 0)
 
 
 def _area(rows: Rows, raw: FloatArray) -> float:

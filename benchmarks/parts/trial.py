@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,21 @@ import numpy as np
 
 from flows import console
 from flows.recipe import Recipe
-from tasks import calibrate, data, model, task, train
-from tasks.backbone import BackboneSection, open_backbone
+from tasks import calibrate, data, evaluate, task, train
+from tasks.evaluate import Sides
 from tasks.split import Splits, divide
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.validate import Comparison, clusters, compare, ece
 
 DRAWS = 1000
-SIDES = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
 class Learned:
     """Test rows, and what ours and the classical part alone say of them: raw numbers, calibrated on valid rows.
 
-    `inside` (n,) is the share of test rows whose 90 % set holds the truth; `counts` the rows that it was judged by.
+    `coverage` is the share of test rows whose 90 % set holds the truth; `counts` the truths that it was fitted on and
+    judged by.
     """
 
     rows: Rows
@@ -51,10 +51,10 @@ def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
     divided = divide(
         rows, given.split, Splits(**bench.plan.section("validate_")["splits"]), given.purge_days, bench.seed
     )
-    sides = {side: divided.take(np.flatnonzero(divided.split == side)) for side in SIDES}
+    sides = Sides(*(divided.take(np.flatnonzero(divided.split == side)) for side in ("train", "valid", "test")))
     folder.mkdir(parents=True, exist_ok=True)
-    for side in SIDES[:2]:
-        data.save_rows(sides[side], folder / f"{side}.parquet")
+    data.save_rows(sides.train, folder / "train.parquet")
+    data.save_rows(sides.valid, folder / "valid.parquet")
     train.fit(_config(bench, name, folder))
     return _asked(bench, name, sides, folder)
 
@@ -63,35 +63,27 @@ def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
     section = bench.plan.tasks[name].model_dump(mode="json") if name in bench.plan.tasks else {}
     return {
         **{part: {**bench.plan.section(part), **bench.changed.get(part, {})} for part in ("backbone", "lora", "train")},
-        "tasks": {name: {"section": section, **{side: str(folder / f"{side}.parquet") for side in SIDES[:2]}}},
+        "tasks": {name: {"section": section, **{side: str(folder / f"{side}.parquet") for side in ("train", "valid")}}},
         "states": {"folder": str(bench.folder / "states"), "gigabytes": 8.0},
         "out": str(folder / "models"),
     }
 
 
-def _asked(bench: Bench, name: str, sides: Mapping[str, Rows], folder: Path) -> Learned:
-    head, test = task.get(name).head, sides["test"]
-    needs_body = sides["train"].inputs.text is not None
-    body = open_backbone(BackboneSection(**bench.plan.section("backbone"))) if needs_body else None
-    net = model.load(body, {name: folder / "models" / name})
-    on_valid, on_test = (model.features(net, name, sides[side].inputs) for side in ("valid", "test"))
-    full = calibrate.fit(head, model.combine(net, name, on_valid), sides["valid"].target)
-    other = task.get(name).baseline or task.get(name).classical
-    state = other.fit(sides["train"].inputs, sides["train"].target)
-    beside = {side: other.raw(state, sides[side].inputs) for side in ("valid", "test")}
-    fitted = calibrate.fit(head, beside["valid"], sides["valid"].target)
-    raw = model.combine(net, name, on_test)
+def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
+    head, place, test = task.get(name).head, folder / "models" / name, sides.test
+    config = {"backbone": bench.plan.section("backbone"), "threads": bench.plan.train.threads}
+    found = evaluate.measure(evaluate.load(config, {name: place}), name, place, sides, ablation=False)
+    fitted = {each: calibrate.fit(head, raw, sides.valid.target) for each, raw in found.valid.items()}
+    ours, peer = (
+        calibrate.calibrated(head, fitted[each], found.test[each]) for each in (evaluate.FULL, evaluate.BASELINE)
+    )
     return Learned(
         rows=test,
-        raw=calibrate.calibrated(head, full, raw),
-        baseline=calibrate.calibrated(head, fitted, beside["test"]),
-        coverage=calibrate.coverage(head, full, raw, test.target),
-        counts=(_truths(head.kind, sides["valid"]), _truths(head.kind, test)),
+        raw=ours,
+        baseline=peer,
+        coverage=calibrate.coverage(head, fitted[evaluate.FULL], found.test[evaluate.FULL], test.target),
+        counts=(calibrate.truths(head, sides.valid.target), calibrate.truths(head, test.target)),
     )
-
-
-def _truths(kind: str, rows: Rows) -> int:
-    return int((rows.target > 0.5).sum()) if kind == "multilabel" else len(rows)
 
 
 @dataclass(frozen=True)
@@ -146,9 +138,8 @@ def row(case: str, name: str, told: Comparison, peer: str, bar: float | None, **
     }
 
 
-def conformal(name: str, parts: Sequence[Learned], seed: int) -> dict[str, Any]:
+def conformal(name: str, part: Learned, seed: int) -> dict[str, Any]:
     """Coverage of the 90 % sets, and the band in which 95 of 100 honest ones lie for these counts of rows."""
-    part = parts[0]
     band = calibrate.band(*part.counts)
     held = part.coverage
     return {

@@ -6,24 +6,23 @@ year, 65,300 rows. Ours is the task as it is shipped, trained from scratch for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.trial import Bench, row
+from benchmarks.parts.trial import Bench, beside, learn, row
 from flows import console
-from tasks import data, market, model, task, train
+from tasks import market, task
 from tasks.task import FloatArray, IntArray, Rows
-from tasks.validate import clusters, compare
 from tasks.volatility import backtest, features, source
 from tasks.volatility.task import loss, r2
 
 YEARS = range(2010, 2023)
 BEHIND, PURGE = 2520, 10  # trading days: ten years, and what is left out before a cut
 VALID = 252  # the newest training days choose when to stop
-DECAY = 0.94  # of EWMA, RiskMetrics
 SETTINGS = {"epochs": 3, "learning_rate": 0.001, "batch_size_numeric": 256, "checks_per_epoch": 2}
 
 
@@ -37,12 +36,10 @@ class Judged:
 
 def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
     """The row of `volatility`: R2 of log variance beside HAR+, GARCH and EWMA, QLIKE, and the losses beyond VaR 99."""
-    folder, seed = bench.folder / "volatility", bench.seed
-    prices = market.embedded_prices()
-    rows, day = source.rows(prices, step=1), _day(prices)
-    judged = _walk(rows, day(rows), prices, folder, seed)
-    scores = {name: r2(judged.rows, raw) for name, raw in judged.raw.items()}
-    told = compare(scores, clusters(judged.rows, "time"), 1000, seed)
+    prices, seed = market.embedded_prices(), bench.seed
+    settled = replace(bench, changed={**bench.changed, "train": {**bench.changed.get("train", {}), **SETTINGS}})
+    judged = _walk(settled, source.rows(prices, step=1), prices)
+    told = beside("volatility", judged.rows, judged.raw, seed)
     beyond = _exceeded(judged, prices)
     stamps = judged.rows.time.astype(np.int64).astype(np.float64)
     qlike = {name: backtest.qlike(raw[:, 0], judged.rows.target[:, 0]) for name, raw in judged.raw.items()}
@@ -67,22 +64,22 @@ def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
     return [shown]
 
 
-def _day(prices: market.Prices) -> Any:
-    return lambda rows: np.searchsorted(prices.days, rows.time.astype("datetime64[D]"))
+def _day(prices: market.Prices, rows: Rows) -> IntArray:
+    return np.searchsorted(prices.days, rows.time.astype("datetime64[D]"))
 
 
-def _walk(rows: Rows, day: IntArray, prices: market.Prices, folder: Path, seed: int) -> Judged:
+def _walk(bench: Bench, rows: Rows, prices: market.Prices) -> Judged:
     """Train for each year on what was known before it, and ask every day of that year."""
-    year = rows.time.astype("datetime64[Y]").astype(int) + 1970
+    day, year = _day(prices, rows), rows.time.astype("datetime64[Y]").astype(int) + 1970
     tested: list[IntArray] = []
     raw: dict[str, list[FloatArray]] = {}
     for now in YEARS:
         start = int(np.searchsorted(prices.days, np.datetime64(f"{now}-01-01")))
         known = np.flatnonzero((day < start - PURGE) & (day >= start - BEHIND))
         cut = start - PURGE - VALID
-        train_rows, valid = known[day[known] < cut - PURGE], known[day[known] >= cut]
         test = np.flatnonzero(year == now)
-        found = _year(rows, (train_rows, valid, test), folder / str(now), seed)
+        sides = {"train": known[day[known] < cut - PURGE], "valid": known[day[known] >= cut], "test": test}
+        found = {"ours": _ours(bench, rows, sides, str(now))}
         har = task.get("volatility").classical
         found["HAR+"] = har.raw(har.fit(rows.inputs.take(known), rows.target[known]), rows.inputs.take(test))
         found |= _older(rows, test, prices, start)
@@ -95,21 +92,11 @@ def _walk(rows: Rows, day: IntArray, prices: market.Prices, folder: Path, seed: 
     return Judged(rows.take(order), {name: np.concatenate(parts) for name, parts in raw.items()})
 
 
-def _year(rows: Rows, index: tuple[IntArray, IntArray, IntArray], folder: Path, seed: int) -> dict[str, FloatArray]:
+def _ours(bench: Bench, rows: Rows, sides: Mapping[str, IntArray], mark: str) -> FloatArray:
     """Our task, trained on one year's known rows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for side, part in zip(("train", "valid"), index, strict=False):
-        data.save_rows(rows.take(part), folder / f"{side}.parquet")
-    config = {
-        "backbone": {}, "lora": {}, "train": {**SETTINGS, "seed": seed},
-        "tasks": {"volatility": {
-            "section": {}, **{side: str(folder / f"{side}.parquet") for side in ("train", "valid")},
-        }},
-        "out": str(folder / "models"),
-    }  # fmt: skip
-    train.fit(config)
-    net = model.load(None, {"volatility": folder / "models" / "volatility"})
-    return {"ours": model.raw(net, "volatility", rows.inputs.take(index[2]))}
+    given = rows.take(np.concatenate(list(sides.values())))
+    split = np.concatenate([np.full(len(index), side, dtype="U5") for side, index in sides.items()])
+    return learn(bench, "volatility", replace(given, split=split), mark).raw
 
 
 def _older(rows: Rows, test: IntArray, prices: market.Prices, start: int) -> dict[str, FloatArray]:
@@ -117,7 +104,7 @@ def _older(rows: Rows, test: IntArray, prices: market.Prices, start: int) -> dic
     from arch import arch_model
 
     returns = market.log_returns(prices.close)
-    day, found = _day(prices)(rows.take(test)), {name: np.zeros((len(test), 2)) for name in ("EWMA", "GARCH")}
+    day, found = _day(prices, rows.take(test)), {name: np.zeros((len(test), 2)) for name in ("EWMA", "GARCH")}
     for name in np.unique(rows.group[test]).tolist():
         mine, own = np.flatnonzero(rows.group[test] == name), returns[:, prices.names.index(name)]
         first = max(start - BEHIND, int(np.flatnonzero(np.isfinite(own))[0]))
@@ -128,7 +115,7 @@ def _older(rows: Rows, test: IntArray, prices: market.Prices, start: int) -> dic
         smooth = np.empty(len(past))
         smooth[0] = past[0] ** 2
         for at in range(1, len(past)):
-            smooth[at] = DECAY * smooth[at - 1] + (1 - DECAY) * past[at] ** 2
+            smooth[at] = features.DECAY * smooth[at - 1] + (1 - features.DECAY) * past[at] ** 2
         place = day[mine] - 1 - first  # the last return that is known at the close of that day
         found["EWMA"][mine, 0] = np.log(smooth[place] / 1e4)
         found["GARCH"][mine, 0] = np.log(forecast[place].mean(axis=1) / 1e4)
@@ -138,7 +125,7 @@ def _older(rows: Rows, test: IntArray, prices: market.Prices, start: int) -> dic
 def _exceeded(judged: Judged, prices: market.Prices) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Whether each five-day loss went beyond our value at risk; one row a week, in the order of time."""
     rows, raw = judged.rows, judged.raw["ours"]
-    day = _day(prices)(rows)
+    day = _day(prices, rows)
     kept = np.flatnonzero(day % features.HORIZON == 0)
     kept = kept[np.argsort(rows.time[kept], kind="stable")]
     log, column = np.log(prices.close), [prices.names.index(name) for name in rows.group[kept].tolist()]

@@ -17,7 +17,6 @@ from tasks.task import Place
 
 SEEDS = ("5768", "78516", "944601")  # of the published splits
 ORDER = ("positive", "negative", "neutral")  # the ids that these files write for labels
-NEAR = 0.5  # Jaccard similarity of the words of two sentences
 FOLDS = 5
 
 
@@ -28,7 +27,7 @@ def phrasebank(bench: Bench, root: Path) -> list[dict[str, Any]]:
     answers = {"ours": found.raw, "TF-IDF + logistic regression": found.baseline}
     told = beside("sentiment", found.rows, answers, bench.seed)
     train = rows.take(np.flatnonzero(rows.split == "train"))
-    far = np.flatnonzero(near.nearest(found.rows.inputs.text or (), train.inputs.text or ()) < NEAR)
+    far = np.flatnonzero(near.nearest(found.rows.inputs.text or (), train.inputs.text or ()) < near.NEAR)
     alone = beside("sentiment", found.rows.take(far), {k: v[far] for k, v in answers.items()}, bench.seed)
     shown = row(
         "phrasebank", "sentiment", told, "TF-IDF + logistic regression", 0.835,
@@ -36,16 +35,15 @@ def phrasebank(bench: Bench, root: Path) -> list[dict[str, Any]]:
         without_near={"ours": round(alone.estimates["ours"].value, 4), "rows": len(far)},
         rows=len(found.rows), seed=bench.seed,
     )  # fmt: skip
-    return [shown, conformal("sentiment", [found], bench.seed)]
+    return [shown, conformal("sentiment", found, bench.seed)]
 
 
 def phrasebank_allagree(bench: Bench, root: Path) -> list[dict[str, Any]]:
     """Three published splits of the sentences on which all annotators agree; rows of all three, judged together."""
-    parts, names = [], []
+    parts = []
     for seed in SEEDS:
         rows = sentences.rows(_allagree(root / sentences.FOLDER / "splits_allagree_gatech", seed), f"allagree-{seed}")
         parts.append(learn(bench, "sentiment", rows, f"allagree-{seed}"))
-        names.append(seed)
     told = [
         beside("sentiment", part.rows, {"ours": part.raw, "TF-IDF + logistic regression": part.baseline}, bench.seed)
         for part in parts
@@ -79,7 +77,7 @@ def _allagree(folder: Path, seed: str) -> Iterable[sentences.Labelled]:
     held: set[str] = set()
     for part, table in tables.items():
         for text, label in zip(table["sentence"].astype(str), table["label"].astype(int), strict=True):
-            key = " ".join(text.split())
+            key = sentences.key(text)
             if part == "train" and key in held:
                 continue
             held.add(key)
@@ -101,4 +99,4 @@ def unfair_clauses(bench: Bench, root: Path) -> list[dict[str, Any]]:
         "unfair_clauses", "compliance", told, "TF-IDF + logistic regression per label", 0.75,
         documents=told.clusters, rows=len(found.rows), seed=bench.seed,
     )  # fmt: skip
-    return [shown, conformal("compliance", found.parts, bench.seed)]
+    return [shown, conformal("compliance", found.parts[0], bench.seed)]

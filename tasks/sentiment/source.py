@@ -45,12 +45,12 @@ def phrasebank(place: Place) -> Rows:
         raise DataError("the source phrasebank needs data.root: the folder that holds " + FOLDER)
     folder = place.root / FOLDER
     test = [(_prompted(row["context"]), str(row["target"])) for row in _json_lines(folder / "finlora_fpb_test.jsonl")]
-    held = {_key(text) for text, _ in test}
+    held = {key(text) for text, _ in test}
     train: dict[str, tuple[str, str]] = {}
     for line in _lines(folder / "Sentences_50Agree.txt", "latin-1"):
         text, _, label = line.rpartition("@")
-        if text.strip() and _key(text) not in held:
-            train.setdefault(_key(text), (text.strip(), label.strip()))
+        if text.strip() and key(text) not in held:
+            train.setdefault(key(text), (text.strip(), label.strip()))
     parts = [("train", list(train.values())), ("test", test)]
     return rows([(text, label, "", part) for part, pairs in parts for text, label in pairs], "phrasebank")
 
@@ -86,6 +86,6 @@ def _prompted(context: str) -> str:
     return context.partition("Input: ")[2].rpartition("Answer:")[0].strip() or context.strip()
 
 
-def _key(text: str) -> str:
+def key(text: str) -> str:
     """What makes two copies of one sentence the same: its words."""
     return " ".join(text.split())
