@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import hybrid
+from tasks import words
 from tasks.compliance.source import CODES, LABELS, embedded, unfair_clauses
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.text import LongText, sentences
@@ -120,7 +120,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.tfidf_ovr(HEAD, strength=20.0, balanced=True),
+    classical=words.tfidf_ovr(HEAD, strength=20.0, balanced=True),
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "

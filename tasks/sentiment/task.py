@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import hybrid
+from tasks import words
+from tasks.sentiment import figures
 from tasks.sentiment.source import LABELS, embedded, phrasebank
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.text import Text
@@ -80,7 +81,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.tfidf_logistic(HEAD),
+    classical=words.tfidf_logistic(HEAD, read=figures.marked),
     metric=Metric("weighted_f1", weighted_f1, cluster="group"),
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
 )

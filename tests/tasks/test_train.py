@@ -14,7 +14,7 @@ import safetensors.numpy
 import torch
 from pydantic import BaseModel
 
-from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train
+from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train, words
 from tasks.backbone import BackboneSection, LoraSection, open_backbone
 from tasks.course import Course, enrol, valid_losses
 from tasks.job import beside, prepare
@@ -33,7 +33,7 @@ def toy(name: str, head: Head, classical: object, **shape: object) -> Task:
     )  # fmt: skip
 
 
-WORDS = toy("words", Head("classify", ("down", "up")), hybrid.tfidf_logistic(Head("classify", ("down", "up"))))
+WORDS = toy("words", Head("classify", ("down", "up")), words.tfidf_logistic(Head("classify", ("down", "up"))))
 NUMBERS = toy(
     "numbers", Head("score", ("event",)), hybrid.logistic_table(Head("score", ("event",))),
     features=(Feature("a", "g"), Feature("b", "g")), channels=("x",), length=LENGTH,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from tasks import hybrid
+from tasks import words
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
 
 LABELS = ("calm", "urgent")
@@ -78,7 +78,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.tfidf_logistic(HEAD),
+    classical=words.tfidf_logistic(HEAD),
     metric=Metric("accuracy", accuracy),
     example={"text": "Please pay Aldora right now."},
 )
