@@ -18,18 +18,48 @@ from tasks.task import Classical, FloatArray, Head, Inputs
 State = Mapping[str, Any]
 
 
-def logistic_table(head: Head, *, strength: float = 1.0) -> Classical:
-    """A scorecard: standardised columns with marks of what is missing, then logistic regression."""
+def mean(name: str, *parts: Classical) -> Classical:
+    """Several classical models of one head; the answer is the mean of theirs."""
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
-        scale = _fit_columns(inputs)
-        return scale | fit_logistic(head, _columns(scale, inputs), target, Penalty(strength))
+        return {"parts": [part.fit(inputs, target) for part in parts]}
+
+    def raw(state: State, inputs: Inputs) -> FloatArray:
+        answers = [part.raw(own, inputs) for part, own in zip(parts, state["parts"], strict=True)]
+        return np.asarray(np.mean(answers, axis=0))
+
+    return Classical(name, fit, raw)
+
+
+def logistic_table(head: Head, *, strength: float = 1.0, monotone: Sequence[int] = ()) -> Classical:
+    """A scorecard: standardised columns with marks of what is missing, then logistic regression.
+
+    `monotone` gives a sign per column, 0 for free, and is for `score`: a column whose coefficient speaks against its
+    sign is left out and the rest fitted again, until none does.
+    """
+
+    def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
+        scale, signs = _fit_columns(inputs), np.array([*monotone] + [0] * len(monotone))
+        columns = _columns(scale, inputs)
+        if not monotone:
+            return scale | fit_logistic(head, columns, target, Penalty(strength))
+        only(head, "score")
+        kept = np.ones(columns.shape[1], dtype=np.bool_)
+        while True:
+            found = fit_logistic(head, columns * kept, target, Penalty(strength))
+            wrong = np.array(found["coef"][0]) * signs < 0
+            if not wrong.any():
+                return scale | found
+            kept &= ~wrong
 
     return Classical("scorecard (logistic regression)", fit, _raw_columns)
 
 
-def ridge_table(head: Head, *, strength: float = 1.0) -> Classical:
-    """Standardised columns, then ridge regression with one variance for all rows; for `regress`."""
+def ridge_table(head: Head, *, strength: float = 0.001) -> Classical:
+    """Standardised columns, then ridge regression with one variance for all rows; for `regress`.
+
+    `strength` is the penalty per row, so that it means the same for few rows and for many.
+    """
     only(head, "regress")
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
@@ -37,7 +67,7 @@ def ridge_table(head: Head, *, strength: float = 1.0) -> Classical:
 
         scale = _fit_columns(inputs)
         columns = _columns(scale, inputs)
-        found = Ridge(alpha=strength).fit(columns, target[:, 0])
+        found = Ridge(alpha=strength * len(columns)).fit(columns, target[:, 0])
         coef = np.stack([found.coef_, np.zeros_like(found.coef_)])
         return scale | linear(coef, np.array([found.intercept_, _log_variance(target[:, 0] - found.predict(columns))]))
 

@@ -80,7 +80,7 @@ def _walk(bench: Bench, rows: Rows, prices: market.Prices) -> Judged:
         test = np.flatnonzero(year == now)
         sides = {"train": known[day[known] < cut - PURGE], "valid": known[day[known] >= cut], "test": test}
         found = {"ours": _ours(bench, rows, sides, str(now))}
-        har = task.get("volatility").classical
+        har = task.get("volatility").baseline
         found["HAR+"] = har.raw(har.fit(rows.inputs.take(known), rows.target[known]), rows.inputs.take(test))
         found |= _older(rows, test, prices, start)
         for name, answer in found.items():

@@ -18,6 +18,7 @@ from tasks.text import Notes
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()
+SIGNS = tuple(feature.sign for feature in FEATURES)
 LICENCE = "CC BY 4.0; Hofmann 1994, Statlog (German Credit Data), UCI, doi 10.24432/C5NC77"
 PAID, DEFAULTED = ("0", "good", "paid", "false", "no"), ("1", "bad", "default", "defaulted", "true", "yes")
 
@@ -175,7 +176,12 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.lightgbm_table(HEAD, monotone=tuple(feature.sign for feature in FEATURES)),
+    classical=hybrid.mean(
+        "gradient boosting (LightGBM) and scorecard",
+        hybrid.lightgbm_table(HEAD, monotone=SIGNS),
+        hybrid.logistic_table(HEAD, monotone=SIGNS, strength=0.03),
+    ),
+    baseline=hybrid.lightgbm_table(HEAD, monotone=SIGNS),
     metric=Metric("auc", auc),
     example={
         "checking_account": "overdrawn",

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import market
+from tasks import hybrid, market
 from tasks.market import WINDOW, YEAR
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]
 Z90 = 1.6448536269514722  # 5 % of a normal distribution lie above
+SHRINK = 0.3  # of the ridge; one setting for long and short histories
+HEAD = Head("regress", ("log_variance",))
 
 
 class VolatilityItem(Item):
@@ -120,7 +122,7 @@ TASK = Task(
     summary="Volatility of the next five trading days, its range, and value at risk, from daily closes",
     reads=("text", "table", "series"),
     needs=("series",),
-    head=Head("regress", ("log_variance",)),
+    head=HEAD,
     section=TaskSection,
     item=VolatilityItem,
     answer=VolatilityAnswer,
@@ -128,7 +130,8 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=Classical("HAR+", har.fit, har.raw),
+    classical=hybrid.ridge_table(HEAD, strength=SHRINK),
+    baseline=Classical("HAR+", har.fit, har.raw),
     metric=Metric("r2_log_variance", r2, cluster="time"),
     example={"prices": market.example_closes(100.0), "vix": 18.5},
     split="time",

@@ -128,6 +128,25 @@ def test_boosting_keeps_a_declared_direction() -> None:
     assert (np.diff(raw[:, 0]) <= 1e-9).all()
 
 
+def test_a_scorecard_leaves_out_what_speaks_against_its_sign() -> None:
+    inputs, signal = columns(400)
+    target = (signal > 0).astype(np.float64)
+    free = np.array(hybrid.logistic_table(Head("score", ("bad",))).fit(inputs, target)["coef"][0])
+    signs = -np.sign(free[:3]).astype(int)
+    held = hybrid.logistic_table(Head("score", ("bad",)), monotone=(int(signs[0]), 0, 0)).fit(inputs, target)
+    assert free[0] != 0
+    assert held["coef"][0][0] == 0
+    assert held["coef"][0][1] != 0
+
+
+def test_the_mean_of_two_models_lies_half_way() -> None:
+    inputs, signal = columns(200)
+    head, target = Head("score", ("bad",)), (signal > 0).astype(np.float64)
+    two = hybrid.logistic_table(head), hybrid.lightgbm_table(head)
+    apart = [through_json(model, inputs, target) for model in two]
+    assert through_json(hybrid.mean("both", *two), inputs, target) == pytest.approx(sum(apart) / 2)
+
+
 def test_a_classical_model_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="answers regress, not 'score'"):
         hybrid.ridge_table(Head("score", ("bad",)))
