@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VALID_ROWS = 1024  # rows of one validation check, drawn once; the figures of the report use all rows
 VALID_BATCH = 64
+# A check takes the best of these: weights that rank better are often too sure, and calibration mends that.
+TEMPERATURES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Plan:
 class Trial:
     """One learning rate on its way. `name` is that of its net and adapter in the model, the first one's the task's own.
 
-    `best` holds copies of the weights at the best check, `losses` the loss on the valid rows at every check.
+    `best` holds copies of the weights at the best check, `losses` the loss on the valid rows at every check, after the
+    best temperature.
     """
 
     name: str
@@ -192,14 +195,14 @@ def loss_of(net: model.Model, trial: Trial, rows: tuple[model.Batch, Any]) -> An
     return heads.loss(net.tasks[trial.name].head.kind, model.forward(net, trial.name, rows[0]), rows[1]).sum()
 
 
-def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tuple[list[float], int]:
-    """Sum of the loss over this worker's share of the valid rows under each learning trial, and their number.
+def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tuple[FloatArray, int]:
+    """Sums (trials, temperatures) of the loss over this worker's share of the valid rows, and the number of rows.
 
     Every worker makes the same number of passes; what it reads a second time counts as nothing.
     """
     order = np.argsort(course.valid.rows.lengths, kind="stable")
     trials, kind = course.learning, net.tasks[course.name].head.kind
-    total, count = [0.0] * len(trials), 0
+    total, count = np.zeros((len(trials), len(TEMPERATURES))), 0
     batches = [order[at : at + VALID_BATCH] for at in range(0, len(order), VALID_BATCH)]
     with net.evaluating(), torch.no_grad():
         for place in range(rank, math.ceil(len(batches) / size) * size, size):
@@ -209,8 +212,10 @@ def valid_losses(net: model.Model, course: Course, rank: int, size: int) -> tupl
             rows = model.batch(net, course.valid.rows, index)
             target = torch.from_numpy(course.valid.target[index]).to(net.device)
             for at, trial in enumerate(trials):
-                loss = float(heads.loss(kind, model.forward(net, trial.name, rows), target).double().sum())
-                total[at] += loss if mine else 0.0
+                raw = model.forward(net, trial.name, rows)
+                losses = [heads.loss(kind, heads.tempered(kind, raw, each), target) for each in TEMPERATURES]
+                if mine:
+                    total[at] += torch.stack(losses).double().sum(dim=1).cpu().numpy()
     return total, count
 
 

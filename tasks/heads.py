@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,13 @@ def loss(kind: HeadKind, raw: Any, target: Any) -> Any:
         return functional.binary_cross_entropy_with_logits(raw, target.to(raw.dtype), reduction="none").mean(dim=1)
     log_variance = raw[:, 1].clamp(*LOG_VARIANCE)
     return 0.5 * (log_variance + (target[:, 0] - raw[:, 0]) ** 2 * torch.exp(-log_variance))
+
+
+def tempered(kind: HeadKind, raw: Any, temperature: float) -> Any:
+    """`raw` as it would be after calibration to this temperature: see `calibrate.calibrated`."""
+    if kind == "regress":
+        return torch.stack([raw[:, 0], raw[:, 1] + 2 * math.log(temperature)], dim=1)
+    return raw / temperature
 
 
 class PartHead(nn.Module):

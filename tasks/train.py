@@ -194,10 +194,11 @@ def _check(job: Job, course: Course) -> None:
 
     trials = course.learning
     totals, rows = valid_losses(job.model, course, job.world.rank, job.world.size)
-    sums = torch.tensor([*totals, float(rows)], dtype=torch.float64, device=job.model.device)
+    sums = torch.tensor([*totals.ravel(), float(rows)], dtype=torch.float64, device=job.model.device)
     if job.world.size > 1:
         torch.distributed.all_reduce(sums)
-    for trial, loss in zip(trials, (sums[:-1] / sums[-1]).tolist(), strict=True):
+    means = (sums[:-1] / sums[-1]).reshape(totals.shape)
+    for trial, loss in zip(trials, means.amin(dim=1).tolist(), strict=True):
         judge(course, trial, loss, job.of[trial.name], job.section.patience)
     halve(course)
 

@@ -35,7 +35,8 @@ def learned(facts: Facts) -> list[Block]:
         blocks.table("trials", "Every learning rate that was tried", columns, rows),
         blocks.text(
             "chosen",
-            "Weights are those of the check with the least loss on the valid rows; no test row took part. "
+            "Weights are those of the check with the least loss on the valid rows, after the best temperature; no test "
+            "row took part. "
             "Where several rates were tried, the worse half stopped after each epoch.",
         ),
     ]

@@ -55,15 +55,20 @@ def embedded(place: Place) -> Rows:
 @about("MIT-style (Numenta Anomaly Benchmark, labels and code by Numenta Inc.)")
 def nab(place: Place) -> Rows:
     """Train on injections into the probation part of each benchmark file, test on all that follows it."""
-    folder = market.public_folder(place, "anomaly_nab")
-    windows = json.loads((folder / "labels" / "combined_windows.json").read_text(encoding="utf-8"))
     random = np.random.default_rng(place.seed)
     streams: list[Stream] = []
-    for name in sorted(windows):
-        whole = _benchmark_file(folder, name, windows[name])
+    for whole in benchmark(place):
         streams += [_probation(whole, copy, random) for copy in range(COPIES)]
         streams.append(whole)
     return rows(streams, place.until)
+
+
+def benchmark(place: Place) -> Iterator[Stream]:
+    """Each file of the Numenta Anomaly Benchmark as it is, by name; test rows come in this order."""
+    folder = market.public_folder(place, "anomaly_nab")
+    windows = json.loads((folder / "labels" / "combined_windows.json").read_text(encoding="utf-8"))
+    for name in sorted(windows):
+        yield _benchmark_file(folder, name, windows[name])
 
 
 def rows(streams: list[Stream], until: np.datetime64 | None = None) -> Rows:
