@@ -170,6 +170,27 @@ def test_a_version_whose_sets_hold_the_truth_too_seldom_is_refused() -> None:
     assert any("90 % sets hold the truth" in reason for reason in row["reasons"])
 
 
+def test_a_planted_model_that_knows_one_answer_is_refused() -> None:
+    mostly = dataclasses.replace(TEST, target=(np.arange(400) % 20 > 0).astype(np.float64)[:, None])  # 95 in 100 are 1
+    _, row = judge(TOY, dataclasses.replace(SIDES, test=mostly), measured(lambda table: np.full(len(table), 3.0)), HOW)
+    assert row["value"] == pytest.approx(0.95)
+    assert row["lift"] > 0.3
+    assert row["verdict"] == "refused"
+    assert any("every test row gets the same answer (one-class collapse)" in reason for reason in row["reasons"])
+
+
+def test_a_planted_model_that_is_too_sure_of_new_rows_is_refused() -> None:
+    found = measured(good)
+    learned = {FULL: 40 * (VALID.target - 0.5), BASELINE: found.valid[BASELINE]}  # it has learned these by heart
+    wrong = np.random.default_rng(5).random(400) < 0.25
+    sure = 40 * (np.where(wrong[:, None], 1 - TEST.target, TEST.target) - 0.5)
+    planted = dataclasses.replace(found, valid=learned, test={FULL: sure, BASELINE: found.test[BASELINE]})
+    _, row = judge(TOY, SIDES, planted, HOW)
+    assert row["calibration"]["ece"] == pytest.approx(0.25, abs=0.05)
+    assert row["verdict"] == "refused"
+    assert any("the expected calibration error is 0.2" in reason for reason in row["reasons"])
+
+
 def test_a_segment_below_its_floor_refuses_the_version() -> None:
     holes = np.where(np.arange(400)[:, None] < 100, np.nan, TEST.inputs.table)
     test = dataclasses.replace(TEST, inputs=dataclasses.replace(TEST.inputs, table=holes))
