@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from mapie.classification import SplitConformalClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from tasks import calibrate
 from tasks.calibrate import Calibration, answer, calibrated, fit, intervals, label_sets, loss, probability
@@ -75,6 +77,34 @@ def test_the_conformal_quantile_has_the_correction_for_few_rows() -> None:
     assert (
         calibrate._conformal(SCORE, raw[:8], np.ones((8, 1))) == 1.0
     )  # 8 rows prove nothing at 90 %: everything is in
+
+
+class Fixed(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose probabilities are its inputs."""
+
+    classes_ = np.arange(3)
+
+    def fit(self, chance: FloatArray, truth: FloatArray) -> Fixed:
+        return self
+
+    def predict_proba(self, chance: FloatArray) -> FloatArray:
+        return chance
+
+    def predict(self, chance: FloatArray) -> FloatArray:
+        return chance.argmax(axis=1)
+
+
+def test_sets_are_those_of_an_independent_library() -> None:
+    (raw, truth), (other, _) = draw(CLASSES, 173, 1, hot=2.0), draw(CLASSES, 500, 2, hot=2.0)
+    found = fit(CLASSES, raw, truth)
+    valid, test = (probability(CLASSES, calibrated(CLASSES, found, numbers)) for numbers in (raw, other))
+    peer = SplitConformalClassifier(Fixed(), confidence_level=0.9, conformity_score="lac", prefit=True)
+    peer.conformalize(valid, truth[:, 0].astype(int))
+    expected = peer.predict_set(test)[1][:, :, 0]
+    ours = [[name in names for name in CLASSES.outputs] for names in label_sets(CLASSES, found, other)]
+    alone = expected.sum(axis=1) > 0  # where MAPIE gives the empty set, ours holds the likeliest class
+    assert alone.mean() > 0.9
+    assert (np.array(ours)[alone] == expected[alone]).all()
 
 
 def test_the_set_always_holds_the_likeliest_class() -> None:
