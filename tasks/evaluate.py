@@ -18,7 +18,7 @@ from tasks.calibrate import Calibration, calibrated
 from tasks.data import load_rows
 from tasks.digest import read_json, write_json
 from tasks.gates import Evidence, ValidateSection, verdict
-from tasks.task import FloatArray, Head, Rows, Task, get
+from tasks.task import FloatArray, Rows, Task, get
 from tasks.validate import Comparison, Estimate, Score, clusters, collapsed, compare, ece
 
 FULL = "full"
@@ -164,8 +164,8 @@ def judge(
     """The calibration, fitted on validation rows, and the row of figures and verdict, taken on test rows. Pure."""
     (section, seed), valid, test = how, sides.valid, sides.test
     measured = _numbers(measured)
-    fitted = {name: _calibration(task.head, raw, valid.target, None) for name, raw in measured.valid.items()}
-    calibration = _calibration(task.head, measured.valid[FULL], valid.target, measured.hidden)
+    fitted = {name: _calibration(task, raw, valid, None) for name, raw in measured.valid.items()}
+    calibration = _calibration(task, measured.valid[FULL], valid, measured.hidden)
     even = {name: calibrated(task.head, fitted.get(name, calibration), raw) for name, raw in measured.test.items()}
     champion = measured.champion
     if champion is not None and champion.raw is not None:
@@ -183,7 +183,7 @@ def judge(
         collapsed=collapsed(task.head, even[FULL], test.target),
         clusters=comparison.clusters,
         coverage=calibrate.coverage(task.head, calibration, measured.test[FULL], test.target),
-        band=calibrate.band(*(calibrate.truths(task.head, part.target) for part in (valid, test))),
+        band=calibrate.band(*(independent(task, part) for part in (valid, test))),
         segments=[(kind["segment"], kind["value"]) for kind in kinds],
         champion=(champion.version, comparison.lifts[CHAMPION]) if champion and CHAMPION in even else None,
         seen=measured.seen,
@@ -216,11 +216,18 @@ def _numbers(measured: Measured) -> Measured:
     return dataclasses.replace(measured, valid=clean(measured.valid), test=clean(measured.test))
 
 
-def _calibration(head: Head, raw: FloatArray, target: FloatArray, hidden: FloatArray | None) -> Calibration:
+def independent(task: Task, rows: Rows) -> int:
+    """How many outcomes count as independent of each other: the truths of labels, the clusters of numbers."""
+    if task.head.kind == "regress":
+        return int(clusters(rows, task.metric.cluster).max(initial=-1)) + 1
+    return calibrate.truths(task.head, rows.target)
+
+
+def _calibration(task: Task, raw: FloatArray, valid: Rows, hidden: FloatArray | None) -> Calibration:
     """Fitted, or the neutral one where the model gives no numbers: its version is refused, but still written out."""
     if not np.isfinite(raw).all() or (hidden is not None and not np.isfinite(hidden).all()):
         return Calibration(rows=len(raw))
-    return calibrate.fit(head, raw, target, hidden)
+    return calibrate.fit(task.head, raw, valid.target, hidden, independent(task, valid))
 
 
 def _score(task: Task, rows: Rows, raw: FloatArray) -> Score:

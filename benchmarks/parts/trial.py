@@ -70,10 +70,12 @@ def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
-    head, place, test = task.get(name).head, folder / "models" / name, sides.test
+    given, place, test = task.get(name), folder / "models" / name, sides.test
+    head = given.head
     config = {"backbone": bench.plan.section("backbone"), "threads": bench.plan.train.threads}
     found = evaluate.measure(evaluate.load(config, {name: place}), name, place, sides, ablation=False)
-    fitted = {each: calibrate.fit(head, raw, sides.valid.target) for each, raw in found.valid.items()}
+    rows = [evaluate.independent(given, part) for part in (sides.valid, test)]
+    fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}
     ours, peer = (
         calibrate.calibrated(head, fitted[each], found.test[each]) for each in (evaluate.FULL, evaluate.BASELINE)
     )
@@ -82,7 +84,7 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
         raw=ours,
         baseline=peer,
         coverage=calibrate.coverage(head, fitted[evaluate.FULL], found.test[evaluate.FULL], test.target),
-        counts=(calibrate.truths(head, sides.valid.target), calibrate.truths(head, test.target)),
+        counts=(rows[0], rows[1]),
     )
 
 

@@ -162,3 +162,13 @@ def test_probabilities_of_extreme_numbers_are_finite_and_sum_to_one() -> None:
 def test_no_validation_rows_is_said_and_not_guessed() -> None:
     with pytest.raises(ValueError, match=r"no validation rows.*validate.splits.valid"):
         fit(SCORE, np.zeros((0, 1)), np.zeros((0, 1)))
+
+
+def test_a_wild_month_of_many_shares_is_one_month() -> None:
+    """Two hundred shares in three months of a crash had made every later interval too wide by half."""
+    raw, truth = draw(REGRESS, 261, 4, hot=2.5)
+    wild, shared = fit(REGRESS, raw, truth), fit(REGRESS, raw, truth, clusters=3)
+    assert wild.temperature == pytest.approx(2.5, rel=0.1)
+    assert shared.temperature == pytest.approx(np.sqrt((20 + 3 * 2.5**2) / 23), rel=0.1)
+    assert shared.conformal == pytest.approx(1.645, abs=0.001)
+    assert wild.conformal != shared.conformal
