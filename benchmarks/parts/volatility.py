@@ -42,7 +42,7 @@ def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
     told = beside("volatility", judged.rows, judged.raw, seed)
     beyond = _exceeded(judged, prices)
     stamps = judged.rows.time.astype(np.int64).astype(np.float64)
-    qlike = {name: backtest.qlike(raw[:, 0], judged.rows.target[:, 0]) for name, raw in judged.raw.items()}
+    qlike = {name: backtest.qlike(_log_mean(name, raw), judged.rows.target[:, 0]) for name, raw in judged.raw.items()}
     paired = backtest.diebold_mariano(qlike["ours"], qlike["HAR+"], stamps, lags=2 * features.HORIZON)
     lift = told.lifts["HAR+"]
     shown = row("volatility", "volatility", told, "HAR+", None)
@@ -122,12 +122,17 @@ def _older(rows: Rows, test: IntArray, prices: market.Prices, start: int) -> dic
     return found
 
 
+def _log_mean(name: str, raw: FloatArray) -> FloatArray:
+    """Log of the expected variance (n,). Ours and HAR+ give the mean of its logarithm, which lies lower."""
+    return raw[:, 0] if name in ("EWMA", "GARCH") else np.asarray(raw[:, 0] + np.exp(raw[:, 1]) / 2)
+
+
 def _exceeded(judged: Judged, prices: market.Prices) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Whether each five-day loss went beyond our value at risk; one row a week, in the order of time."""
+    """Whether each five-day loss went beyond our value at risk; one row a week, stock by stock in time."""
     rows, raw = judged.rows, judged.raw["ours"]
     day = _day(prices, rows)
     kept = np.flatnonzero(day % features.HORIZON == 0)
-    kept = kept[np.argsort(rows.time[kept], kind="stable")]
+    kept = kept[np.lexsort((rows.time[kept], rows.group[kept]))]
     log, column = np.log(prices.close), [prices.names.index(name) for name in rows.group[kept].tolist()]
     later = log[day[kept] + features.HORIZON, column] - log[day[kept], column]
     limit = np.array([loss(float(mean), float(np.exp(variance / 2))) for mean, variance in raw[kept]])
