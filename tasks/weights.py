@@ -53,8 +53,19 @@ def load(
             *(tuple(values) for values in (table["mean"], table["deviation"], frame["centre"], frame["spread"]))
         )
         if (folder / CLASSICAL).is_file():
-            model.classical[name] = digest.read_json(folder / CLASSICAL)["state"]
+            model.classical[name] = _classical(known[name], folder)
     return model
+
+
+def _classical(task: Task, folder: Path) -> dict[str, Any]:
+    told = digest.read_json(folder / CLASSICAL)
+    if told["name"] != task.classical.name:
+        raise ValueError(
+            f"task {task.name}: the saved model has the classical part {told['name']!r}, the task "
+            f"{task.classical.name!r}; retrain it, or use the code that it was trained with"
+        )
+    state: dict[str, Any] = told["state"]
+    return state
 
 
 def _adapter_names(loras: Mapping[str, LoraSection], folders: Mapping[str, Path]) -> dict[str, str]:

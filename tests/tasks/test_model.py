@@ -273,6 +273,11 @@ def test_a_folder_that_does_not_fit_is_refused_with_the_reason(
     fewer = {"mood": toy_task("mood", "classify", ("bad", "good"), ("text",))}
     with pytest.raises(ValueError, match="another outputs"):
         model.load(tiny("bert"), {"mood": tmp_path / "mood"}, fewer)
+    net.classical["mood"] = {"level": 0.25}
+    model.save(net, "mood", tmp_path / "older")
+    newer = replace(toys["mood"], classical=replace(toys["mood"].classical, name="a better card"))
+    with pytest.raises(ValueError, match=r"has the classical part '.*', the task 'a better card'; retrain it"):
+        model.load(tiny("bert"), {"mood": tmp_path / "older"}, {"mood": newer})
     (tmp_path / "mood" / "head.safetensors").write_bytes((tmp_path / "rules" / "head.safetensors").read_bytes())
     with pytest.raises(ValueError, match=r"head.safetensors does not fit the model at 'encoders.table"):
         model.load(tiny("bert"), {"mood": tmp_path / "mood"}, toys)
