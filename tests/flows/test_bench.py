@@ -55,11 +55,16 @@ def test_a_later_run_replaces_the_figures_of_its_own_cases_alone(tmp_path: Path)
     assert (tmp_path / "layers.svg").stat().st_size > 1000
 
 
-def test_the_page_of_figures_is_what_its_rows_give(tmp_path: Path) -> None:
+def test_the_pages_of_figures_are_what_their_rows_give(tmp_path: Path) -> None:
     known = (ROOT / "docs" / "training.json").read_text(encoding="utf-8")
     (tmp_path / "training.json").write_text(known, encoding="utf-8")
     page.keep([], tmp_path)
     assert (tmp_path / "training.md").read_bytes() == (ROOT / "docs" / "training.md").read_bytes()
+    (tmp_path / "quality.json").write_text(
+        (ROOT / "docs" / "quality.json").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    scores.keep([], tmp_path)
+    assert (tmp_path / "quality.md").read_bytes() == (ROOT / "docs" / "quality.md").read_bytes()
 
 
 def test_quality_is_not_measured_without_the_public_sets() -> None:
