@@ -19,9 +19,9 @@ def merge(path: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     mark = {"day": time.strftime("%Y-%m-%d"), "code": learn.code_version()[:7], "machine": bench.machine()}
     known |= {row["case"]: {**row, **mark} for row in rows}
-    known = dict(sorted(known.items()))
-    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return known
+    text = json.dumps(known, indent=1, sort_keys=True) + "\n"
+    path.write_text(text, encoding="utf-8")
+    return dict(json.loads(text))  # as a later run reads it, so that both write the same page
 
 
 def machines(known: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def test_a_page_of_quality_tells_interval_baseline_bar_and_coverage(tmp_path: Pa
         "unit": "f1",
     }
     shown |= {"ci95": [0.79, 0.83], "lift_ci95": [0.01, 0.05], "published": {"GPT-0": 0.5}, "rows": 12, "seed": 7}
-    shown |= {"bar": 0.835, "pass": False, "others": {"coin": 0.33}}
+    shown |= {"bar": 0.835, "pass": False, "others": {"mean": 0.41, "coin": 0.33}}
     cover = {"case": "conformal_mood", "ours": 0.93, "ci95": [0.88, 0.94], "pass": True, "rows": 12}
     scores.keep([shown, cover], tmp_path)
     text = (tmp_path / "quality.md").read_text(encoding="utf-8")
@@ -94,5 +94,7 @@ def test_a_page_of_quality_tells_interval_baseline_bar_and_coverage(tmp_path: Pa
         in text
     )
     assert "| mood | 0.930 | [0.880, 0.940] | met | 12 |" in text
-    assert "moods, other models: coin 0.33" in text
+    assert "moods, other models: coin 0.33, mean 0.41" in text
+    scores.keep([], tmp_path)
+    assert (tmp_path / "quality.md").read_text(encoding="utf-8") == text
     assert (tmp_path / "quality.svg").stat().st_size > 1000
