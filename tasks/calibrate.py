@@ -18,7 +18,7 @@ COVERAGE = 0.9
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of a temperature; a fit that runs into them says that the rows are too few
 FAR = 0.99  # share of validation rows that are not "out of distribution"
 FEWEST = 40  # rows below which no distance is learned from hidden states
-FEW = 20  # clusters of rows: so many speak for the model's own deviation, and below it no quantile is taken from rows
+FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
 NORMAL = 1.6448536269514722  # deviations on each side that hold 90 % of a normal
 
 
@@ -86,7 +86,7 @@ def fit(
     """Fit on validation rows only: raw (n, head.width) as the model gives it, target (n, k), hidden (n, d) or None.
 
     `clusters` says for `regress` how many independent groups the rows form, where fewer than rows: a month of eighty
-    shares is one month. The deviation that the model learned from many counts as FEW clusters beside them.
+    shares is one month. The deviation that the model learned from many counts as FEW_CLUSTERS clusters beside them.
     """
     if not len(raw):
         raise ValueError("there are no validation rows to calibrate on: set validate.splits.valid larger")
@@ -96,7 +96,7 @@ def fit(
     mean, scale, limit = _distance(hidden)
     return Calibration(
         temperature=first.temperature,
-        conformal=NORMAL if head.kind == "regress" and count < FEW else _conformal(head, even, target),
+        conformal=NORMAL if head.kind == "regress" and count < FEW_CLUSTERS else _conformal(head, even, target),
         mean=mean,
         scale=scale,
         limit=limit,
@@ -120,7 +120,7 @@ def _temperature(head: Head, raw: FloatArray, target: FloatArray, clusters: int)
     """The temperature of the lowest loss, by golden section over its logarithm (the loss has one minimum there)."""
     if head.kind == "regress":
         squares = (target[:, 0] - raw[:, 0]) ** 2 / np.exp(np.clip(raw[:, 1], -700, 700))
-        mean = (FEW + clusters * squares.mean()) / (FEW + clusters)
+        mean = (FEW_CLUSTERS + clusters * squares.mean()) / (FEW_CLUSTERS + clusters)
         return float(np.clip(np.sqrt(mean), COLDEST, HOTTEST))
     low, high, golden = np.log(COLDEST), np.log(HOTTEST), (np.sqrt(5) - 1) / 2
 

@@ -9,11 +9,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from tasks.calibrate import FEW_CLUSTERS
 from tasks.split import Splits
 from tasks.task import Section
 from tasks.validate import Estimate
-
-FEW_CLUSTERS = 20  # below this a percentile interval is known to be too narrow; the reasons say so
 
 
 class Gates(Section):

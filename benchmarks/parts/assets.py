@@ -11,14 +11,13 @@ import numpy as np
 from benchmarks.parts.trial import DRAWS, Bench, Learned, beside, learn, row
 from flows import console
 from tasks import audit, task
-from tasks.calibrate import COVERAGE
+from tasks.calibrate import COVERAGE, NORMAL
 from tasks.portfolio import backtest, overfitting
 from tasks.portfolio.constraints import Constraints, violations
 from tasks.task import FloatArray, Place
 from tasks.validate import clusters, interval, row_weights
 
 SOURCES = ("embedded", "stocknet")
-Z = 1.6448536269514722  # of the central 90 % of a normal
 
 
 def portfolio(bench: Bench, root: Path) -> list[dict[str, Any]]:
@@ -76,7 +75,7 @@ def _source(bench: Bench, root: Path, source: str) -> dict[str, Any]:
 def _inside(found: Learned, seed: int) -> dict[str, Any]:
     """The share of outcomes inside their view's 90 % interval; dates are drawn together, since stocks move together."""
     far: FloatArray = np.abs(found.rows.target[:, 0] - found.raw[:, 0]) / np.exp(found.raw[:, 1] / 2)
-    inside = (far <= Z).astype(np.float64)
+    inside = (far <= NORMAL).astype(np.float64)
     draws = row_weights(clusters(found.rows, "time"), DRAWS, seed)
     ends = interval(np.array([float(weights @ inside / weights.sum()) for weights in draws]))
     return {

@@ -10,12 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import hybrid, market
+from tasks.calibrate import NORMAL
 from tasks.market import WINDOW, YEAR
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]
-Z90 = 1.6448536269514722  # 5 % of a normal distribution lie above
 SHRINK = 0.3  # of the ridge; one setting for long and short histories
 HEAD = Head("regress", ("log_variance",))
 
@@ -71,7 +71,7 @@ def _wider(item: Any) -> FloatArray:
 def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
     """Answer one item from its calibrated mean and log variance (of log variance a day)."""
     mean, spread = float(raw[0, 0]), math.exp(float(raw[0, 1]) / 2)
-    annual = [math.sqrt(YEAR * math.exp(mean + z * spread)) for z in (0.0, -Z90, Z90)]
+    annual = [math.sqrt(YEAR * math.exp(mean + z * spread)) for z in (0.0, -NORMAL, NORMAL)]
     return {
         "volatility_5d": annual[0],
         "volatility_5d_low": annual[1],
