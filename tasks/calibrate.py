@@ -1,7 +1,8 @@
 """Raw numbers -> probabilities one can bet on, sets and intervals that hold the truth 9 times in 10. NumPy only.
 
-Everything is fitted on validation rows. Temperature: Guo et al. 2017. Sets: split conformal with the LAC score
-(Sadinle et al. 2019); intervals: split conformal with the residual over the predicted deviation (Lei et al. 2018).
+Everything is fitted on validation rows. Temperature: Guo et al. 2017; with a shift: Platt 1999. Sets: split conformal
+with the LAC score (Sadinle et al. 2019); intervals: split conformal with the residual over the predicted deviation (Lei
+et al. 2018).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tasks.task import FloatArray, Head
 
 COVERAGE = 0.9
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of a temperature; a fit that runs into them says that the rows are too few
+FARTHEST = 6.0  # bound of a shift
 FAR = 0.99  # share of validation rows that are not "out of distribution"
 FEWEST = 40  # rows below which no distance is learned from hidden states
 FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
@@ -27,6 +29,7 @@ class Calibration:
     """What one version knows about its own errors.
 
     temperature  logits are divided by it; for `regress` the predicted deviation is multiplied by it
+    shift        added to the logits of `multilabel` then: labels are rare there, and classical fits weigh them up
     conformal    the score that 90 % of validation rows stay below: 1 - p(truth), or |error| / deviation for `regress`
     mean, scale, limit   of the hidden state; a row farther than `limit` is out of distribution; empty and None where
                  there is no hidden state, or too few rows
@@ -34,6 +37,7 @@ class Calibration:
     """
 
     temperature: float = 1.0
+    shift: float = 0.0
     conformal: float = 1.0
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
@@ -61,12 +65,12 @@ def from_json(document: Mapping[str, Any]) -> Calibration:
 def calibrated(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArray:
     """Raw numbers on the same scale as before, with the temperature applied: what a task's metric and decode are given.
 
-    Logits are divided by it; the log variance of `regress` grows by twice its logarithm, its mean stays.
+    Logits are divided by it, and shifted; the log variance of `regress` grows by twice its logarithm, its mean stays.
     """
     raw = np.asarray(raw, dtype=np.float64)
     if head.kind == "regress":
         return np.column_stack([raw[:, 0], raw[:, 1] + 2 * np.log(calibration.temperature)])
-    return raw / calibration.temperature
+    return raw / calibration.temperature + calibration.shift
 
 
 def probability(head: Head, raw: FloatArray) -> FloatArray:
@@ -91,11 +95,14 @@ def fit(
     if not len(raw):
         raise ValueError("there are no validation rows to calibrate on: set validate.splits.valid larger")
     count = len(raw) if clusters is None else clusters
-    first = Calibration(temperature=_temperature(head, raw, target, count), rows=len(raw))
+    shifted = head.kind == "multilabel"
+    temperature, shift = _platt(head, raw, target) if shifted else (_temperature(head, raw, target, count), 0.0)
+    first = Calibration(temperature=temperature, shift=shift, rows=len(raw))
     even = calibrated(head, first, raw)
     mean, scale, limit = _distance(hidden)
     return Calibration(
-        temperature=first.temperature,
+        temperature=temperature,
+        shift=shift,
         conformal=NORMAL if head.kind == "regress" and count < FEW_CLUSTERS else _conformal(head, even, target),
         mean=mean,
         scale=scale,
@@ -131,6 +138,18 @@ def _temperature(head: Head, raw: FloatArray, target: FloatArray, clusters: int)
         left, right = high - golden * (high - low), low + golden * (high - low)
         low, high = (low, right) if at(left) <= at(right) else (left, high)
     return float(np.exp((low + high) / 2))
+
+
+def _platt(head: Head, raw: FloatArray, target: FloatArray) -> tuple[float, float]:
+    """Temperature and shift of the lowest loss, the same for all labels: few rows hold a rare one."""
+    from scipy.optimize import minimize
+
+    def at(place: FloatArray) -> float:
+        return loss(head, raw / np.exp(place[0]) + place[1], target)
+
+    bounds = [(np.log(COLDEST), np.log(HOTTEST)), (-FARTHEST, FARTHEST)]
+    found = minimize(at, np.zeros(2), method="L-BFGS-B", bounds=bounds)
+    return float(np.exp(found.x[0])), float(found.x[1])
 
 
 def _conformal(head: Head, raw: FloatArray, target: FloatArray) -> float:

@@ -142,12 +142,15 @@ def enrol(
     """Fit the classical part, give the task its frame, and lay out its steps.
 
     The offset of the train rows is cross-fitted, so that the net sees what the classical part leaves over on rows that
-    it has not seen; the part that stays, and that the valid rows meet, is fitted on all train rows.
+    it has not seen; the part that stays, and that the valid rows meet, is fitted on all train rows. The net of a task
+    that learns apart sees no offset.
     """
     classical = net.tasks[name].classical
     rows, valid = sides
     groups = rows.group if len(np.unique(rows.group)) > 1 else np.arange(len(rows)).astype(np.str_)
-    offset = hybrid.out_of_fold(classical, rows.inputs, rows.target, groups, train.folds, train.seed)
+    offset = None
+    if not net.tasks[name].apart:
+        offset = hybrid.out_of_fold(classical, rows.inputs, rows.target, groups, train.folds, train.seed)
     net.classical[name] = classical.fit(rows.inputs, rows.target)
     model.set_frame(net, name, rows.inputs, rows.target, offset)
     if len(valid) > VALID_ROWS:

@@ -198,6 +198,8 @@ class Task:
     decode   item, its calibrated raw rows (m, head.width) -> the fields of `answer`
     split    how rows without a given split are divided
     example  one item as a request carries it, for the docs, the schema and the first question
+    apart      the net learns by itself, and its logits and those of the classical part are added up; else it learns
+               what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
@@ -222,6 +224,7 @@ class Task:
     channels: tuple[str, ...] = ()
     length: int = 0
     purge_days: int = 0
+    apart: bool = False
     baseline: Classical | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,36 +17,49 @@ from tasks.task import Classical, FloatArray, Head, Inputs
 State = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What is counted of a text beside its words: `find` names what it holds, each there or not.
+
+    `size` is the value of a mark; the words of a text have length one together.
+    """
+
+    find: Callable[[str], Iterable[str]]
+    size: float
+
+
 def tfidf_logistic(
-    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = True, read: Callable[[str], str] = str
+    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = True, marks: Marks | None = None
 ) -> Classical:
     """TF-IDF of words and word pairs, then logistic regression; for `classify` and `score`.
 
     `strength` is scikit-learn's C (above its default of 1 bag-of-words models of short texts gain), `balanced` weighs
-    rare classes up: the stronger baseline under weighted F1. `read` gives the words that are counted of a text.
+    rare classes up: the stronger baseline under weighted F1.
     """
 
-    def told(inputs: Inputs) -> list[str]:
-        return [read(text) for text in visible(inputs)]
-
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
-        words, vectorizer = _fit_words(told(inputs), ngrams)
-        return vectorizer | fit_logistic(head, words, target, Penalty(strength, balanced))
+        words, state = _fit_words(visible(inputs), ngrams, marks)
+        return state | fit_logistic(head, words, target, Penalty(strength, balanced))
 
-    return Classical("TF-IDF + logistic regression", fit, lambda state, inputs: _raw_words(state, told(inputs)))
+    return Classical(f"{_name(marks)} + logistic regression", fit, lambda state, inputs: _raw(state, inputs, marks))
 
 
-def tfidf_ovr(head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = False) -> Classical:
+def tfidf_ovr(
+    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = False, marks: Marks | None = None
+) -> Classical:
     """TF-IDF, then one logistic regression per label; for `multilabel`. `balanced` weighs rare labels up."""
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
-        words, vectorizer = _fit_words(visible(inputs), ngrams)
+        words, state = _fit_words(visible(inputs), ngrams, marks)
         fits = [binary(words, target[:, label], Penalty(strength, balanced)) for label in range(head.width)]
-        return vectorizer | linear(np.stack([coef for coef, _ in fits]), np.array([start for _, start in fits]))
+        return state | linear(np.stack([coef for coef, _ in fits]), np.array([start for _, start in fits]))
 
-    return Classical(
-        "TF-IDF + logistic regression per label", fit, lambda state, inputs: _raw_words(state, visible(inputs))
-    )
+    name = f"{_name(marks)} + logistic regression per label"
+    return Classical(name, fit, lambda state, inputs: _raw(state, inputs, marks))
+
+
+def _name(marks: Marks | None) -> str:
+    return "TF-IDF" if marks is None else "TF-IDF and marks"
 
 
 def visible(inputs: Inputs) -> list[str]:
@@ -62,7 +78,9 @@ def _vectorizer(**more: Any) -> Any:
     return TfidfVectorizer(lowercase=True, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|%", **more)
 
 
-def _fit_words(texts: list[str], ngrams: int) -> tuple[Any, dict[str, Any]]:
+def _fit_words(texts: list[str], ngrams: int, marks: Marks | None) -> tuple[Any, dict[str, Any]]:
+    from scipy.sparse import hstack
+
     vectorizer = _vectorizer(ngram_range=(1, ngrams), min_df=2 if len(texts) > 200 else 1)
     try:
         words = vectorizer.fit_transform(texts)
@@ -71,12 +89,34 @@ def _fit_words(texts: list[str], ngrams: int) -> tuple[Any, dict[str, Any]]:
             f"the {len(texts)} training texts hold no word that can be counted ({error}); check the text column"
         ) from error
     terms = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
-    return words, {"ngrams": ngrams, "terms": terms, "idf": numbers(vectorizer.idf_)}
+    state = {"ngrams": ngrams, "terms": terms, "idf": numbers(vectorizer.idf_)}
+    if marks is None:
+        return words, state
+    found = [set(marks.find(text)) for text in texts]
+    counts = Counter(chain.from_iterable(found))
+    known = sorted(mark for mark, count in counts.items() if count > 1)
+    return hstack([words, _held(found, known, marks.size)]).tocsr(), state | {"marks": known}
 
 
-def _raw_words(state: State, texts: list[str]) -> FloatArray:
+def _held(found: Sequence[set[str]], known: Sequence[str], size: float) -> Any:
+    """(texts, known marks) sparse: `size` where a text holds the mark."""
+    from scipy.sparse import csr_matrix
+
+    column = {mark: place for place, mark in enumerate(known)}
+    held = [sorted(column[mark] for mark in marks if mark in column) for marks in found]
+    starts = np.cumsum([0, *map(len, held)])
+    columns = np.array(list(chain.from_iterable(held)), dtype=np.int64)
+    return csr_matrix((np.full(len(columns), size), columns, starts), shape=(len(found), len(known)))
+
+
+def _raw(state: State, inputs: Inputs, marks: Marks | None) -> FloatArray:
     vectorizer, coef, intercept = _compiled(_Same(state))
-    return np.asarray(vectorizer.transform(texts) @ coef.T + intercept, dtype=np.float64)
+    texts, terms = visible(inputs), len(state["terms"])
+    answer = vectorizer.transform(texts) @ coef[:, :terms].T + intercept
+    if marks is not None:
+        found = [set(marks.find(text)) for text in texts]
+        answer = answer + _held(found, state["marks"], marks.size) @ coef[:, terms:].T
+    return np.asarray(answer, dtype=np.float64)
 
 
 class _Same:

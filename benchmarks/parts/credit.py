@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, row
+from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
 from tasks import hybrid, task
 from tasks.risk.task import german_credit
@@ -34,7 +34,7 @@ def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     gap, lift = error("risk", found.rows, found.raw), told.lifts[PEER]
     shown = row("german_credit", "risk", told, PEER, None)
     shown |= {
-        "others": {name: round(told.estimates[name].value, 4) for name in answers if name not in ("ours", PEER)},
+        "others": others(told, PEER),
         "ece": round(gap, 4),
         "bar": f"difference at least {WORSE}, calibration error at most {ERROR}",
         "pass": lift.value >= WORSE and gap <= ERROR,

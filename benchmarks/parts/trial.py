@@ -24,13 +24,14 @@ DRAWS = 1000
 class Learned:
     """Test rows, and what ours and the classical part alone say of them: raw numbers, calibrated on valid rows.
 
-    `coverage` is the share of test rows whose 90 % set holds the truth; `counts` the truths that it was fitted on and
-    judged by.
+    `without` is ours with one part switched off, by name. `coverage` is the share of test rows whose 90 % set holds the
+    truth; `counts` the truths that it was fitted on and judged by.
     """
 
     rows: Rows
     raw: FloatArray
     baseline: FloatArray
+    without: Mapping[str, FloatArray]
     coverage: float | None
     counts: tuple[int, int]
 
@@ -73,7 +74,7 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
     given, place, test = task.get(name), folder / "models" / name, sides.test
     head = given.head
     config = {"backbone": bench.plan.section("backbone"), "threads": bench.plan.train.threads}
-    found = evaluate.measure(evaluate.load(config, {name: place}), name, place, sides, ablation=False)
+    found = evaluate.measure(evaluate.load(config, {name: place}), name, place, sides, ablation=True)
     rows = [evaluate.independent(given, part) for part in (sides.valid, test)]
     fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}
     ours, peer = (
@@ -83,6 +84,11 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
         rows=test,
         raw=ours,
         baseline=peer,
+        without={
+            name: calibrate.calibrated(head, fitted[evaluate.FULL], raw)
+            for name, raw in found.test.items()
+            if name not in fitted
+        },
         coverage=calibrate.coverage(head, fitted[evaluate.FULL], found.test[evaluate.FULL], test.target),
         counts=(rows[0], rows[1]),
     )
@@ -95,6 +101,7 @@ class Pooled:
     rows: Rows
     raw: FloatArray
     baseline: FloatArray
+    without: Mapping[str, FloatArray]
     parts: tuple[Learned, ...]
 
 
@@ -111,6 +118,7 @@ def crossed(bench: Bench, name: str, rows: Rows, fold: IntArray) -> Pooled:
         rows=rows.take(np.concatenate(order)),
         raw=np.concatenate([part.raw for part in parts]),
         baseline=np.concatenate([part.baseline for part in parts]),
+        without={name: np.concatenate([part.without[name] for part in parts]) for name in parts[0].without},
         parts=tuple(parts),
     )
 
@@ -120,6 +128,11 @@ def beside(name: str, rows: Rows, answers: Mapping[str, FloatArray], seed: int) 
     metric = task.get(name).metric
     scores = {each: metric.score(rows, raw) for each, raw in answers.items()}
     return compare(scores, clusters(rows, metric.cluster), DRAWS, seed)
+
+
+def others(told: Comparison, peer: str) -> dict[str, float]:
+    """The metric of every other answer that was compared."""
+    return {name: round(each.value, 4) for name, each in told.estimates.items() if name not in ("ours", peer)}
 
 
 def row(case: str, name: str, told: Comparison, peer: str, bar: float | None, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.trial import Bench, beside, conformal, crossed, learn, row
+from benchmarks.parts.trial import Bench, beside, conformal, crossed, learn, others, row
 from tasks import near
 from tasks.compliance import source as clauses
 from tasks.sentiment import source as sentences
@@ -24,13 +24,14 @@ def phrasebank(bench: Bench, root: Path) -> list[dict[str, Any]]:
     """The 1,212 sentences that published models were judged on, and what is left without near copies in train."""
     rows = sentences.phrasebank(Place(root, bench.seed))
     found = learn(bench, "sentiment", rows, "fpb")
-    answers = {"ours": found.raw, "TF-IDF + logistic regression": found.baseline}
+    answers = {"ours": found.raw, "TF-IDF + logistic regression": found.baseline, **found.without}
     told = beside("sentiment", found.rows, answers, bench.seed)
     train = rows.take(np.flatnonzero(rows.split == "train"))
     far = np.flatnonzero(near.nearest(found.rows.inputs.text or (), train.inputs.text or ()) < near.NEAR)
     alone = beside("sentiment", found.rows.take(far), {k: v[far] for k, v in answers.items()}, bench.seed)
     shown = row(
         "phrasebank", "sentiment", told, "TF-IDF + logistic regression", 0.835,
+        others=others(told, "TF-IDF + logistic regression"),
         published={"GPT-4": 0.833, "Llama-2-7B LoRA": 0.850, "Llama-2-13B LoRA": 0.882},
         without_near={"ours": round(alone.estimates["ours"].value, 4), "rows": len(far)},
         rows=len(found.rows), seed=bench.seed,
@@ -93,10 +94,11 @@ def unfair_clauses(bench: Bench, root: Path) -> list[dict[str, Any]]:
     if (fold < 0).any():
         raise ValueError(f"{int((fold < 0).sum())} clauses lie in no fold; fetch the corpus again")
     found = crossed(bench, "compliance", replace(rows, split=np.full(len(rows), "", dtype="U5")), fold)
-    answers = {"ours": found.raw, "TF-IDF + logistic regression per label": found.baseline}
+    answers = {"ours": found.raw, "TF-IDF + logistic regression per label": found.baseline, **found.without}
     told = beside("compliance", found.rows, answers, bench.seed)
     shown = row(
         "unfair_clauses", "compliance", told, "TF-IDF + logistic regression per label", 0.75,
+        others=others(told, "TF-IDF + logistic regression per label"),
         documents=told.clusters, rows=len(found.rows), seed=bench.seed,
     )  # fmt: skip
     return [shown, conformal("compliance", found.parts[0], bench.seed)]

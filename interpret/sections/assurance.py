@@ -196,6 +196,7 @@ def limitations(facts: Facts, study: Study) -> list[Block]:
     if calibration:
         rule = [
             ("Calibration temperature", calibration.get("temperature"), "number"),
+            ("Calibration shift", calibration.get("shift", 0.0), "number"),
             ("Conformal quantile, 90 % sets", calibration.get("conformal"), "number"),
             ("Distance beyond which a row is unknown", calibration.get("limit"), "number"),
             ("Validation rows behind them", calibration.get("rows"), "integer"),

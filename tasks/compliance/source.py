@@ -25,6 +25,7 @@ CODES = {  # the corpus's tags -> our words, in the order of the outputs
     "pinc": "privacy_included",
 }
 LABELS = tuple(CODES.values())
+CLEAR = "clear"  # beside its kind, a clause is clearly unfair: the corpus's level 3 in place of level 2
 SIZES = {"train": 840, "test": 360}
 UNFAIR_SHARE = 0.42
 FOLDER = "compliance_unfair_tos_claudette50"
@@ -57,7 +58,8 @@ def _shares(rules: grammar.Grammar, size: int) -> dict[tuple[str, ...], int]:
 def unfair_clauses(place: Place) -> Rows:
     """English originals of the CLAUDETTE corpus, fold 0 of its split by document; the group is the document.
 
-    A tag that ends in 2 (potentially unfair) or 3 (clearly unfair) is a label; one that ends in 1 (fair) is none.
+    A tag that ends in 2 (potentially unfair) or 3 (clearly unfair) is a label; one that ends in 1 (fair) is none. A
+    sentence with a tag that ends in 3 is also "clear".
     Raises DataError where the files are absent, or a document and its tags differ in length.
     """
     if place.root is None:
@@ -86,8 +88,9 @@ def _document(corpus: Path, name: str, part: str) -> list[Labelled]:
 
 
 def _unfair(tags: Iterable[str]) -> tuple[str, ...]:
-    held = {tag[:-1] for tag in tags if tag[-1:] in ("2", "3")}
-    return tuple(word for code, word in CODES.items() if code in held)
+    held = {tag[:-1]: tag[-1] for tag in sorted(tags) if tag[-1:] in ("2", "3") and tag[:-1] in CODES}
+    kinds = tuple(word for code, word in CODES.items() if code in held)
+    return (*kinds, CLEAR) if "3" in held.values() else kinds
 
 
 def _lines(path: Path) -> list[str]:
@@ -104,7 +107,7 @@ def rows(labelled: Iterable[Labelled], name: str) -> Rows:
     return Rows(
         ids=tuple(f"{name}-{number}" for number in range(len(texts))),
         inputs=Inputs(owner=np.arange(len(texts), dtype=np.int64), text=tuple(texts)),
-        target=np.array([[float(label in held) for label in LABELS] for held in labels]),
+        target=np.array([[float(label in held) for label in (*LABELS, CLEAR)] for held in labels]),
         time=when,
         known=when.copy(),
         group=np.array(groups),

@@ -1,20 +1,22 @@
-"""Compliance: which clauses of a text may be unfair to a consumer, of which kind, and where they stand."""
+"""Compliance: which clauses of a text may be unfair to a consumer, of which kind, how clearly, and where."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import words
-from tasks.compliance.source import CODES, LABELS, embedded, unfair_clauses
+from tasks.compliance import concepts
+from tasks.compliance.source import CLEAR, CODES, LABELS, embedded, unfair_clauses
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.text import LongText, sentences
 
-HEAD = Head("multilabel", LABELS)
+HEAD = Head("multilabel", (*LABELS, CLEAR))
+KINDS = len(LABELS)
 
 
 class ComplianceItem(Item):
@@ -34,12 +36,16 @@ class Evidence(BaseModel):
 
 
 class Finding(BaseModel):
-    """One kind of unfair clause that was found, how probable it is, and the evidence."""
+    """One kind of unfair clause that was found, how probable it is, how clearly unfair, and the evidence.
+
+    `severity` is "clear" where the sentence of the evidence is more likely than not clearly unfair.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     label: str
     probability: float
+    severity: Literal["clear", "potential"]
     evidence: Evidence
 
 
@@ -67,15 +73,20 @@ def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
         spans = ((0, len(item.text)),) * len(raw)
     best, probability = raw.argmax(axis=0), 1.0 / (1.0 + np.exp(-raw.max(axis=0)))
     findings: list[dict[str, Any]] = [
-        {"label": LABELS[label], "probability": float(probability[label]), "evidence": _evidence(item.text, spans[at])}
-        for label, at in enumerate(best.tolist())
+        {
+            "label": LABELS[label],
+            "probability": float(probability[label]),
+            "severity": "clear" if raw[at, KINDS] > 0 else "potential",
+            "evidence": _evidence(item.text, spans[at]),
+        }
+        for label, at in enumerate(best[:KINDS].tolist())
         if raw[at, label] > 0
     ]
     findings.sort(key=lambda finding: -finding["probability"])
     return {
         "unfair": bool(findings),
         "findings": findings,
-        "probabilities": dict(zip(LABELS, probability.tolist(), strict=True)),
+        "probabilities": dict(zip(HEAD.outputs, probability.tolist(), strict=True)),
     }
 
 
@@ -86,19 +97,22 @@ def _evidence(text: str, span: tuple[int, int]) -> dict[str, Any]:
 def target(value: Any) -> Sequence[float]:
     """The labels of one clause: a list, or words parted by comma, semicolon or blank; "none" or [] where it is fair.
 
-    Words and the CLAUDETTE codes (ltd, ter ...) are both read. Raises ValueError for any other word.
+    Words and the CLAUDETTE codes (ltd, ter ...) are both read; "clear" beside a kind says that the clause is clearly
+    unfair. Raises ValueError for any other word, and for "clear" alone.
     """
     names = re.split(r"[,;\s]+", value.strip()) if isinstance(value, str) else [str(name) for name in value or ()]
     held = {CODES.get(name.lower(), name.lower()) for name in names} - {"", "none", "-"}
-    unknown = sorted(held - set(LABELS))
+    unknown = sorted(held - set(HEAD.outputs))
     if unknown:
-        raise ValueError(f"label {unknown[0]!r} is none of {', '.join(LABELS)}; write 'none' for a fair clause")
-    return tuple(float(label in held) for label in LABELS)
+        raise ValueError(f"label {unknown[0]!r} is none of {', '.join(HEAD.outputs)}; write 'none' for a fair clause")
+    if held == {CLEAR}:
+        raise ValueError(f"{CLEAR!r} alone names no kind of unfair clause; add one of {', '.join(LABELS)}")
+    return tuple(float(label in held) for label in HEAD.outputs)
 
 
 def unfair_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
-    """F1 of "unfair": a row is unfair where any label is true, and found where any calibrated logit is above zero."""
-    true, found = (rows.target > 0).any(axis=1), (raw > 0).any(axis=1)
+    """F1 of "unfair": a row is unfair where a kind is true, and found where a kind's calibrated logit is above zero."""
+    true, found = (rows.target[:, :KINDS] > 0).any(axis=1), (raw[:, :KINDS] > 0).any(axis=1)
 
     def score(weights: FloatArray) -> float:
         hits = float(weights[true & found].sum())
@@ -120,7 +134,9 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=words.tfidf_ovr(HEAD, strength=20.0, balanced=True),
+    classical=words.tfidf_ovr(HEAD, strength=20.0, balanced=True, marks=words.Marks(concepts.marks, size=0.1)),
+    apart=True,
+    baseline=words.tfidf_ovr(HEAD, strength=20.0, balanced=True),
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-BETTER, WORSE = "figures_better", "figures_worse"  # words that no sentence holds
+BETTER, WORSE = "figures_better", "figures_worse"
+CURRENCIES = {"$": "usd", "dollar": "usd", "€": "eur", "euro": "eur", "£": "gbp", "pound": "gbp", "¥": "jpy"}
 REACH = 60  # characters from the turn to the older figure
 YEARS, DAYS = (1900, 2100), 31  # whole numbers without unit that are dates
 SIZES = {
@@ -54,14 +55,14 @@ class Figure:
     end: int
     value: float
     percent: bool
-    money: bool
+    currency: str
     sized: bool
 
 
-def marked(text: str) -> str:
-    """The text with a word at its end that says what its figures say; the same text where they say nothing."""
+def marks(text: str) -> list[str]:
+    """What the figures of a text say, as the bag of words counts it; nothing where they say nothing."""
     found = compared(text)
-    return text if not found else f"{text} {BETTER if found > 0 else WORSE}"
+    return [BETTER if found > 0 else WORSE] if found else []
 
 
 def compared(text: str) -> int:
@@ -99,13 +100,19 @@ def _figures(text: str) -> list[Figure]:
         digits = re.sub(r"\s", "", match["digits"])
         digits = digits.replace(",", "") if re.search(r",\d{3}(?!\d)", digits) else digits.replace(",", ".")
         value, sized = float(digits), SIZES.get(match["size"] or "", 1.0)
-        money, percent = bool(match["money"] or match["after"]), bool(match["percent"])
-        bare = not (money or percent or match["size"] or "." in digits)
+        currency, percent = _currency(match["money"] or match["after"] or ""), bool(match["percent"])
+        bare = not (currency or percent or match["size"] or "." in digits)
         if bare and (YEARS[0] <= value <= YEARS[1] or value <= DAYS):
             continue
         signed = -value if match["minus"] else value
-        found.append(Figure(match.start(), match.end(), signed * sized, percent, money, bool(match["size"])))
+        found.append(Figure(match.start(), match.end(), signed * sized, percent, currency, bool(match["size"])))
     return found
+
+
+def _currency(word: str) -> str:
+    """One word for a currency, "" for none."""
+    name = word.strip().lower().removesuffix("s")
+    return CURRENCIES.get(name, name)
 
 
 def _later(text: str, figures: list[Figure], older: Figure) -> Figure | None:
@@ -119,7 +126,8 @@ def _later(text: str, figures: list[Figure], older: Figure) -> Figure | None:
 def _earlier(text: str, before: list[Figure], older: Figure) -> Figure | None:
     """The newer figure of "5 mn, compared to 3 mn": the last of its kind, and none in brackets if there is another."""
     kind = [each for each in before if each.percent == older.percent]
-    kind = [each for each in kind if each.money == older.money] or kind
+    kind = [each for each in kind if bool(each.currency) == bool(older.currency)] or kind
+    kind = [each for each in kind if each.currency == older.currency] or kind
     kind = [each for each in kind if "(" not in text[max(0, each.start - 3) : each.start]] or kind
     return kind[-1] if kind else None
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import words
-from tasks.sentiment import figures
+from tasks.sentiment import directions, figures
 from tasks.sentiment.source import LABELS, embedded, phrasebank
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.text import Text
@@ -55,6 +55,11 @@ def target(value: Any) -> Sequence[float]:
     return (float(LABELS.index(name)),)
 
 
+def marks(text: str) -> list[str]:
+    """What the classical part counts of a text beside its words."""
+    return [*directions.marks(text), *figures.marks(text)]
+
+
 def weighted_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
     """F1 of each class, averaged by how often the class is true (scikit-learn's average="weighted")."""
     true, guess = rows.target[:, 0].astype(np.int64), np.argmax(raw, axis=1)
@@ -81,7 +86,9 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=words.tfidf_logistic(HEAD, read=figures.marked),
+    classical=words.tfidf_logistic(HEAD, marks=words.Marks(marks, size=0.5)),
+    apart=True,
+    baseline=words.tfidf_logistic(HEAD),
     metric=Metric("weighted_f1", weighted_f1, cluster="group"),
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
 )

@@ -47,6 +47,18 @@ def test_the_temperature_undoes_how_much_too_sure_a_model_is(head: Head, hot: fl
     assert loss(head, calibrated(head, fitted, other), unseen) <= loss(head, other, unseen) + 1e-3
 
 
+def test_labels_that_a_fit_weighed_up_come_back_to_their_share() -> None:
+    raw, truth = draw(LABELS, 4000, seed=1, hot=2.0)
+    fitted = fit(LABELS, raw + 3.0, truth)
+    assert (fitted.temperature, fitted.shift) == (pytest.approx(2.0, rel=0.08), pytest.approx(-1.5, abs=0.1))
+    assert probability(LABELS, calibrated(LABELS, fitted, raw + 3.0)).mean() == pytest.approx(truth.mean(), abs=1e-3)
+
+
+def test_labels_that_no_validation_row_holds_leave_a_finite_calibration() -> None:
+    fitted = fit(LABELS, np.full((50, 2), -1.0), np.zeros((50, 2)))
+    assert np.isfinite([fitted.temperature, fitted.shift]).all()
+
+
 @pytest.mark.parametrize("head", [CLASSES, LABELS, SCORE, REGRESS], ids=lambda head: head.kind)
 def test_sets_and_intervals_hold_the_truth_nine_times_in_ten_on_unseen_rows(head: Head) -> None:
     fitted = fit(head, *draw(head, 4000, seed=3, hot=2.0))

@@ -45,15 +45,16 @@ def test_words_alone_stay_below_nine_tenths(seed: int) -> None:
     train, test = (rows.take(np.flatnonzero(rows.split == part)) for part in ("train", "test"))
     kind = task.get("compliance")
     raw = kind.classical.raw(kind.classical.fit(train.inputs, train.target), test.inputs)
-    assert raw.shape == (len(test), 9)
+    assert raw.shape == (len(test), 10)
     best = max(kind.metric.score(test, raw - cut)(np.ones(len(test))) for cut in np.linspace(-4, 4, 33))
     assert 0.5 < best < 0.9
 
 
 def test_the_metric_is_the_f1_of_unfair_or_not(rows: Rows) -> None:
     dice = np.random.default_rng(3)
-    raw, weights = dice.normal(-1.5, 1, size=(len(rows), 9)), dice.integers(0, 4, len(rows)).astype(np.float64)
-    expected = f1_score(rows.target.any(axis=1), (raw > 0).any(axis=1), sample_weight=weights)
+    raw, weights = dice.normal(-1.5, 1, size=(len(rows), 10)), dice.integers(0, 4, len(rows)).astype(np.float64)
+    raw[:, 9] = 1.0  # "clear" names no kind
+    expected = f1_score(rows.target.any(axis=1), (raw[:, :9] > 0).any(axis=1), sample_weight=weights)
     assert task.get("compliance").metric.score(rows, raw)(weights) == pytest.approx(expected)
 
 
@@ -62,12 +63,13 @@ def test_a_finding_shows_the_sentence_with_the_highest_score() -> None:
     item = kind.item(**kind.example)
     inputs = kind.encode([item, item])
     assert inputs.owner.tolist() == [0, 0, 0, 1, 1, 1]
-    raw = np.full((3, 9), -3.0)
+    raw = np.full((3, 10), -3.0)
     raw[1, source.LABELS.index("termination")] = 2.0
+    raw[0, 9] = 1.0  # another sentence's severity
     answer = kind.answer(**kind.decode(item, raw)).model_dump()
     assert answer["unfair"] is True
     (finding,) = answer["findings"]
-    assert finding["label"] == "termination"
+    assert (finding["label"], finding["severity"]) == ("termination", "potential")
     assert finding["evidence"]["text"] == "Paylora may close your account at any time without notice."
     span = slice(finding["evidence"]["start"], finding["evidence"]["end"])
     assert item.text[span] == finding["evidence"]["text"]
@@ -76,13 +78,22 @@ def test_a_finding_shows_the_sentence_with_the_highest_score() -> None:
 def test_a_text_judged_as_one_piece_is_its_own_evidence() -> None:
     kind = task.get("compliance")
     item = kind.item(**kind.example)
-    answer = kind.decode(item, np.full((1, 9), 1.0))
+    answer = kind.decode(item, np.full((1, 10), 1.0))
     assert answer["findings"][0]["evidence"]["text"] == item.text
+    assert {finding["severity"] for finding in answer["findings"]} == {"clear"}
+
+
+def test_severity_alone_is_no_finding() -> None:
+    kind = task.get("compliance")
+    raw = np.full((1, 10), -1.0)
+    raw[0, 9] = 3.0
+    answer = kind.decode(kind.item(text="A plain clause."), raw)
+    assert (answer["unfair"], answer["findings"]) == (False, [])
 
 
 def test_nothing_found_is_an_empty_list() -> None:
     kind = task.get("compliance")
-    answer = kind.decode(kind.item(text="A plain clause."), np.full((1, 9), -1.0))
+    answer = kind.decode(kind.item(text="A plain clause."), np.full((1, 10), -1.0))
     assert (answer["unfair"], answer["findings"]) == (False, [])
 
 
@@ -94,16 +105,19 @@ def test_nothing_found_is_an_empty_list() -> None:
         ("none", set()),
         ([], set()),
         ("law,j", {"law", "jurisdiction"}),
+        ("ter clear", {"termination", "clear"}),
     ],
 )
 def test_labels_are_read_as_words_codes_or_lists(value: object, names: set[str]) -> None:
     held = task.get("compliance").target(value)
-    assert {name for name, flag in zip(source.LABELS, held, strict=True) if flag} == names
+    assert {name for name, flag in zip((*source.LABELS, source.CLEAR), held, strict=True) if flag} == names
 
 
 def test_a_wrong_label_is_refused() -> None:
     with pytest.raises(ValueError, match="'usury' is none of arbitration"):
         task.get("compliance").target("usury")
+    with pytest.raises(ValueError, match="'clear' alone names no kind of unfair clause; add one of arbitration"):
+        task.get("compliance").target("clear")
 
 
 def test_sentences_keep_abbreviations_and_numbers_together() -> None:
@@ -131,8 +145,9 @@ def test_the_corpus_has_its_published_counts(shared_data: Path) -> None:
     assert len(np.unique(rows.group)) == 50
     assert len(np.unique(rows.group[rows.split == "test"])) == 10
     assert int((rows.target > 0).any(axis=1).sum()) == 1374
-    counts = dict(zip(source.LABELS, rows.target.sum(axis=0).astype(int).tolist(), strict=True))
+    counts = dict(zip((*source.LABELS, source.CLEAR), rows.target.sum(axis=0).astype(int).tolist(), strict=True))
     assert (counts["limitation"], counts["termination"], counts["arbitration"]) == (498, 285, 64)
+    assert (rows.target[rows.target[:, 9] > 0, :9].sum(axis=1) > 0).all()
 
 
 def test_a_user_file_of_clauses_is_read(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tasks.backbone import BackboneSection, LoraSection, open_backbone
 from tasks.course import TEMPERATURES, Course, enrol, valid_losses
 from tasks.job import beside, prepare
 from tasks.progress import Progress
-from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
 LENGTH = 16
 
@@ -322,6 +322,24 @@ def test_a_task_learns_the_same_alone_as_in_company(make):
     train.fit(company)
     train.fit(alone)
     assert {key: value for key, value in files(company).items() if key.startswith("words/")} == files(alone)
+
+
+def test_a_net_that_learns_apart_knows_nothing_of_its_classical_part_and_adds_it_up(make, monkeypatch):
+    kept = []
+    for level in (0.0, 3.0):
+        beside_it = Classical(
+            "level", lambda inputs, target: {}, lambda state, inputs, at=level: np.full((len(inputs), 2), at)
+        )
+        apart = dataclasses.replace(WORDS, classical=beside_it, apart=True)
+        monkeypatch.setattr(task, "get", {"words": apart}.__getitem__)
+        config = make("words", epochs=1, checks_per_epoch=1)
+        train.fit(config)
+        body = open_backbone(BackboneSection(name="tiny-bert"))
+        kept.append(model.load(body, {"words": Path(config["out"]) / "words"}, {"words": apart}))
+    for key, value in model.parameters(kept[0], "words").items():
+        torch.testing.assert_close(value, model.parameters(kept[1], "words")[key], atol=0, rtol=0)
+    rows = words(8, 3).inputs
+    np.testing.assert_allclose(model.raw(kept[1], "words", rows), model.raw(kept[0], "words", rows) + 3.0, atol=1e-5)
 
 
 def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_keeps_its_order(make):
