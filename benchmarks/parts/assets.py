@@ -12,7 +12,7 @@ from benchmarks.parts.trial import DRAWS, Bench, Learned, beside, learn, row
 from flows import console
 from tasks import audit, task
 from tasks.calibrate import COVERAGE, NORMAL
-from tasks.portfolio import backtest, overfitting
+from tasks.portfolio import backtest, blend, overfitting
 from tasks.portfolio.constraints import Constraints, violations
 from tasks.task import FloatArray, Place
 from tasks.validate import clusters, interval, row_weights
@@ -47,7 +47,8 @@ def _source(bench: Bench, root: Path, source: str) -> dict[str, Any]:
     chosen = learn(bench, "portfolio", rows, source)
     walks = {name: backtest.walk(part.rows, part.raw) for name, part in trials.items()}
     ours, equal = backtest.walk(chosen.rows, chosen.raw), backtest.walk(chosen.rows, chosen.baseline)
-    net = np.column_stack([ours.net, *(walk.net for walk in walks.values()), equal.net])
+    calm = backtest.walk(chosen.rows, chosen.raw, blend.least_variance)
+    net = np.column_stack([ours.net, *(walk.net for walk in walks.values()), equal.net, calm.net])
     each = net.mean(axis=0) / np.maximum(net.std(axis=0, ddof=1), 1e-12)
     told = beside("portfolio", chosen.rows, {"ours": chosen.raw, "equal weight": chosen.baseline}, bench.seed)
     limits = Constraints(max_weight=max(backtest.LARGEST, 1 / max(len(weights) for weights in ours.weights)))
@@ -59,6 +60,7 @@ def _source(bench: Bench, root: Path, source: str) -> dict[str, Any]:
         "more": {
             "sharpe": round(backtest.sharpe(ours.net), 3),
             "sharpe_equal_weight": round(backtest.sharpe(equal.net), 3),
+            "sharpe_least_variance": round(backtest.sharpe(calm.net), 3),
             "deflated_sharpe": round(
                 backtest.deflated(ours.net, np.ones(len(ours.net)), net.shape[1], float(each.var(ddof=1))), 3
             ),

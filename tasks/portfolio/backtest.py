@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -20,6 +20,10 @@ EULER = 0.5772156649015329
 NORMAL = NormalDist()
 
 
+# Daily returns (m, days), raw views (m, 2), names, limits -> weights (m,).
+Invest = Callable[[FloatArray, FloatArray, Sequence[str], Constraints], FloatArray]
+
+
 @dataclass(frozen=True)
 class Backtest:
     """Net simple returns (t,) of t rebalances in time order, first (t,) a row of each, and its weights by asset."""
@@ -29,7 +33,7 @@ class Backtest:
     weights: tuple[dict[str, float], ...]
 
 
-def walk(rows: Rows, raw: FloatArray) -> Backtest:
+def walk(rows: Rows, raw: FloatArray, invest: Invest = blend.invest) -> Backtest:
     """Rebalance at each item of the rows in time order, hold over the horizon, pay for what is traded."""
     owners, first = np.unique(rows.inputs.owner, return_index=True)
     held: dict[str, float] = {}
@@ -38,7 +42,7 @@ def walk(rows: Rows, raw: FloatArray) -> Backtest:
         index = np.flatnonzero(rows.inputs.owner == owners[position])
         names = asset_names(rows, index)
         limits = Constraints(max_weight=max(LARGEST, 1 / len(names)))
-        chosen = blend.invest(features.returns_of(rows.inputs.take(index)), raw[index], names, limits)
+        chosen = invest(features.returns_of(rows.inputs.take(index)), raw[index], names, limits)
         target = dict(zip(names, chosen.tolist(), strict=True))
         traded = sum(abs(target.get(name, 0.0) - held.get(name, 0.0)) for name in {**target, **held})
         gains = rows.target[index, 0] / features.SCALE

@@ -12,6 +12,7 @@ from tasks.task import FloatArray
 
 AVERSION = 2.5  # return asked per unit of variance, He and Litterman (1999)
 COST = 0.001  # of the value traded, one way
+SURE = 1e4  # times the variance: beside it the cost of leaving equal weight is nothing
 TAU = 0.05  # the prior is worth 1 / TAU = 20 months of returns, same source
 
 
@@ -69,3 +70,9 @@ def invest(returns: FloatArray, raw: FloatArray, names: Sequence[str], limits: C
     """Weights (m,) for m assets from their daily returns (m, days) and calibrated raw views (m, 2)."""
     risk = covariance(returns)
     return weights(posterior(risk, raw), risk, names, limits)
+
+
+def least_variance(returns: FloatArray, raw: FloatArray, names: Sequence[str], limits: Constraints) -> FloatArray:
+    """Weights (m,) of the portfolio that varies least within the limits; it hears no view."""
+    risk = covariance(returns)
+    return weights(np.zeros(len(risk)), SURE * risk, names, limits)

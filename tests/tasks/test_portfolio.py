@@ -159,6 +159,18 @@ def test_the_posterior_is_that_of_skfolio() -> None:
     np.testing.assert_allclose(blend.posterior(risk, raw), theirs.return_distribution_.mu, rtol=1e-6)
 
 
+def test_no_portfolio_within_the_limits_varies_less_than_the_least_variable_one() -> None:
+    random = np.random.default_rng(9)
+    daily = random.uniform(0.002, 0.02, (5, 1)) * random.standard_normal((5, market.WINDOW))
+    limits = Constraints(max_weight=0.5)
+    chosen = blend.least_variance(daily, np.zeros((5, 2)), NAMES[:5], limits)
+    risk = blend.covariance(daily)
+    others = [drawn for drawn in random.dirichlet(np.ones(5), 2000) if drawn.max() <= 0.5]
+    assert chosen.max() <= 0.5 + 1e-6
+    assert len(others) > 500
+    assert chosen @ risk @ chosen <= min(other @ risk @ other for other in others)
+
+
 def test_the_deflated_sharpe_ratio_is_that_of_its_paper() -> None:
     """Bailey and Lopez de Prado (2014): 100 trials, 1,250 days, skewness -3, kurtosis 10, annual Sharpe 2.5 give .9004."""
     luck = math.sqrt(0.5 / 250) * backtest._best_of(100)
