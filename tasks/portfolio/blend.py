@@ -40,7 +40,8 @@ def posterior(risk: FloatArray, raw: FloatArray) -> FloatArray:
 def weights(expected: FloatArray, risk: FloatArray, names: Sequence[str], limits: Constraints) -> FloatArray:
     """Maximise expected return less AVERSION / 2 times variance, long only and within the limits.
 
-    A tilt away from equal weight must pay for the trade that it takes, else weak views would only feed brokers.
+    A tilt away from what is held, or from equal weight where nothing is known to be held, must pay for the trade that
+    it takes, else weak views would only feed brokers.
     Raises Infeasible where the solver's answer breaks a limit, so that no such portfolio ever leaves here.
     """
     import cvxpy
@@ -51,9 +52,12 @@ def weights(expected: FloatArray, risk: FloatArray, names: Sequence[str], limits
         for group, cap in limits.max_group.items()
         if limits.groups[group]
     ]
+    held = np.array([limits.previous_weights.get(name, 0.0) for name in names])
+    if limits.max_turnover is not None:
+        caps.append(cvxpy.norm1(share - held) <= limits.max_turnover)
     rules = [cvxpy.sum(share) == 1, share >= limits.min_weight, share <= limits.max_weight, *caps]
     worth = expected @ share - AVERSION / 2 * cvxpy.quad_form(share, cvxpy.psd_wrap((risk + risk.T) / 2))
-    tilt = cvxpy.norm1(share - 1 / len(names))
+    tilt = cvxpy.norm1(share - (held if limits.previous_weights else 1 / len(names)))
     cvxpy.Problem(cvxpy.Maximize(worth - COST * tilt), rules).solve(solver=cvxpy.CLARABEL)
     if share.value is None:
         raise Infeasible(f"no portfolio of {len(names)} assets meets the constraints: loosen one of them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +12,11 @@ ROUNDING = 1e-9  # of the budget: what is further from feasible than this, the s
 
 
 class Constraints(BaseModel):
-    """Weights sum to one. Each lies between min_weight and max_weight; a group of assets together under its cap."""
+    """Weights sum to one. Each lies between min_weight and max_weight; a group of assets together under its cap.
+
+    From `previous_weights`, those held now, all weights together may change by `max_turnover`: 2 replaces everything.
+    An asset that is not named there holds nothing, and what is left of the budget is cash.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -19,6 +24,8 @@ class Constraints(BaseModel):
     max_weight: float = Field(default=1.0, gt=0, le=1)
     groups: dict[str, list[str]] = {}
     max_group: dict[str, float] = {}
+    previous_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    max_turnover: float | None = Field(default=None, ge=0, le=2)
 
 
 class Infeasible(ValueError):
@@ -28,9 +35,11 @@ class Infeasible(ValueError):
 def require_feasible(constraints: Constraints, names: Sequence[str]) -> None:
     """Raise Infeasible with every reason why no long-only portfolio of these assets meets the constraints.
 
-    For boxes and caps of disjoint groups the reasons are complete: none means that a portfolio exists.
+    For boxes, caps of disjoint groups and a turnover the reasons are complete: none means that a portfolio exists.
     """
-    wrong = _wrong_groups(constraints, names) or [*_boxes(constraints, len(names)), *_caps(constraints, len(names))]
+    wrong = [*_wrong_groups(constraints, names), *_wrong_holdings(constraints, names)]
+    wrong = wrong or [*_boxes(constraints, len(names)), *_caps(constraints, len(names))]
+    wrong = wrong or _turnover(constraints, names)
     if wrong:
         raise Infeasible("; ".join(wrong))
 
@@ -43,6 +52,10 @@ def violations(weights: Mapping[str, float], constraints: Constraints) -> list[s
     for group, cap in constraints.max_group.items():
         held = sum(weights[name] for name in constraints.groups[group])
         broken += [f"group {group} holds {held:.6f} of at most {cap}"] if held > cap + TOLERANCE else []
+    if constraints.max_turnover is not None:
+        moved = sum(abs(weight - constraints.previous_weights.get(name, 0.0)) for name, weight in weights.items())
+        if moved > constraints.max_turnover + TOLERANCE * len(weights):
+            broken.append(f"the turnover is {moved:.6f} of at most {constraints.max_turnover}")
     return broken
 
 
@@ -66,6 +79,19 @@ def _wrong_groups(constraints: Constraints, names: Sequence[str]) -> list[str]:
             elif name in seen:
                 wrong.append(f"{name!r} is in the groups {seen[name]!r} and {group!r}: an asset is in one group")
             seen[name] = group
+    return wrong
+
+
+def _wrong_holdings(constraints: Constraints, names: Sequence[str]) -> list[str]:
+    """Holdings without prices, and more than the budget."""
+    held = constraints.previous_weights
+    wrong = [
+        f"previous_weights names {name!r}, which has no prices: add them or take it out"
+        for name in held
+        if name not in names
+    ]
+    if sum(held.values()) > 1 + TOLERANCE:
+        wrong.append(f"previous_weights sum to {sum(held.values()):.6g}: at most 1, what is left is cash")
     return wrong
 
 
@@ -102,3 +128,28 @@ def _caps(constraints: Constraints, count: int) -> list[str]:
             f"max_group {caps} with max_weight {high} leaves {room + free * high:.4g} of the budget: raise a cap"
         )
     return wrong
+
+
+def _turnover(constraints: Constraints, names: Sequence[str]) -> list[str]:
+    """Compare the allowed turnover with the least that the other limits ask for.
+
+    Weights outside their limits must move to them, groups above their caps give up the excess, and what then misses or
+    exceeds the budget moves once more, in whichever assets have room.
+    """
+    if constraints.max_turnover is None:
+        return []
+    low, high = constraints.min_weight, constraints.max_weight
+    held = {name: constraints.previous_weights.get(name, 0.0) for name in names}
+    near = {name: min(max(weight, low), high) for name, weight in held.items()}
+    excess = [
+        max(0.0, sum(near[name] for name in constraints.groups[group]) - cap)
+        for group, cap in constraints.max_group.items()
+    ]
+    least = sum(abs(near[name] - held[name]) for name in names) + sum(excess)
+    least += abs(sum(near.values()) - sum(excess) - 1)
+    if constraints.max_turnover >= least - ROUNDING:
+        return []
+    return [
+        f"max_turnover {constraints.max_turnover} is below {least:.4g}, the least that leads from previous_weights to "
+        "the other limits: raise it"
+    ]

@@ -85,24 +85,30 @@ def test_limits_are_met_at_every_rebalance_even_by_wild_views(test_rows: Rows) -
 
 
 @settings(max_examples=40, deadline=None)
-@example(low=6e-8, high=1.0, caps=[0.0], seed=168)
+@example(low=6e-8, high=1.0, caps=[0.0], seed=168, turnover=None)
 @given(
     low=st.floats(0, 0.3),
     high=st.floats(0.05, 1),
     caps=st.lists(st.floats(0, 1), min_size=0, max_size=2),
     seed=st.integers(0, 999),
+    turnover=st.none() | st.floats(0, 2),
 )
 def test_constraints_are_met_or_refused_before_anything_is_solved(
-    low: float, high: float, caps: list[float], seed: int
+    low: float, high: float, caps: list[float], seed: int, turnover: float | None
 ) -> None:
     groups = {"first": NAMES[:2], "second": NAMES[2:5]}
     limits = Constraints(
-        min_weight=low, max_weight=high, groups=groups, max_group=dict(zip(groups, caps, strict=False))
+        min_weight=low,
+        max_weight=high,
+        groups=groups,
+        max_group=dict(zip(groups, caps, strict=False)),
+        previous_weights=dict(zip(NAMES, np.random.default_rng(seed).dirichlet(np.ones(7)).tolist(), strict=False)),
+        max_turnover=turnover,
     )
     try:
         require_feasible(limits, NAMES)
     except Infeasible as refusal:
-        assert "weight" in str(refusal) or "max_group" in str(refusal)
+        assert any(word in str(refusal) for word in ("weight", "max_group", "max_turnover"))
         return
     random = np.random.default_rng(seed)
     raw = np.column_stack([random.standard_normal(6), random.uniform(-3, 1, 6)])
@@ -121,11 +127,25 @@ def test_constraints_are_met_or_refused_before_anything_is_solved(
         ({"max_group": {"tech": 0.5}}, "max_group 'tech' is no group"),
         ({"groups": {"x": ["zzz"]}}, "'zzz', which has no prices"),
         ({"groups": {"x": ["a"], "y": ["a"]}}, "an asset is in one group"),
+        ({"previous_weights": {"zzz": 0.2}}, "previous_weights names 'zzz', which has no prices"),
+        ({"previous_weights": {"a": 0.8, "b": 0.7}}, r"previous_weights sum to 1\.5"),
+        ({"previous_weights": {"a": 1.0}, "max_weight": 0.4, "max_turnover": 0.5}, r"max_turnover 0\.5 is below 1\.2,"),
+        ({"max_turnover": 0.9}, r"max_turnover 0\.9 is below 1, the least"),
     ],
 )
 def test_an_impossible_constraint_is_named_at_the_border(limits: dict, words: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValidationError, match=words):
         TASK.item(assets={name: [1.0 + i / 100 for i in range(65)] for name in NAMES}, constraints=limits)
+
+
+def test_what_is_held_moves_no_further_than_the_turnover_allows_and_not_at_all_for_a_weak_view() -> None:
+    held = {"a": 0.5, "b": 0.3, "c": 0.2}
+    strong, weak = (np.column_stack([[-size, 0.0, size], [-4.0] * 3]) for size in (3.0, 1e-6))
+    found = blend.invest(_returns(3), strong, NAMES[:3], Constraints(previous_weights=held, max_turnover=0.2))
+    assert np.abs(found - list(held.values())).sum() == pytest.approx(0.2, abs=1e-5)
+    assert found[2] > 0.25
+    kept = blend.invest(1e-3 * _returns(3), weak, NAMES[:3], Constraints(previous_weights=held))
+    np.testing.assert_allclose(kept, list(held.values()), atol=1e-5)
 
 
 def test_assets_of_unequal_length_are_refused() -> None:
