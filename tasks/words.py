@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,19 @@ def tfidf_ovr(
 
 def _name(marks: Marks | None) -> str:
     return "TF-IDF" if marks is None else "TF-IDF and marks"
+
+
+def groups(path: Path, between: str | None = None) -> dict[str, list[str]]:
+    """The groups of a word list: lines of "name: words", several lines a group, comments after "#" at their start.
+
+    `between` parts what stands in a line, blanks unless given.
+    """
+    found: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, colon, held = line.partition(":")
+        if colon and not line.startswith("#"):
+            found.setdefault(name, []).extend(each.strip() for each in held.split(between))
+    return found
 
 
 def visible(inputs: Inputs) -> list[str]:

@@ -13,26 +13,25 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
+from tasks import words
+
 APART = ".{0,60}?"  # "..." between two words
 
 
 def marks(text: str) -> list[str]:
     """The concepts of a clause, and each pair of them."""
-    found = [name for name, words in concepts().items() if words.search(text)]
+    found = [name for name, said in concepts().items() if said.search(text)]
     return found + [f"{one}+{other}" for one, other in combinations(found, 2)]
 
 
 @cache
 def concepts() -> Mapping[str, re.Pattern[str]]:
     """The words of each concept as one regular expression."""
-    words: dict[str, list[str]] = {}
-    for line in Path(__file__).with_name("concepts.txt").read_text(encoding="utf-8").splitlines():
-        name, colon, said = line.partition(":")
-        if colon and not line.startswith("#"):
-            words.setdefault(name, []).extend(_expression(each.strip()) for each in said.split("|"))
-    return {name: re.compile(rf"\b(?:{'|'.join(each)})\b", re.IGNORECASE) for name, each in words.items()}
+    held = words.groups(Path(__file__).with_name("concepts.txt"), between="|")
+    alternatives = {name: "|".join(map(_expression, each)) for name, each in held.items()}
+    return {name: re.compile(rf"\b(?:{each})\b", re.IGNORECASE) for name, each in alternatives.items()}
 
 
-def _expression(words: str) -> str:
-    parts = [re.escape(part).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for part in words.split("...")]
+def _expression(said: str) -> str:
+    parts = [re.escape(part).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for part in said.split("...")]
     return rf"\b{APART}\b".join(part.removeprefix(r"\s+").removesuffix(r"\s+") for part in parts)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from tasks import words
+
 WORD = re.compile(r"[a-z]+|[.;,]")
 BEFORE, AFTER = 12, 7  # words before and after a direction among which the thing that moved is looked for
 DENIED = 3  # words before a direction or a judgement that may deny it
@@ -20,15 +22,15 @@ DIRECTIONS, JUDGEMENTS, NOT = ("up", "down"), ("good", "bad"), "not"
 
 def marks(text: str) -> list[str]:
     """What moved which way ("up", "profit_up"), and what is good or bad by itself; "not_up" where that is denied."""
-    words = WORD.findall(text.lower())
-    groups = [lexicon().get(word, ()) for word in words]
+    said = WORD.findall(text.lower())
+    groups = [lexicon().get(word, ()) for word in said]
     found = []
     for at, held in enumerate(groups):
         denied = f"{NOT}_" if any(NOT in group for group in groups[max(0, at - DENIED) : at]) else ""
         for group in held:
             if group in JUDGEMENTS:
                 found.append(denied + group)
-            elif group in DIRECTIONS and words[at : at + 2] != ["up", "to"]:
+            elif group in DIRECTIONS and said[at : at + 2] != ["up", "to"]:
                 moved = _nearest(groups, at)
                 found += [denied + group] + ([f"{moved}_{denied}{group}"] if moved else [])
     return found
@@ -49,9 +51,7 @@ def _is_thing(group: str) -> bool:
 def lexicon() -> Mapping[str, tuple[str, ...]]:
     """The groups of each word."""
     groups: dict[str, list[str]] = {}
-    for line in Path(__file__).with_name("lexicon.txt").read_text(encoding="utf-8").splitlines():
-        name, colon, words = line.partition(":")
-        if colon and not line.startswith("#"):
-            for word in words.split():
-                groups.setdefault(word, []).append(name)
+    for name, held in words.groups(Path(__file__).with_name("lexicon.txt")).items():
+        for word in held:
+            groups.setdefault(word, []).append(name)
     return {word: tuple(dict.fromkeys(held)) for word, held in groups.items()}
