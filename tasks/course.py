@@ -67,6 +67,8 @@ class Course:
     """A task on its way: what it learns from, and how far it is.
 
     `shared` says that its adapter is also another task's: then it neither stops early nor goes back to its own best.
+    `apart` says that its net learns beside the classical part: until the two together are better than that part alone,
+    patience does not run, since a net that begins from nothing is at first a burden.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Course:
     trials: tuple[Trial, ...]
     step: int = 0
     shared: bool = False
+    apart: bool = False
     epoch: tuple[int, list[IntArray]] = (-1, [])
 
     @property
@@ -165,7 +168,7 @@ def enrol(
         net.frames[trial.name] = net.frames[name]
         model.copy(net, name, trial.name)
     shared = list(net.adapters.values()).count(net.adapters.get(name, "")) > 1
-    return Course(name, learn, check, plan, trials, shared=shared)
+    return Course(name, learn, check, plan, trials, shared=shared, apart=net.tasks[name].apart)
 
 
 def rates(name: str, train: TrainSection, section: dict[str, Any]) -> dict[str, float]:
@@ -252,7 +255,7 @@ def judge(course: Course, trial: Trial, loss: float, weights: Mapping[str, Any],
         trial.best_loss, trial.worse = loss, 0
         if not course.shared:
             trial.best = {key: value.detach().clone() for key, value in weights.items()}
-    else:
+    elif trial.best_loss < trial.start_loss or not course.apart:
         trial.worse += 1
         trial.stopped = trial.worse >= patience and not course.shared
     if course.step == 0:
