@@ -228,11 +228,17 @@ def answer(reference: Any) -> dict[str, Any]:
 
 @contextmanager
 def cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
-    """Whatever ends the waiting ends the work: the worker is killed, and with it the actors it owns."""
+    """Whatever ends the waiting ends the work: the worker is killed, and with it the actors it owns.
+
+    Work that has ended by itself, with an error of its own, is left alone: to cancel it while its end is being noted
+    trips a check in Ray that ends this process (ray#54785).
+    """
     import ray
 
     try:
         yield reference
     except BaseException:
-        ray.cancel(reference, force=True, recursive=True)
+        ended, _ = ray.wait([reference], timeout=0)
+        if not ended:
+            ray.cancel(reference, force=True, recursive=True)
         raise

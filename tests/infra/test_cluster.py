@@ -76,6 +76,12 @@ def test_an_error_on_a_worker_is_the_functions_own(ray_local):
         cluster.call("json.loads", '{"a"')
 
 
+def test_errors_one_after_another_leave_this_process_alive(ray_local):
+    for _ in range(100):
+        with pytest.raises(json.JSONDecodeError):
+            cluster.call("json.loads", '{"a"')
+
+
 def test_more_than_the_cluster_has_is_refused_at_once(ray_local):
     with pytest.raises(cluster.NotEnoughMachines, match=r"asks for 4000 CPUs .* lower train.workers"):
         cluster.call("json.loads", "{}", cpus=4000)
