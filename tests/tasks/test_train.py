@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train, words
 from tasks.backbone import BackboneSection, LoraSection, open_backbone
-from tasks.course import TEMPERATURES, Course, Plan, Side, Trial, enrol, judge, valid_losses
+from tasks.course import TEMPERATURES, Course, enrol, valid_losses
 from tasks.job import beside, prepare
 from tasks.progress import Progress
 from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
@@ -340,18 +340,6 @@ def test_a_net_that_learns_apart_knows_nothing_of_its_classical_part_and_adds_it
         torch.testing.assert_close(value, model.parameters(kept[1], "words")[key], atol=0, rtol=0)
     rows = words(8, 3).inputs
     np.testing.assert_allclose(model.raw(kept[1], "words", rows), model.raw(kept[0], "words", rows) + 3.0, atol=1e-5)
-
-
-@pytest.mark.parametrize(("apart", "checks"), [(False, 3), (True, 7)])
-def test_patience_waits_for_a_net_that_learns_apart_until_it_is_no_burden(apart, checks):
-    trial = Trial("words", 0.1)
-    nothing = Side(None, np.zeros((1, 1)))
-    course = Course("words", nothing, nothing, Plan(1, 1, 9, 1), (trial,), apart=apart)
-    for step, loss in enumerate([1.0, 1.4, 1.3, 1.2, 0.9, 1.0, 1.0, 0.1]):
-        course.step = step
-        if not trial.stopped:
-            judge(course, trial, loss, {}, patience=2)
-    assert (len(trial.losses), trial.best_loss) == (checks, 0.9 if apart else 1.0)
 
 
 def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_keeps_its_order(make):
