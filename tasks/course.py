@@ -150,9 +150,9 @@ def enrol(
     """
     classical = net.tasks[name].classical
     rows, valid = sides
-    groups = rows.group if len(np.unique(rows.group)) > 1 else np.arange(len(rows)).astype(np.str_)
     offset = None
     if not net.tasks[name].apart:
+        groups = rows.group if len(np.unique(rows.group)) > 1 else np.arange(len(rows)).astype(np.str_)
         offset = hybrid.out_of_fold(classical, rows.inputs, rows.target, groups, train.folds, train.seed)
     net.classical[name] = classical.fit(rows.inputs, rows.target)
     model.set_frame(net, name, rows.inputs, rows.target, offset)

@@ -96,30 +96,32 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Every row asked once, by the model of the fold that did not learn from it."""
+    """Every row asked once, by the model of the fold that did not learn from it; `each` is the metric of each fold."""
 
     rows: Rows
     raw: FloatArray
     baseline: FloatArray
     without: Mapping[str, FloatArray]
     parts: tuple[Learned, ...]
+    each: tuple[float, ...]
 
 
 def crossed(bench: Bench, name: str, rows: Rows, fold: IntArray) -> Pooled:
     """Train once per fold on all other rows. `fold` (n,) says in which one each row is tested."""
-    parts, order = [], []
+    parts, order, each = [], [], []
     for number in range(int(fold.max()) + 1):
         held = fold == number
         parts.append(learn(bench, name, replace(rows, split=np.where(held, "test", "train").astype("U5")), str(number)))
         order.append(np.flatnonzero(held))
-        value = task.get(name).metric.score(parts[-1].rows, parts[-1].raw)(np.ones(int(held.sum())))
-        console.say(f"bench     {name}, fold {number}: {value:.3f}")
+        each.append(task.get(name).metric.score(parts[-1].rows, parts[-1].raw)(np.ones(int(held.sum()))))
+        console.say(f"bench     {name}, fold {number}: {each[-1]:.3f}")
     return Pooled(
         rows=rows.take(np.concatenate(order)),
         raw=np.concatenate([part.raw for part in parts]),
         baseline=np.concatenate([part.baseline for part in parts]),
         without={name: np.concatenate([part.without[name] for part in parts]) for name in parts[0].without},
         parts=tuple(parts),
+        each=tuple(each),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts.trial import Bench, beside, learn, row
+from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
 from tasks import market, task
 from tasks.task import FloatArray, IntArray, Rows
@@ -47,7 +47,7 @@ def walk_forward(bench: Bench, root: Path) -> list[dict[str, Any]]:
     lift = told.lifts["HAR+"]
     shown = row("volatility", "volatility", told, "HAR+", None)
     shown |= {
-        "others": {name: round(told.estimates[name].value, 4) for name in ("GARCH", "EWMA")},
+        "others": others(told, "HAR+"),
         "qlike": {name: round(float(values.mean()), 4) for name, values in qlike.items()},
         "diebold_mariano_p": paired.p,
         "var_99": {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, learn, others, row
-from tasks import near, task
+from tasks import near
 from tasks.compliance import source as clauses
 from tasks.sentiment import source as sentences
 from tasks.task import Place
@@ -95,11 +95,9 @@ def unfair_clauses(bench: Bench, root: Path) -> list[dict[str, Any]]:
     found = crossed(bench, "compliance", replace(rows, split=np.full(len(rows), "", dtype="U5")), fold)
     answers = {"ours": found.raw, BAGS: found.baseline, **found.without}
     told = beside("compliance", found.rows, answers, bench.seed)
-    score = task.get("compliance").metric.score
-    each = {str(n): score(part.rows, part.raw)(np.ones(len(part.rows))) for n, part in enumerate(found.parts)}
     shown = row(
         "unfair_clauses", "compliance", told, BAGS, 0.75,
-        others=others(told, BAGS), each={number: round(value, 4) for number, value in each.items()},
+        others=others(told, BAGS), each={str(number): round(value, 4) for number, value in enumerate(found.each)},
         documents=told.clusters, rows=len(found.rows), seed=bench.seed,
     )  # fmt: skip
     return [shown, conformal("compliance", found.parts[0], bench.seed)]

@@ -26,6 +26,7 @@ CODES = {  # the corpus's tags -> our words, in the order of the outputs
 }
 LABELS = tuple(CODES.values())
 CLEAR = "clear"  # beside its kind, a clause is clearly unfair: the corpus's level 3 in place of level 2
+OUTPUTS = (*LABELS, CLEAR)
 SIZES = {"train": 840, "test": 360}
 UNFAIR_SHARE = 0.42
 FOLDER = "compliance_unfair_tos_claudette50"
@@ -107,7 +108,7 @@ def rows(labelled: Iterable[Labelled], name: str) -> Rows:
     return Rows(
         ids=tuple(f"{name}-{number}" for number in range(len(texts))),
         inputs=Inputs(owner=np.arange(len(texts), dtype=np.int64), text=tuple(texts)),
-        target=np.array([[float(label in held) for label in (*LABELS, CLEAR)] for held in labels]),
+        target=np.array([[float(label in held) for label in OUTPUTS] for held in labels]),
         time=when,
         known=when.copy(),
         group=np.array(groups),

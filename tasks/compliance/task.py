@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import words
 from tasks.compliance import concepts
-from tasks.compliance.source import CLEAR, CODES, LABELS, embedded, unfair_clauses
+from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, embedded, unfair_clauses
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.text import LongText, sentences
 
-HEAD = Head("multilabel", (*LABELS, CLEAR))
+HEAD = Head("multilabel", OUTPUTS)
 KINDS = len(LABELS)
 
 
