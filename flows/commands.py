@@ -169,7 +169,7 @@ def ask(arguments: Namespace) -> int:
 
 def data(arguments: Namespace) -> int:
     """Fetch a public data set; its licence is shown and must be accepted first."""
-    from tasks import fetch
+    from tasks.data import public as fetch
 
     return _show(arguments, fetch.get(arguments.name, accepted=arguments.accept_licence, into=Settings().root / "data"))
 

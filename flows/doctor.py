@@ -81,7 +81,7 @@ def _disk(settings: Settings) -> str:
 
 
 def _backbone(settings: Settings) -> str:
-    from tasks import backbone
+    from tasks.backbone import load as backbone
 
     body = backbone.open_backbone(backbone.BackboneSection())
     return f"{body.name} {body.digest[:12]}, the published weights"
@@ -144,6 +144,6 @@ def _port(port: int, variable: str, path: str) -> str:
 
 
 def _accelerator(settings: Settings) -> str:
-    from tasks import backbone
+    from tasks.backbone import load as backbone
 
     return backbone.device_name()

@@ -27,7 +27,7 @@ from flows.report import report
 from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
-from tasks import data
+from tasks.data import prepare as data
 from tasks.digest import write_json
 
 # Libraries whose versions belong into the lineage of every version.
@@ -177,7 +177,7 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         least_workers=plan.train.least_workers,
         gpus_per_worker=plan.train.gpus_per_worker,
     )
-    result = jobs.fit("tasks.train.fit", config, shape, on_progress)
+    result = jobs.fit("tasks.train.loop.fit", config, shape, on_progress)
     if result["stored"] == 0:
         console.say("training  no room for hidden states: the frozen layers ran at every step; raise ASSAY_STATES_GB")
     create_table_artifact(
@@ -236,7 +236,7 @@ def validate(
         "threads": plan.train.threads,
         "seed": plan.train.seed,
     }
-    rows: dict[str, Any] = cluster.call("tasks.evaluate.evaluate", config)
+    rows: dict[str, Any] = cluster.call("tasks.validate.evaluate.evaluate", config)
     create_table_artifact(
         key="metrics",
         description="Every task on its test rows, the classical baseline beside it",

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from interpret.section import ExplainSection
 from tasks import task as contract
-from tasks.backbone import BackboneSection, LoraSection
-from tasks.data import DataSection
+from tasks.backbone.load import BackboneSection, LoraSection
+from tasks.data.prepare import DataSection
 from tasks.digest import of_json
-from tasks.gates import ValidateSection
 from tasks.task import Section, TaskSection
-from tasks.train import TrainSection
+from tasks.train.loop import TrainSection
+from tasks.validate.gates import ValidateSection
 
 
 class RecipeError(ValueError):

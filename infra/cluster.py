@@ -1,7 +1,7 @@
 """The Ray connection: a private local Ray on loopback, or an existing cluster by address with the code shipped to it.
 
-What runs on Ray is named by dots ("tasks.train.fit") and found by name on the worker; dicts and paths go across, never
-objects of ours. Ray's own transport uses cloudpickle; it is kept behind a token and, locally, behind loopback.
+What runs on Ray is named by dots ("tasks.train.loop.fit") and found by name on the worker; dicts and paths go across,
+never objects of ours. Ray's own transport uses cloudpickle; it is kept behind a token and, locally, behind loopback.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import numpy as np
 import tasks
 from interpret.game import Raw
 from tasks import digest
-from tasks.calibrate import Calibration, calibrated
 from tasks.task import Task
+from tasks.validate.calibrate import Calibration, calibrated
 
 SAME = 0.05  # a probability may move a little with a name
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]

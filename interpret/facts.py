@@ -10,7 +10,7 @@ from typing import Any
 
 from interpret.section import ExplainSection
 from tasks import digest
-from tasks.files import UNDATED
+from tasks.data.files import UNDATED
 from tasks.task import Rows, Task, card
 
 LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy")

@@ -14,9 +14,9 @@ from interpret.section import ExplainSection
 from interpret.served import raw_of
 from interpret.study import study
 from tasks import digest
-from tasks.calibrate import Calibration, from_json
-from tasks.data import load_rows
+from tasks.data.prepare import load_rows
 from tasks.task import Rows, Task, get
+from tasks.validate.calibrate import Calibration, from_json
 
 JSON, HTML = "report.json", "report.html"
 PARTS = ("train", "valid", "test")
@@ -80,8 +80,8 @@ def rerender(folder: Path) -> Path:
 
 def _open(backbone: Mapping[str, Any], folders: Mapping[str, Path], threads: int) -> Any:
     """The trained models on one body; a backbone is opened only where a task has an adapter on it."""
-    from tasks import backbone as bodies
-    from tasks import model
+    from tasks.backbone import load as bodies
+    from tasks.model import forward as model
 
     model.set_threads(threads)
     texts = [folder for folder in folders.values() if (folder / "adapter_config.json").is_file()]
@@ -90,6 +90,6 @@ def _open(backbone: Mapping[str, Any], folders: Mapping[str, Path], threads: int
 
 
 def _cut_off(model: Any, rows: Rows) -> int:
-    from tasks import model as models
+    from tasks.model import forward as models
 
     return int(np.count_nonzero(models.truncated(model, rows.inputs)))

@@ -14,13 +14,13 @@ MOST = 20_000  # hidden states kept; a game over mixed parts asks for the same f
 
 
 def raw_of(model: Any, name: str) -> Raw:
-    """Inputs -> raw answers (n, width) of one task of a loaded model, equal to tasks.model.raw.
+    """Inputs -> raw answers (n, width) of one task of a loaded model, equal to tasks.model.forward.raw.
 
     Hidden states of texts and series are kept, because hiding one part does not change the states of the others: a game
     over text and table then costs one pass of the backbone per combination of text spans, however many combinations of
     numbers are asked.
     """
-    from tasks import model as models
+    from tasks.model import forward as models
 
     kept: dict[str, dict[Hashable, Any]] = {"text": {}, "series": {}}
 
@@ -55,7 +55,7 @@ def _keys(inputs: Inputs) -> dict[str, list[Hashable]]:
 
 def _states(model: Any, name: str, inputs: Inputs, asked: tuple[str, Sequence[Hashable], dict[Hashable, Any]]) -> Any:
     """The hidden states (n, d) of one part, encoding only those that were not kept."""
-    from tasks import model as models
+    from tasks.model import forward as models
 
     part, keys, kept = asked
     if len(kept) > MOST:

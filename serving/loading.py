@@ -13,8 +13,10 @@ import registry
 from serving import app, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch, read_json
 from serving.service import Release, Served
-from tasks import calibrate, model, task
-from tasks.backbone import BackboneSection, open_backbone
+from tasks import task
+from tasks.backbone.load import BackboneSection, open_backbone
+from tasks.model import forward as model
+from tasks.validate import calibrate
 
 
 def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str, Thread]:

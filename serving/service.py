@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
-from tasks import calibrate, model
-from tasks.calibrate import Calibration
+from tasks.model import forward as model
 from tasks.task import Inputs, Task
+from tasks.validate import calibrate
+from tasks.validate.calibrate import Calibration
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import numpy as np
 
 from benchmarks.parts.trial import DRAWS, Bench, Learned, beside, learn, row
 from flows import console
-from tasks import audit, task
-from tasks.calibrate import COVERAGE, NORMAL
+from tasks import task
+from tasks.data import leaks as audit
 from tasks.portfolio import backtest, blend, overfitting
 from tasks.portfolio.constraints import Constraints, violations
 from tasks.task import FloatArray, Place
-from tasks.validate import clusters, interval, row_weights
+from tasks.validate.bootstrap import clusters, interval, row_weights
+from tasks.validate.calibrate import COVERAGE, NORMAL
 
 SOURCES = ("embedded", "stocknet")
 

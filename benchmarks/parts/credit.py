@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
-from tasks import hybrid, task
+from tasks import task
+from tasks.classical import table as hybrid
 from tasks.risk.task import german_credit
 from tasks.task import Classical, FloatArray, IntArray, Place, Rows
 

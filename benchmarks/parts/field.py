@@ -12,10 +12,12 @@ import numpy as np
 
 from benchmarks.parts.process import ROOT, Took, python
 from flows import recipe
-from tasks import data, model, task
-from tasks.backbone import BackboneSection, folder_of, open_backbone
+from tasks import task
+from tasks.backbone.load import BackboneSection, folder_of, open_backbone
+from tasks.data import prepare as data
+from tasks.model import forward as model
 from tasks.task import FloatArray, Rows
-from tasks.validate import clusters, compare
+from tasks.validate.bootstrap import clusters, compare
 
 PEER = ROOT / "benchmarks" / "parts" / "hf_trainer.py"
 PROBLEM = {
@@ -66,14 +68,14 @@ def _label(kind: str, target: Sequence[float]) -> Any:
 
 
 def ours(field: Field, name: str, **changed: Mapping[str, Any]) -> Took:
-    """One job for all text tasks by `python -m tasks.train`, with a store of its own that is empty at the start.
+    """One job for all text tasks by `python -m tasks.train.loop`, with a store of its own that is empty at the start.
 
     `changed` holds what differs from the recipe, by section ("lora", "train").
     """
     config = config_of(field, field.folder / name, field.tasks)
     for part, settings in changed.items():
         config[part] |= settings
-    return python(["-m", "tasks.train", write_config(field.folder / name / "config.json", config)])
+    return python(["-m", "tasks.train.loop", write_config(field.folder / name / "config.json", config)])
 
 
 def config_of(field: Field, out: Path, names: Sequence[str]) -> dict[str, Any]:

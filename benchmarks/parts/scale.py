@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.parts.field import Field, ours
 from benchmarks.parts.process import Took
 from flows import console
-from tasks import data, grammar
+from tasks.data import grammar
+from tasks.data import prepare as data
 from tasks.sentiment import source
 
 ROWS = 2000

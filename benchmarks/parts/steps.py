@@ -68,8 +68,9 @@ def table(ground: Field) -> list[dict[str, Any]]:
 
 def _padding(ground: Field) -> dict[str, float]:
     """Share of the tokens of one epoch's batches that are padding."""
-    from tasks import mixture, tokens
-    from tasks.backbone import BackboneSection, open_backbone
+    from tasks.backbone import tokenizer as tokens
+    from tasks.backbone.load import BackboneSection, open_backbone
+    from tasks.train import mixture
 
     tokenizer, train = open_backbone(BackboneSection(**ground.plan.section("backbone"))).tokenizer, ground.plan.train
     found = {}
@@ -106,8 +107,8 @@ def _taken(step: Callable[[], object], times: int) -> list[float]:
 
 def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[], object]:
     """A function that makes the next step of a job of its own."""
-    from tasks import train
-    from tasks.backbone import block_list
+    from tasks.backbone.load import block_list
+    from tasks.train import loop as train
 
     job, course = _job(config, changed)
     if changed.get("compiled"):
@@ -123,8 +124,9 @@ def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[]
 
 
 def _job(config: Mapping[str, Any], changed: Mapping[str, Any]) -> tuple[Any, Any]:
-    from tasks import job, train
-    from tasks.world import ALONE
+    from tasks.train import job
+    from tasks.train import loop as train
+    from tasks.train.world import ALONE
 
     own = copy.deepcopy(dict(config))
     for part in ("lora", "train"):
@@ -147,7 +149,7 @@ def _passes(config: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
     places = np.random.default_rng(7).integers(0, len(order) - ADAPTERS * size, 1000)
 
     def rows(step: int) -> Any:
-        from tasks import model
+        from tasks.model import forward as model
 
         return model.batch(net, course.train.rows, order[places[step] : places[step] + ADAPTERS * size])
 

@@ -11,11 +11,14 @@ import numpy as np
 
 from flows import console
 from flows.recipe import Recipe
-from tasks import calibrate, data, evaluate, task, train
-from tasks.evaluate import Sides
-from tasks.split import Splits, divide
+from tasks import task
+from tasks.data import prepare as data
+from tasks.data.split import Splits, divide
 from tasks.task import FloatArray, IntArray, Rows
-from tasks.validate import Comparison, clusters, compare, ece
+from tasks.train import loop as train
+from tasks.validate import calibrate, evaluate
+from tasks.validate.bootstrap import Comparison, clusters, compare, ece
+from tasks.validate.evaluate import Sides
 
 DRAWS = 1000
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
-from tasks import market, task
+from tasks import task
+from tasks.data import market
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.volatility import backtest, features, source
 from tasks.volatility.task import loss, r2

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, learn, others, row
-from tasks import near
 from tasks.compliance import source as clauses
+from tasks.data import near_duplicates as near
 from tasks.sentiment import source as sentences
 from tasks.task import Place
 

@@ -12,8 +12,8 @@ from interpret.facts import Facts
 from interpret.overview import Explained
 from interpret.sections import words
 from interpret.study import Study
-from tasks.calibrate import Calibration, calibrated, probability
 from tasks.task import FloatArray
+from tasks.validate.calibrate import Calibration, calibrated, probability
 
 REASONS = 4
 

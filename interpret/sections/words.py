@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from interpret import blocks
 from interpret.blocks import Block
 from interpret.facts import Facts
-from tasks.calibrate import Calibration, from_json
 from tasks.task import Head
+from tasks.validate.calibrate import Calibration, from_json
 
 KINDS = {
     "classify": "one of several classes",

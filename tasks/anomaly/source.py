@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import market
 from tasks.anomaly import features, inject
-from tasks.data import about
+from tasks.data import market
+from tasks.data.prepare import about
 from tasks.task import FloatArray, Inputs, IntArray, Place, Rows
 
 PAST = 256  # values before the judged part of an embedded piece

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks import market
 from tasks.anomaly import column, features, nab, source
 from tasks.anomaly.stream import SILENT
+from tasks.data import market
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}

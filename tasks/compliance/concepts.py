@@ -13,7 +13,7 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from tasks import words
+from tasks.classical import bag_of_words as words
 
 APART = ".{0,60}?"  # "..." between two words
 

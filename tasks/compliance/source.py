@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import grammar
-from tasks.data import about
-from tasks.files import UNDATED, DataError
+from tasks.data import grammar
+from tasks.data.files import UNDATED, DataError
+from tasks.data.prepare import about
 from tasks.task import Inputs, Place, Rows
 
 CODES = {  # the corpus's tags -> our words, in the order of the outputs

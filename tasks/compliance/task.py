@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import words
+from tasks.classical import bag_of_words as words
 from tasks.compliance import concepts
 from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, embedded, unfair_clauses
+from tasks.data.text import LongText, sentences
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
-from tasks.text import LongText, sentences
 
 HEAD = Head("multilabel", OUTPUTS)
 KINDS = len(LABELS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks import market
-from tasks.data import about
-from tasks.market import Prices
+from tasks.data import market
+from tasks.data.market import Prices
+from tasks.data.prepare import about
 from tasks.portfolio import features
 from tasks.task import Inputs, Place, Rows
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks import market
-from tasks.market import WINDOW, YEAR
+from tasks.data import market
+from tasks.data.market import WINDOW, YEAR
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Task, TaskSection

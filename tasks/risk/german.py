@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.files import DataError
+from tasks.data.files import DataError
 
 COLUMNS = (
     "checking_account",

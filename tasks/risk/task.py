@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import hybrid
-from tasks.data import about
-from tasks.files import UNDATED, DataError
+from tasks.classical import table as hybrid
+from tasks.data.files import UNDATED, DataError
+from tasks.data.prepare import about
+from tasks.data.text import Notes
 from tasks.risk import features, german, scorecard
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
-from tasks.text import Notes
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from tasks import words
+from tasks.classical import bag_of_words as words
 
 WORD = re.compile(r"[a-z]+|[.;,]")
 BEFORE, AFTER = 12, 7  # words before and after a direction among which the thing that moved is looked for

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import words
+from tasks.classical import bag_of_words as words
+from tasks.data.text import Text
 from tasks.sentiment import directions, figures
 from tasks.sentiment.source import LABELS, embedded, phrasebank
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
-from tasks.text import Text
 
 HEAD = Head("classify", LABELS)
 

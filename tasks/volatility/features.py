@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.market import WINDOW, Prices, Windows, indicators, log_returns, mean_return
+from tasks.data.market import WINDOW, Prices, Windows, indicators, log_returns, mean_return
 from tasks.task import Feature, FloatArray
 
 HORIZON = 5  # trading days ahead

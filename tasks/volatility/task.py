@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import hybrid, market
-from tasks.calibrate import NORMAL
-from tasks.market import WINDOW, YEAR
+from tasks.classical import table as hybrid
+from tasks.data import market
+from tasks.data.market import WINDOW, YEAR
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.validate.calibrate import NORMAL
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]

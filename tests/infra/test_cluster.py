@@ -18,8 +18,10 @@ import pytest
 import safetensors.numpy
 
 from infra import cluster, jobs
-from tasks import data, task, train
+from tasks import task
+from tasks.data import prepare as data
 from tasks.task import Place
+from tasks.train import loop as train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,7 +153,7 @@ def learn(
     }
     if workers:
         shape = jobs.Shape(storage or str(folder / "checkpoints"), "run", workers, least)
-        told = jobs.fit("tasks.train.fit", config, shape, on_progress or (lambda _: None))
+        told = jobs.fit("tasks.train.loop.fit", config, shape, on_progress or (lambda _: None))
     else:
         told = train.fit(config)
     out = folder / "models"

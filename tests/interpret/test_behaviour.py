@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from interpret import behaviour
-from tasks.calibrate import Calibration
 from tasks.task import Inputs, Item
+from tasks.validate.calibrate import Calibration
 
 Toy = dict[str, Callable[..., Any]]
 CASES = {

@@ -10,7 +10,8 @@ import pytest
 from interpret.game import game_of
 from interpret.served import raw_of
 from interpret.shapley import attribute
-from tasks import backbone, model
+from tasks.backbone import load as backbone
+from tasks.model import forward as model
 from tasks.task import Inputs
 
 

@@ -17,9 +17,12 @@ import registry
 from infra.settings import Settings, token
 from serving import app, decisions, loading
 from serving.places import Places
-from tasks import bodies, calibrate, digest, model, task
-from tasks.backbone import LoraSection
+from tasks import digest, task
+from tasks.backbone import tiny as bodies
+from tasks.backbone.load import LoraSection
+from tasks.model import forward as model
 from tasks.task import Place, Rows
+from tasks.validate import calibrate
 
 SERVED = ("compliance", "sentiment", "volatility")
 ROWS = 60

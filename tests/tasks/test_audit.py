@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import audit, task
-from tasks.files import DataError
+from tasks import task
+from tasks.data import leaks as audit
+from tasks.data.files import DataError
 from tasks.task import Inputs, Place, Rows
 
 from .conftest import make_task

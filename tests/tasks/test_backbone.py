@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from tasks import backbone as backbones
-from tasks import bodies, tokens
-from tasks.backbone import Backbone, BackboneMissing, BackboneSection, open_backbone, targets
+from tasks.backbone import load as backbones
+from tasks.backbone import tiny as bodies
+from tasks.backbone import tokenizer as tokens
+from tasks.backbone.load import Backbone, BackboneMissing, BackboneSection, open_backbone, targets
 
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
 

@@ -9,9 +9,9 @@ import pytest
 from mapie.classification import SplitConformalClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from tasks import calibrate
-from tasks.calibrate import Calibration, answer, calibrated, fit, intervals, label_sets, loss, probability
 from tasks.task import FloatArray, Head
+from tasks.validate import calibrate
+from tasks.validate.calibrate import Calibration, answer, calibrated, fit, intervals, label_sets, loss, probability
 
 CLASSES = Head("classify", ("a", "b", "c"))
 LABELS = Head("multilabel", ("x", "y"))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from tasks import data, grammar, task, text
+from tasks import task
 from tasks.compliance import source
+from tasks.data import grammar, text
+from tasks.data import prepare as data
 from tasks.task import Place, Rows
 
 FOLDER = Path(source.__file__).parent

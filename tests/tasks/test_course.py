@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.course import Course, Plan, Side, Trial, judge
+from tasks.train.course import Course, Plan, Side, Trial, judge
 
 
 @pytest.mark.parametrize(("apart", "checks"), [(False, 3), (True, 7)])

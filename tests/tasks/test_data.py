@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from tasks import data
-from tasks.data import about, fingerprint, load_rows, prepare, save_rows
-from tasks.files import DataError
+from tasks.data import prepare as data
+from tasks.data.files import DataError
+from tasks.data.prepare import about, fingerprint, load_rows, prepare, save_rows
 from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
 
 

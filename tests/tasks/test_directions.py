@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks import task, words
+from tasks import task
+from tasks.classical import bag_of_words as words
 from tasks.sentiment.directions import lexicon, marks
 from tasks.task import Inputs
 

@@ -13,11 +13,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from tasks import evaluate as evaluation
-from tasks import seen, weights
-from tasks.data import save_rows
-from tasks.evaluate import BASELINE, FULL, Champion, Measured, Sides, evaluate, judge
-from tasks.gates import ValidateSection
+from tasks.data.prepare import save_rows
+from tasks.model import saved as weights
 from tasks.task import (
     Classical,
     Feature,
@@ -30,6 +27,10 @@ from tasks.task import (
     Task,
     TaskSection,
 )
+from tasks.validate import contamination as seen
+from tasks.validate import evaluate as evaluation
+from tasks.validate.evaluate import BASELINE, FULL, Champion, Measured, Sides, evaluate, judge
+from tasks.validate.gates import ValidateSection
 
 HOW = (ValidateSection(draws=200), 7)
 
@@ -213,7 +214,7 @@ def test_answering_fewer_rows_makes_the_figure_better() -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An untrained toy model on disk, with the rows to judge it by."""
-    from tasks import model
+    from tasks.model import forward as model
 
     for module in (evaluation, weights):
         monkeypatch.setattr(module, "get", lambda name: TOY)
@@ -228,7 +229,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def model_lora() -> Any:
-    from tasks.backbone import LoraSection
+    from tasks.backbone.load import LoraSection
 
     return LoraSection()
 

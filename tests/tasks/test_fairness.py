@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks import fairness, task
+from tasks import task
 from tasks.task import Place
+from tasks.validate import fairness
 
 
 def test_rates_by_group_are_those_counted_by_hand() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tasks import fetch
+from tasks.data import public as fetch
 
 TABLE = b"a,b\n1,2\n"
 LABELS = {"one.csv": [1], "two.csv": [2]}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from tasks.files import UNDATED, DataError, read_file
+from tasks.data.files import UNDATED, DataError, read_file
 from tasks.task import Classical, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = ("bad", "good")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks import flops, model
-from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
+from tasks.model import forward as model
+from tasks.train import flops
 
 from .conftest import make_task
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks import heads
+from tasks.model import heads
 from tasks.task import Task
 
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks import hybrid, logistic, words
+from tasks.classical import bag_of_words as words
+from tasks.classical import logistic
+from tasks.classical import table as hybrid
 from tasks.digest import canonical
 from tasks.task import Classical, FloatArray, Head, Inputs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import market
-from tasks.market import Prices
+from tasks.data import market
+from tasks.data.market import Prices
 from tasks.task import Place
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import mixture
+from tasks.train import mixture
 
 
 def test_a_temperature_of_one_samples_by_size_and_a_large_one_evenly():

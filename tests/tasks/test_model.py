@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from tasks import heads, model
-from tasks.backbone import LoraSection
-from tasks.bodies import tiny
+from tasks.backbone.load import LoraSection
+from tasks.backbone.tiny import tiny
+from tasks.model import forward as model
+from tasks.model import heads
 from tasks.task import Inputs, Task
 
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
@@ -242,9 +243,9 @@ def test_saved_bytes_do_not_depend_on_the_process(
 ) -> None:
     code = (
         "import importlib.util, pathlib, sys\n"
-        "from tasks import model\n"
-        "from tasks.backbone import LoraSection\n"
-        "from tasks.bodies import tiny\n"
+        "from tasks.model import forward as model\n"
+        "from tasks.backbone.load import LoraSection\n"
+        "from tasks.backbone.tiny import tiny\n"
         "spec = importlib.util.spec_from_file_location('toys', sys.argv[1])\n"
         "toys = importlib.util.module_from_spec(spec); spec.loader.exec_module(toys)\n"
         "task = toys.make_task('mood', 'classify', ('bad', 'fair', 'good'), ('text',))\n"

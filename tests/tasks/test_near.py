@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.near import nearest
+from tasks.data.near_duplicates import nearest
 
 
 def jaccard(one: str, other: str) -> float:

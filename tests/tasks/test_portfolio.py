@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks import market
+from tasks.data import market
+from tasks.data.split import Splits, divide
 from tasks.portfolio import backtest, blend, features, overfitting, source
 from tasks.portfolio.constraints import Constraints, Infeasible, require_feasible, violations
-from tasks.split import Splits, divide
 from tasks.task import Place, Rows, get
 
 TASK = get("portfolio")

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from tasks import data, task
+from tasks import task
+from tasks.data import prepare as data
 from tasks.risk import features, german, scorecard
 from tasks.risk import task as risk
 from tasks.task import Place, Rows

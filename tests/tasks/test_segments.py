@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tasks import segments
 from tasks.task import FloatArray, Head, Inputs, Rows
+from tasks.validate import segments
 
 from .conftest import make_task
 

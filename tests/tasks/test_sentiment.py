@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import f1_score
 
-from tasks import data, grammar, task
+from tasks import task
+from tasks.data import grammar
+from tasks.data import prepare as data
 from tasks.sentiment import source
 from tasks.task import Place, Rows
 

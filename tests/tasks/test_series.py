@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tasks.series import SeriesEncoder
+from tasks.model.series import SeriesEncoder
 
 
 def test_a_series_becomes_one_vector_whatever_its_neighbours() -> None:

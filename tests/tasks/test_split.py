@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.split import NAMES, How, SplitError, Splits, divide
+from tasks.data.split import NAMES, How, SplitError, Splits, divide
 from tasks.task import Inputs, Rows
 
 

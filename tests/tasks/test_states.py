@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tasks import model, states
-from tasks.backbone import BackboneSection, LoraSection, open_backbone
+from tasks.backbone import hidden_states as states
+from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
+from tasks.model import forward as model
 
 from .conftest import KINDS, make_task
 

@@ -14,12 +14,19 @@ import safetensors.numpy
 import torch
 from pydantic import BaseModel
 
-from tasks import checkpoint, data, heads, hybrid, mixture, model, task, train, words
-from tasks.backbone import BackboneSection, LoraSection, open_backbone
-from tasks.course import TEMPERATURES, Course, enrol, valid_losses
-from tasks.job import beside, prepare
-from tasks.progress import Progress
+from tasks import task
+from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
+from tasks.classical import bag_of_words as words
+from tasks.classical import table as hybrid
+from tasks.data import prepare as data
+from tasks.model import forward as model
+from tasks.model import heads
 from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.train import checkpoint, mixture
+from tasks.train import loop as train
+from tasks.train.course import TEMPERATURES, Course, enrol, valid_losses
+from tasks.train.job import beside, prepare
+from tasks.train.progress import Progress
 
 LENGTH = 16
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tasks.gates import Evidence, Gates, verdict
 from tasks.task import FloatArray, Head, Inputs, Rows
-from tasks.validate import Estimate, clusters, collapsed, compare, ece, row_weights
+from tasks.validate.bootstrap import Estimate, clusters, collapsed, compare, ece, row_weights
+from tasks.validate.gates import Evidence, Gates, verdict
 
 SCORE = Head("score", ("default",))
 CLASSES = Head("classify", ("a", "b"))

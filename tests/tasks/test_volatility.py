@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from tasks import market
-from tasks.split import Splits, divide
+from tasks.data import market
+from tasks.data.split import Splits, divide
 from tasks.task import Inputs, Place, Rows, get
 from tasks.volatility import features, har, source
 from tasks.volatility.task import loss, r2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from tasks import words
+from tasks.classical import bag_of_words as words
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
 
 LABELS = ("calm", "urgent")

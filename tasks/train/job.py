@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks import course, data, digest, model, precision, states, task
-from tasks.backbone import BackboneSection, LoraSection, block_list, open_backbone
-from tasks.course import Course
-from tasks.model import Model
+from tasks import digest, task
+from tasks.backbone import device as precision
+from tasks.backbone import hidden_states as states
+from tasks.backbone.load import BackboneSection, LoraSection, block_list, open_backbone
+from tasks.data import prepare as data
+from tasks.model import forward as model
+from tasks.model.forward import Model
 from tasks.task import Modality, Rows
-from tasks.world import World
+from tasks.train import course
+from tasks.train.course import Course
+from tasks.train.world import World
 
 if TYPE_CHECKING:
-    from tasks.train import TrainSection
+    from tasks.train.loop import TrainSection
 
 
 @dataclass(frozen=True)

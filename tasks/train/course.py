@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tasks import heads, hybrid, mixture, model
+from tasks.classical import table as hybrid
+from tasks.model import forward as model
+from tasks.model import heads
 from tasks.task import FloatArray, IntArray, Rows
+from tasks.train import mixture
 
 if TYPE_CHECKING:
-    from tasks.train import TrainSection
+    from tasks.train.loop import TrainSection
 
 VALID_ROWS = 1024  # rows of one validation check, drawn once; the figures of the report use all rows
 VALID_BATCH = 64

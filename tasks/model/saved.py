@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from tasks import digest
-from tasks.backbone import Backbone, LoraSection
-from tasks.build import SHARED, Frame, Model, assemble, own_adapter
+from tasks.backbone.load import Backbone, LoraSection
+from tasks.model.build import SHARED, Frame, Model, assemble, own_adapter
 from tasks.task import Task, get
 
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"

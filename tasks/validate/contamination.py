@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks import digest
-from tasks.check import row_digests
+from tasks.data.check import row_digests
 from tasks.task import Rows
 
 FILE = "seen.json"

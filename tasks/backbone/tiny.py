@@ -8,8 +8,8 @@ import string
 from typing import Any, Literal, get_args
 
 from tasks import digest
-from tasks.backbone import Backbone, BackboneMissing, frozen
-from tasks.tokens import from_json
+from tasks.backbone.load import Backbone, BackboneMissing, frozen
+from tasks.backbone.tokenizer import from_json
 
 Kind = Literal["bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3"]
 WINDOW = 256

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks import tokens
-from tasks.build import Model, build, copy, parameters, set_frame, set_threads, set_training, trainable
-from tasks.states import States
+from tasks.backbone import tokenizer as tokens
+from tasks.backbone.hidden_states import States
+from tasks.model.build import Model, build, copy, parameters, set_frame, set_threads, set_training, trainable
+from tasks.model.saved import load, save
 from tasks.task import FloatArray, Inputs, IntArray
-from tasks.weights import load, save
 
 __all__ = [
     "Batch",

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.backbone import Backbone, LoraSection, targets
-from tasks.heads import TaskNet
+from tasks.backbone.load import Backbone, LoraSection, targets
+from tasks.backbone.tokenizer import Tokenizer
+from tasks.backbone.trunk import Trunk, cut
+from tasks.model.heads import TaskNet
 from tasks.task import FloatArray, Inputs, Modality, Task
-from tasks.tokens import Tokenizer
-from tasks.trunk import Trunk, cut
 
 SHARED = "adapter_of_all"
 FAR = 8.0  # standard deviations beyond which a table value says no more

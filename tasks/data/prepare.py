@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tasks import audit
-from tasks.check import as_of, check, check_labels, without_repetition
+from tasks.data import leaks as audit
+from tasks.data.check import as_of, check, check_labels, without_repetition
+from tasks.data.files import UNDATED, DataError, read_file
+from tasks.data.split import NAMES, Splits, divide
 from tasks.digest import write_json
-from tasks.files import UNDATED, DataError, read_file
-from tasks.split import NAMES, Splits, divide
 from tasks.task import Inputs, Place, Rows, Section, Task, get
 
 Source = Callable[[Place], Rows]

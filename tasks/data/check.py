@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from tasks.files import UNDATED, DataError
+from tasks.data.files import UNDATED, DataError
 from tasks.task import Inputs, Rows, Task
 
 

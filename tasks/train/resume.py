@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks import checkpoint
+from tasks.train import checkpoint
 
 if TYPE_CHECKING:
-    from tasks.job import Job
+    from tasks.train.job import Job
 
 MARKS = ("start_loss", "best_loss", "worse", "stopped", "losses")
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tasks.series import SeriesEncoder
+from tasks.model.series import SeriesEncoder
 from tasks.task import HeadKind, Task
 
 TABLE_WIDTH = 32

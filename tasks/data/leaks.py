@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.files import DataError
-from tasks.split import NAMES
+from tasks.data.files import DataError
+from tasks.data.split import NAMES
 from tasks.task import IntArray, Place, Rows, Task
 
 ROUNDING = 1e-9  # relative and absolute; what is leaked below it is of no use to a model

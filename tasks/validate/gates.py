@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.calibrate import FEW_CLUSTERS
-from tasks.split import Splits
+from tasks.data.split import Splits
 from tasks.task import Section
-from tasks.validate import Estimate
+from tasks.validate.bootstrap import Estimate
+from tasks.validate.calibrate import FEW_CLUSTERS
 
 
 class Gates(Section):

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tasks import calibrate, fairness, seen, segments
-from tasks.calibrate import Calibration, calibrated
-from tasks.data import load_rows
+from tasks.data.prepare import load_rows
 from tasks.digest import read_json, write_json
-from tasks.gates import Evidence, ValidateSection, verdict
 from tasks.task import FloatArray, Rows, Task, get
-from tasks.validate import Comparison, Estimate, Score, clusters, collapsed, compare, ece
+from tasks.validate import calibrate, fairness, segments
+from tasks.validate import contamination as seen
+from tasks.validate.bootstrap import Comparison, Estimate, Score, clusters, collapsed, compare, ece
+from tasks.validate.calibrate import Calibration, calibrated
+from tasks.validate.gates import Evidence, ValidateSection, verdict
 
 FULL = "full"
 BASELINE = "baseline"
@@ -96,7 +97,8 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def load(config: Mapping[str, Any], folders: Mapping[str, Path]) -> Any:
     """The trained model; the backbone is opened only where a task has an adapter on it."""
-    from tasks import backbone, model
+    from tasks.backbone import load as backbone
+    from tasks.model import forward as model
 
     model.set_threads(int(config.get("threads", 2)))
     texts = [folder for folder in folders.values() if (folder / "adapter_config.json").is_file()]
@@ -117,7 +119,7 @@ def _champion(config: Mapping[str, Any], name: str, test: Rows) -> Champion | No
         model = load(config, {name: folder})
     except ValueError as error:
         return Champion(told["version"], None, f"it cannot be loaded beside this version: {error}")
-    from tasks import model as models
+    from tasks.model import forward as models
 
     calibration = calibrate.from_json(read_json(folder / "calibration.json"))
     return Champion(told["version"], calibrated(get(name).head, calibration, models.raw(model, name, test.inputs)))
@@ -135,7 +137,7 @@ def _seen(config: Mapping[str, Any], name: str, folder: Path, test: Rows) -> str
 
 def measure(model: Any, name: str, folder: Path, sides: Sides, ablation: bool) -> Measured:
     """Run the body once on each row; the classical model alone, and the model without each part, come from that."""
-    from tasks import model as models
+    from tasks.model import forward as models
 
     valid, test = (models.features(model, name, part.inputs) for part in (sides.valid, sides.test))
     if valid.offset is None or test.offset is None:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.calibrate import probability
 from tasks.task import FloatArray, Head, IntArray, Rows
+from tasks.validate.calibrate import probability
 
 Score = Callable[[FloatArray], float]
 BINS = 10  # equally filled bins of the calibration error

@@ -1,7 +1,7 @@
 """The one training loop. Plain torch: it knows a World (rank, size, report, resume), not Ray, and runs alone in a test.
 
 Everything random in a step follows from (seed, step), so that a run that was killed and resumed gives the same bytes.
-Alone: python -m tasks.train CONFIG.json
+Alone: python -m tasks.train.loop CONFIG.json
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tasks.task import Section
-from tasks.world import ALONE, World
+from tasks.train.world import ALONE, World
 
 if TYPE_CHECKING:
-    from tasks.course import Course, Trial
-    from tasks.job import Job
-    from tasks.model import Model
-    from tasks.progress import Progress
+    from tasks.model.forward import Model
+    from tasks.train.course import Course, Trial
+    from tasks.train.job import Job
+    from tasks.train.progress import Progress
 
 
 class TrainSection(Section):
@@ -72,9 +72,11 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
-    from tasks import model, precision, resume
-    from tasks.job import prepare
-    from tasks.progress import Progress
+    from tasks.backbone import device as precision
+    from tasks.model import forward as model
+    from tasks.train import resume
+    from tasks.train.job import prepare
+    from tasks.train.progress import Progress
 
     began = time.monotonic()
     section = TrainSection(**config["train"])
@@ -98,7 +100,7 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
 
 def _learn(job: Job, step: int, progress: Progress) -> int:
     """The loop: a task's turn, a step, now and then a check and a checkpoint, until no task has steps left."""
-    from tasks import flops, mixture, resume
+    from tasks.train import flops, mixture, resume
 
     rows = {name: len(course.train.rows) for name, course in job.courses.items()}
     share = mixture.shares(rows, job.section.temperature)
@@ -123,8 +125,8 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
 
 def _turn(job: Job, course: Course) -> tuple[float, int, int]:
     """One batch of a task, one step of each of its trials; gives the least mean loss, and rows and tokens learned."""
-    from tasks import mixture
-    from tasks.course import batch
+    from tasks.train import mixture
+    from tasks.train.course import batch
 
     index = course.rows(job.section.seed)
     mine = index[job.world.rank :: job.world.size]
@@ -144,7 +146,7 @@ def _step(job: Job, trial: Trial, rows: Any, at: tuple[float, int, float]) -> fl
     """One optimizer step of one trial on a batch; `at` is (weight of a row in the loss, seed of dropout, warmth)."""
     import torch
 
-    from tasks.course import loss_of
+    from tasks.train.course import loss_of
 
     world, (share, drawn, warmth) = job.world, at
     torch.manual_seed(drawn)
@@ -190,7 +192,7 @@ def _check(job: Job, course: Course) -> None:
     """Measure the loss of every trial on the valid rows, over all workers, and let them take note."""
     import torch
 
-    from tasks.course import halve, judge, valid_losses
+    from tasks.train.course import halve, judge, valid_losses
 
     trials = course.learning
     totals, rows = valid_losses(job.model, course, job.world.rank, job.world.size)
@@ -220,7 +222,8 @@ def _write(job: Job, out: Path) -> None:
     """Put the best weights of each task's best trial into its own, and save it."""
     import torch
 
-    from tasks import digest, model
+    from tasks import digest
+    from tasks.model import forward as model
 
     if job.world.rank:
         return

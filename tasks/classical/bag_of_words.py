@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.logistic import Penalty, binary, fit_logistic, linear, numbers
+from tasks.classical.logistic import Penalty, binary, fit_logistic, linear, numbers
 from tasks.task import Classical, FloatArray, Head, Inputs
 
 State = Mapping[str, Any]
