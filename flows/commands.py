@@ -159,10 +159,10 @@ def up(arguments: Namespace) -> int:
 
 def ask(arguments: Namespace) -> int:
     """One question to the running endpoint; the task's own example where no file is given."""
+    import tasks
     from flows import client
-    from tasks import task
 
-    item = client.read_item(arguments.file) if arguments.file else dict(task.get(arguments.task).example)
+    item = client.read_item(arguments.file) if arguments.file else dict(tasks.get(arguments.task).example)
     console.emit(client.ask(Settings(), arguments.task, item))
     return DONE
 

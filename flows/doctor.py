@@ -81,16 +81,17 @@ def _disk(settings: Settings) -> str:
 
 
 def _backbone(settings: Settings) -> str:
-    from tasks.backbone import load as backbone
+    from tasks.backbone.load import open_backbone
+    from tasks.backbone.section import BackboneSection
 
-    body = backbone.open_backbone(backbone.BackboneSection())
+    body = open_backbone(BackboneSection())
     return f"{body.name} {body.digest[:12]}, the published weights"
 
 
 def _tasks(settings: Settings) -> str:
-    from tasks import task
+    import tasks
 
-    return ", ".join(task.find())
+    return ", ".join(tasks.find())
 
 
 def _recipes(settings: Settings) -> str:
@@ -144,6 +145,6 @@ def _port(port: int, variable: str, path: str) -> str:
 
 
 def _accelerator(settings: Settings) -> str:
-    from tasks.backbone import load as backbone
+    from tasks.backbone import device
 
-    return backbone.device_name()
+    return device.device_name()

@@ -28,7 +28,6 @@ from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
 from tasks.data import prepare as data
-from tasks.digest import write_json
 
 # Libraries whose versions belong into the lineage of every version.
 LIBRARIES = ("torch", "transformers", "peft", "ray", "prefect", "scikit-learn", "lightgbm", "shap", "numpy", "pandas")
@@ -217,18 +216,15 @@ def validate(
     plan: recipe.Recipe, folder: Path, cards: dict[str, Any], answering: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
     """Judge every task on its test rows beside its baseline and the champion; gives a row of the document per task."""
-    for name in plan.tasks:
-        model = folder / "models" / name
-        write_json(model / "recipe.json", recipe.canonical(plan))
-        write_json(model / "data.json", cards[name])
     config = {
+        "recipe": recipe.canonical(plan),
         "backbone": plan.section("backbone"),
         "validate": plan.section("validate_"),
         "tasks": {
             name: {
                 "model": str(folder / "models" / name),
                 **{part: str(folder / "data" / name / f"{part}.parquet") for part in ("train", "valid", "test")},
-                "source": cards[name]["source"],
+                "card": cards[name],
                 "champion": answering.get(name),
             }
             for name in plan.tasks

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+import tasks
 from interpret.section import ExplainSection
-from tasks import task as contract
-from tasks.backbone.load import BackboneSection, LoraSection
-from tasks.data.prepare import DataSection
+from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.data.section import DataSection
 from tasks.digest import of_json
 from tasks.task import Section, TaskSection
-from tasks.train.loop import TrainSection
-from tasks.validate.gates import ValidateSection
+from tasks.train.section import TrainSection
+from tasks.validate.section import ValidateSection
 
 
 class RecipeError(ValueError):
@@ -120,7 +120,7 @@ def parse(document: Mapping[str, Any]) -> Recipe:
 
 def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
     """The sections of the tasks that are learned: those the recipe names, or every folder where it names none."""
-    known = contract.find()
+    known = tasks.find()
     if not isinstance(named, Mapping):
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}

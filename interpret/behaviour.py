@@ -16,7 +16,7 @@ import tasks
 from interpret.game import Raw
 from tasks import digest
 from tasks.task import Task
-from tasks.validate.calibrate import Calibration, calibrated
+from tasks.validate.calibration import Calibration, predict
 
 SAME = 0.05  # a probability may move a little with a name
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -29,7 +29,7 @@ def check(task: Task, raw: Raw, calibration: Calibration) -> list[dict[str, Any]
 
     def answer(document: Mapping[str, Any]) -> dict[str, Any]:
         item = task.item(**document)
-        return dict(leaves(task.decode(item, calibrated(task.head, calibration, np.asarray(raw(task.encode([item])))))))
+        return dict(leaves(task.decode(item, predict(task.head, calibration, np.asarray(raw(task.encode([item])))))))
 
     judges = {"invariance": _invariance, "direction": _direction, "minimum": _minimum}
     found = []

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from interpret.section import ExplainSection
-from tasks import digest
-from tasks.data.files import UNDATED
-from tasks.task import Rows, Task, card
+from tasks import card, digest
+from tasks.task import UNDATED, Rows, Task
 
 LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy")
 

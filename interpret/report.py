@@ -13,10 +13,13 @@ from interpret.game import Raw
 from interpret.section import ExplainSection
 from interpret.served import raw_of
 from interpret.study import study
-from tasks import digest
-from tasks.data.prepare import load_rows
-from tasks.task import Rows, Task, get
-from tasks.validate.calibrate import Calibration, from_json
+from tasks import digest, get
+from tasks.data.parquet import load_rows
+from tasks.model import forward
+from tasks.model.model import Model
+from tasks.model.saved import open_folders
+from tasks.task import Rows, Task
+from tasks.validate.calibration import Calibration, from_json
 
 JSON, HTML = "report.json", "report.html"
 PARTS = ("train", "valid", "test")
@@ -37,7 +40,7 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
         "lineage": dict(config.get("lineage", {})),
     }
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
-    model = _open(config.get("backbone", {}), folders, run["threads"])
+    model = open_folders(config.get("backbone", {}), folders, run["threads"])
     done = {}
     for name, places in config["tasks"].items():
         rows = {part: load_rows(Path(places["data"]) / f"{part}.parquet") for part in PARTS}
@@ -78,18 +81,5 @@ def rerender(folder: Path) -> Path:
     return page
 
 
-def _open(backbone: Mapping[str, Any], folders: Mapping[str, Path], threads: int) -> Any:
-    """The trained models on one body; a backbone is opened only where a task has an adapter on it."""
-    from tasks.backbone import load as bodies
-    from tasks.model import forward as model
-
-    model.set_threads(threads)
-    texts = [folder for folder in folders.values() if (folder / "adapter_config.json").is_file()]
-    body = bodies.open_backbone(bodies.BackboneSection(**backbone)) if texts else None
-    return model.load(body, dict(folders))
-
-
-def _cut_off(model: Any, rows: Rows) -> int:
-    from tasks.model import forward as models
-
-    return int(np.count_nonzero(models.truncated(model, rows.inputs)))
+def _cut_off(model: Model, rows: Rows) -> int:
+    return int(np.count_nonzero(forward.truncated(model, rows.inputs)))

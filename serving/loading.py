@@ -10,13 +10,16 @@ from threading import Thread
 from typing import Any
 
 import registry
+import tasks
 from serving import app, decisions, metrics
-from serving.places import Fetched, NotServable, Places, fetch, read_json
+from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
-from tasks import task
-from tasks.backbone.load import BackboneSection, open_backbone
-from tasks.model import forward as model
-from tasks.validate import calibrate
+from tasks.backbone.device import set_threads
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection
+from tasks.model import saved
+from tasks.model.model import Model
+from tasks.validate import calibration
 
 
 def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str, Thread]:
@@ -35,7 +38,7 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str,
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:
     """Fetch and load what a release record names. Each digest is checked before a file is parsed."""
     fetched = fetch(book, plan, places)
-    model.set_threads(places.threads)
+    set_threads(places.threads)
     served: dict[str, Served] = {}
     for group in _by_backbone(fetched).values():
         served |= _load_group(group, places)
@@ -46,15 +49,16 @@ def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
     """Versions on the same body share it; those without text share the absence of one."""
     groups: dict[str, list[Fetched]] = {}
     for each in fetched:
-        facts = read_json(each.folder / "head.json").get("backbone")
+        facts = each.folder.read(each.folder.head_config).get("backbone")
         groups.setdefault(json.dumps(facts, sort_keys=True), []).append(each)
     return groups
 
 
 def _load_group(group: Sequence[Fetched], places: Places) -> dict[str, Served]:
-    facts = read_json(group[0].folder / "head.json").get("backbone")
+    folder = group[0].folder
+    facts = folder.read(folder.head_config).get("backbone")
     backbone = open_backbone(_section(facts, places)) if facts else None
-    body = model.load(backbone, {each.version.task: each.folder for each in group})
+    body = saved.load(backbone, {each.version.task: each.folder.path for each in group})
     return {each.version.task: _served(each, body) for each in group}
 
 
@@ -67,13 +71,13 @@ def _section(facts: Mapping[str, Any], places: Places) -> BackboneSection:
     return BackboneSection(**{**given, "digest": facts["digest"]})
 
 
-def _served(fetched: Fetched, body: model.Model) -> Served:
+def _served(fetched: Fetched, body: Model) -> Served:
     version = fetched.version
     return Served(
-        task=task.get(version.task),
+        task=tasks.get(version.task),
         version=version.ref,
         digest=version.digest,
         since=version.created,
         body=body,
-        calibration=calibrate.from_json(read_json(fetched.folder / "calibration.json")),
+        calibration=calibration.from_json(fetched.folder.read(fetched.folder.calibration)),
     )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import registry
-
-NEEDED = {
-    "head.json": "so nothing can be loaded",
-    "calibration.json": "so its probabilities mean nothing",
-}
+from tasks.model.folder import Folder
 
 
 class NotServable(ValueError):
@@ -37,7 +32,7 @@ class Fetched:
     """A version and its verified files on this machine."""
 
     version: registry.Version
-    folder: Path
+    folder: Folder
 
 
 def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> list[Fetched]:
@@ -48,19 +43,16 @@ def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> l
     return [_fetch(book, str(row["version"]), places) for _, row in sorted(plan["versions"].items())]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON document of a version's folder."""
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return document
-
-
 def _fetch(book: registry.Registry, ref: str, places: Places) -> Fetched:
     version = registry.show(book, ref)
     if version.status in {"refused", "rejected"}:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
     to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
-    folder = Path(registry.fetch(book, version, to)["model"])
-    for name, what in NEEDED.items():
-        if not (folder / name).is_file():
-            raise NotServable(f"{ref} has no {name}, {what}; retrain the task")
+    folder = Folder(Path(registry.fetch(book, version, to)["model"]))
+    for file, what in (
+        (folder.head_config, "so nothing can be loaded"),
+        (folder.calibration, "so its probabilities mean nothing"),
+    ):
+        if not file.is_file():
+            raise NotServable(f"{ref} has no {file.name}, {what}; retrain the task")
     return Fetched(version, folder)

@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
-from tasks.model import forward as model
+from tasks.model import forward
+from tasks.model.model import Model
 from tasks.task import Inputs, Task
-from tasks.validate import calibrate
-from tasks.validate.calibrate import Calibration
+from tasks.validate import calibration
+from tasks.validate.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Served:
     version: str
     digest: str
     since: str
-    body: model.Model
+    body: Model
     calibration: Calibration
 
 
@@ -50,7 +51,7 @@ class Outcome:
 def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
     """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
     inputs = encode(served.task, items)
-    return _outcomes(served, items, inputs, model.features(served.body, served.task.name, inputs))
+    return _outcomes(served, items, inputs, forward.features(served.body, served.task.name, inputs))
 
 
 def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
@@ -69,26 +70,28 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
         raise _unanswerable(error, place, len(items)) from error
 
 
-def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, model.Features]:
+def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, forward.Features]:
     bodies = {id(release.served[name].body): release.served[name].body for name in inputs}
-    found: dict[str, model.Features] = {}
+    found: dict[str, forward.Features] = {}
     for key, body in bodies.items():
-        found |= model.features_many(body, {n: rows for n, rows in inputs.items() if id(release.served[n].body) == key})
+        found |= forward.features_many(
+            body, {n: rows for n, rows in inputs.items() if id(release.served[n].body) == key}
+        )
     return found
 
 
-def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: model.Features) -> list[Outcome]:
+def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
     head, name = served.task.head, served.task.name
-    raw = model.combine(served.body, name, found)
-    records = calibrate.answer(head, served.calibration, raw, model.side_by_side(served.body, name, found))
-    even = calibrate.calibrated(head, served.calibration, raw)
-    cut = model.truncated(served.body, inputs)
+    raw = forward.combine(served.body, name, found)
+    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.body, name, found))
+    predicted = calibration.predict(head, served.calibration, raw)
+    cut = forward.truncated(served.body, inputs)
     outcomes = []
     for place, item in enumerate(items):
         rows = np.flatnonzero(inputs.owner == place)
         merged = _merged([records[row] for row in rows.tolist()], bool(cut[rows].any()))
         try:
-            fields = served.task.answer.model_validate(served.task.decode(item, even[rows]))
+            fields = served.task.answer.model_validate(served.task.decode(item, predicted.take(rows)))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:

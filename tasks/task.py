@@ -1,13 +1,11 @@
 """The contract that every task folder keeps: a frozen record of functions and types. Nothing to inherit.
 
-A folder `tasks/<name>/` with a `task.py` that holds `TASK: Task` is all it takes; `find()` reads the folders.
+A folder `tasks/<name>/` with a `task.py` that holds `TASK: Task` is all it takes; `tasks.find()` reads the folders.
 This module imports neither torch nor pandas, so that a command line can list tasks at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,12 @@ HeadKind = Literal["classify", "multilabel", "regress", "score"]
 Span = tuple[int, int]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+UNDATED = np.datetime64("1970-01-01", "us")  # the time of rows whose source has none
+
+
+class DataError(ValueError):
+    """A file or source that cannot be learned from as it is."""
 
 
 class Section(BaseModel):
@@ -186,19 +190,48 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What a version predicts of the m rows of one item, calibrated.
+
+    raw          (m, head.width) on the head's own scale: logits, or mean and log variance
+    probability  (m, head.width) softmax for `classify`, sigmoid for `multilabel` and `score`; for `regress` the mean
+                 and the variance
+    interval     (m, 2) for `regress` the 90 % interval on the target's own scale
+    """
+
+    raw: FloatArray
+    probability: FloatArray
+    interval: FloatArray | None = None
+
+    def take(self, index: IntArray) -> Prediction:
+        """The rows at `index`, in that order."""
+        interval = None if self.interval is None else self.interval[index]
+        return Prediction(self.raw[index], self.probability[index], interval)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled rows by name: how they are read, their licence, whether a generator wrote them. Both stand in cards."""
+
+    read: Callable[[Place], Rows]
+    licence: str
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
     reads    every modality it can read; needs, those that an item must hold
     features the columns of its table; channels and length, the shape of its series
     section  its part of the recipe; item and answer, the types of its endpoint
-    sources  name -> function that gives labelled rows ("embedded" is always there and needs no network)
+    sources  by name; "embedded" is always there and needs no network
     target   the label of a user's file (a string, number, list ...) -> (k,) target; raises ValueError with the cure
     encode   items -> inputs (one item may give several rows, see Inputs.owner)
-    decode   item, its calibrated raw rows (m, head.width) -> the fields of `answer`
+    decode   item, what is predicted of its rows -> the fields of `answer`
     split    how rows without a given split are divided
     example  one item as a request carries it, for the docs, the schema and the first question
-    apart      the net learns by itself, and its logits and those of the classical part are added up; else it learns
+    additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
@@ -212,10 +245,10 @@ class Task:
     section: type[TaskSection]
     item: type[Item]
     answer: type[BaseModel]
-    sources: Mapping[str, Callable[[Place], Rows]]
+    sources: Mapping[str, Source]
     target: Callable[[Any], Sequence[float]]
     encode: Callable[[Sequence[Any]], Inputs]
-    decode: Callable[[Any, FloatArray], dict[str, Any]]
+    decode: Callable[[Any, Prediction], dict[str, Any]]
     classical: Classical
     metric: Metric
     example: Mapping[str, Any]
@@ -224,32 +257,6 @@ class Task:
     channels: tuple[str, ...] = ()
     length: int = 0
     purge_days: int = 0
-    apart: bool = False
+    additive: bool = False
     baseline: Classical | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
-
-
-class UnknownTask(ValueError):
-    """A task was named that has no folder."""
-
-
-def find() -> dict[str, Task]:
-    """Every task that has a folder beside this file, by name in alphabetical order."""
-    here = Path(__file__).parent
-    names = sorted(path.parent.name for path in here.glob("*/task.py"))
-    return {name: get(name) for name in names}
-
-
-def get(name: str) -> Task:
-    """The task of one folder. Raises UnknownTask with the names that exist."""
-    folder = Path(__file__).parent / name
-    if not name.isidentifier() or not (folder / "task.py").is_file():
-        known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/task.py")))
-        raise UnknownTask(f"there is no task {name!r}; the tasks are {known}")
-    task: Task = importlib.import_module(f"tasks.{name}.task").TASK
-    return dataclasses.replace(task, name=name)
-
-
-def card(name: str) -> str:
-    """The task's card, as Markdown: purpose, data, licence, prohibited uses, expected signs."""
-    return (Path(__file__).parent / name / "card.md").read_text(encoding="utf-8")

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+import tasks
 from benchmarks.parts.trial import DRAWS, Bench, Learned, beside, learn, row
 from flows import console
-from tasks import task
 from tasks.data import leaks as audit
 from tasks.portfolio import backtest, blend, overfitting
 from tasks.portfolio.constraints import Constraints, violations
 from tasks.task import FloatArray, Place
 from tasks.validate.bootstrap import clusters, interval, row_weights
-from tasks.validate.calibrate import COVERAGE, NORMAL
+from tasks.validate.calibration import COVERAGE, NORMAL
 
 SOURCES = ("embedded", "stocknet")
 
@@ -38,9 +38,9 @@ def portfolio(bench: Bench, root: Path) -> list[dict[str, Any]]:
 
 
 def _source(bench: Bench, root: Path, source: str) -> dict[str, Any]:
-    given, place = task.get("portfolio"), Place(root, bench.seed)
-    rows = given.sources[source](place)
-    seen = audit.truncated(given, given.sources[source], place, rows)
+    given, place = tasks.get("portfolio"), Place(root, bench.seed)
+    rows = given.sources[source].read(place)
+    seen = audit.truncated(given, given.sources[source].read, place, rows)
     trials: dict[str, Learned] = {}
     for rate in bench.plan.train.sweep or (bench.plan.train.learning_rate,):
         settings = {**bench.changed, "train": {**bench.changed.get("train", {}), "sweep": [], "learning_rate": rate}}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import tasks
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
-from tasks import task
 from tasks.classical import table as hybrid
 from tasks.risk.task import german_credit
 from tasks.task import Classical, FloatArray, IntArray, Place, Rows
@@ -29,7 +29,7 @@ def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     found = crossed(bench, "risk", rows, fold)
     order = np.concatenate([np.flatnonzero(fold == number) for number in range(FOLDS)])
     tuned = _tuned(rows, fold, bench.seed)[order]
-    scorecard = _each_fold(hybrid.logistic_table(task.get("risk").head), rows, fold)[order]
+    scorecard = _each_fold(hybrid.logistic_table(tasks.get("risk").head), rows, fold)[order]
     answers = {"ours": found.raw, PEER: tuned, "LightGBM, as shipped": found.baseline, "scorecard": scorecard}
     told = beside("risk", found.rows, answers, bench.seed)
     gap, lift = error("risk", found.rows, found.raw), told.lifts[PEER]
@@ -57,7 +57,7 @@ def _stratified(label: FloatArray, folds: int, seed: int) -> IntArray:
 
 def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
     """The settings of the highest inner AUC in each fold, fitted on all its training rows."""
-    head = task.get("risk").head
+    head = tasks.get("risk").head
     choices = [
         hybrid.lightgbm_table(head, leaves=leaves, rounds=rounds, rate=rate)
         for leaves, rounds, rate in product(LEAVES, ROUNDS, RATES)
@@ -78,4 +78,4 @@ def _each_fold(classical: Classical, rows: Rows, fold: IntArray) -> FloatArray:
 
 
 def _area(rows: Rows, raw: FloatArray) -> float:
-    return task.get("risk").metric.score(rows, raw)(np.ones(len(rows)))
+    return tasks.get("risk").metric.score(rows, raw)(np.ones(len(rows)))

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+import tasks
 from benchmarks.parts.process import ROOT, Took, python
 from flows import recipe
-from tasks import task
-from tasks.backbone.load import BackboneSection, folder_of, open_backbone
+from tasks.backbone.device import set_threads
+from tasks.backbone.load import folder_of, open_backbone
+from tasks.backbone.section import BackboneSection
 from tasks.data import prepare as data
-from tasks.model import forward as model
+from tasks.model import forward, saved
 from tasks.task import FloatArray, Rows
 from tasks.validate.bootstrap import clusters, compare
 
@@ -45,7 +47,7 @@ def lay_out(plan: recipe.Recipe, folder: Path) -> Field:
     """Prepare the rows of every text task; the peer reads the same ones as JSON lines."""
     found = []
     for name in sorted(plan.tasks):
-        if "text" not in task.get(name).reads:
+        if "text" not in tasks.get(name).reads:
             continue
         section, splits = plan.tasks[name].model_dump(mode="json"), plan.section("validate_")["splits"]
         place = folder / "data" / name
@@ -56,7 +58,7 @@ def lay_out(plan: recipe.Recipe, folder: Path) -> Field:
         for side in ("train", "valid", "test"):
             rows = data.load_rows(place / f"{side}.parquet")
             lines = [
-                json.dumps({"text": text, "labels": _label(task.get(name).head.kind, target)})
+                json.dumps({"text": text, "labels": _label(tasks.get(name).head.kind, target)})
                 for text, target in zip(rows.inputs.text or (), rows.target.tolist(), strict=True)
             ]
             (place / f"{side}.jsonl").write_text("\n".join(lines), encoding="utf-8")
@@ -114,7 +116,7 @@ def bf16_pays(field: Field) -> bool:
 
 def _peer_config(field: Field, name: str, each: str) -> dict[str, Any]:
     train, lora, place = field.plan.train, field.plan.lora, field.folder / "data" / each
-    head = task.get(each).head
+    head = tasks.get(each).head
     return {
         **{side: str(place / f"{side}.jsonl") for side in ("train", "valid", "test")},
         "body": str(folder_of(BackboneSection(**field.plan.section("backbone")))),
@@ -143,7 +145,7 @@ def judged(field: Field, mine: str, other: str) -> dict[str, Any]:
     """The test metric of every task on both sides, and ours minus the peer's with its paired 95 % interval."""
     found = {}
     for each, raw in answers(field, mine, "test").items():
-        rows, metric = field.rows(each, "test"), task.get(each).metric
+        rows, metric = field.rows(each, "test"), tasks.get(each).metric
         logits = np.load(field.folder / other / each / "test.npy", allow_pickle=False).astype(np.float64)
         scores = {"ours": metric.score(rows, raw), "peer": metric.score(rows, logits)}
         told = compare(scores, clusters(rows, metric.cluster), 1000, field.plan.train.seed)
@@ -158,7 +160,7 @@ def judged(field: Field, mine: str, other: str) -> dict[str, Any]:
 
 def answers(field: Field, mine: str, side: str) -> dict[str, FloatArray]:
     """Raw answers of our trained tasks on one split."""
-    model.set_threads(field.plan.train.threads)
+    set_threads(field.plan.train.threads)
     backbone = open_backbone(BackboneSection(**field.plan.section("backbone")))
-    net = model.load(backbone, {each: field.folder / mine / "models" / each for each in field.tasks})
-    return {each: model.raw(net, each, field.rows(each, side).inputs) for each in field.tasks}
+    net = saved.load(backbone, {each: field.folder / mine / "models" / each for each in field.tasks})
+    return {each: forward.raw(net, each, field.rows(each, side).inputs) for each in field.tasks}

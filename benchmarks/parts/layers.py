@@ -8,7 +8,6 @@ import numpy as np
 
 from benchmarks.parts.field import Field, answers, ours
 from flows import console
-from tasks import task
 
 DEPTHS: tuple[int | str, ...] = (1, 2, 3, "all")
 
@@ -20,7 +19,7 @@ def table(ground: Field) -> list[dict[str, Any]]:
         took = ours(ground, f"layers-{depth}", lora={"layers": depth}, train={"sweep": []})
         tasks = {}
         for each, raw in answers(ground, f"layers-{depth}", "valid").items():
-            rows, metric = ground.rows(each, "valid"), task.get(each).metric
+            rows, metric = ground.rows(each, "valid"), tasks.get(each).metric
             tasks[each] = {"metric": metric.name, "valid": round(metric.score(rows, raw)(np.ones(len(rows))), 4)}
         told = ", ".join(f"{each} {row['valid']:.3f}" for each, row in tasks.items())
         console.say(f"bench     layers {depth}: {took.seconds:.0f} s, on valid rows {told}")

@@ -69,7 +69,8 @@ def table(ground: Field) -> list[dict[str, Any]]:
 def _padding(ground: Field) -> dict[str, float]:
     """Share of the tokens of one epoch's batches that are padding."""
     from tasks.backbone import tokenizer as tokens
-    from tasks.backbone.load import BackboneSection, open_backbone
+    from tasks.backbone.load import open_backbone
+    from tasks.backbone.section import BackboneSection
     from tasks.train import mixture
 
     tokenizer, train = open_backbone(BackboneSection(**ground.plan.section("backbone"))).tokenizer, ground.plan.train
@@ -77,7 +78,7 @@ def _padding(ground: Field) -> dict[str, float]:
     for each in ground.tasks:
         texts = ground.rows(each, "train").inputs.text
         lengths = np.array([len(ids) for ids in tokens.encode(tokenizer, texts or ()).ids])
-        batches = mixture.batches(lengths, train.batch_size, (train.seed, each, 0))
+        batches = mixture.batches(lengths, train.batch_size, train.seed, each, 0)
         computed = sum(len(index) * int(lengths[index].max()) for index in batches)
         found[each] = 1.0 - float(lengths.sum()) / computed
     return found
@@ -107,7 +108,7 @@ def _taken(step: Callable[[], object], times: int) -> list[float]:
 
 def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[], object]:
     """A function that makes the next step of a job of its own."""
-    from tasks.backbone.load import block_list
+    from tasks.backbone.blocks import block_list
     from tasks.train import loop as train
 
     job, course = _job(config, changed)
@@ -134,7 +135,7 @@ def _job(config: Mapping[str, Any], changed: Mapping[str, Any]) -> tuple[Any, An
     own["states"] = {"folder": str(Path(config["out"]) / "states"), "gigabytes": changed.get("states", 4)}
     section = train.TrainSection(**own["train"])
     made = job.prepare(own, section, ALONE)
-    train._practise(made.model)
+    train.train_mode(made.model)
     (course,) = made.courses.values()
     return made, course
 
@@ -149,9 +150,9 @@ def _passes(config: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
     places = np.random.default_rng(7).integers(0, len(order) - ADAPTERS * size, 1000)
 
     def rows(step: int) -> Any:
-        from tasks.model import forward as model
+        from tasks.model import forward
 
-        return model.batch(net, course.train.rows, order[places[step] : places[step] + ADAPTERS * size])
+        return forward.batch(net, course.train.rows, order[places[step] : places[step] + ADAPTERS * size])
 
     def mixed(step: int) -> None:
         batch = rows(step)

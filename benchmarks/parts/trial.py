@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 
+import tasks
 from flows import console
 from flows.recipe import Recipe
-from tasks import task
-from tasks.data import prepare as data
-from tasks.data.split import Splits, divide
+from tasks.data.parquet import save_rows
+from tasks.data.section import Splits
+from tasks.data.split import divide
+from tasks.model.folder import Folder
+from tasks.model.saved import open_folders
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.train import loop as train
-from tasks.validate import calibrate, evaluate
-from tasks.validate.bootstrap import Comparison, clusters, compare, ece
-from tasks.validate.evaluate import Sides
+from tasks.validate import calibrate, calibration
+from tasks.validate.bootstrap import Comparison, clusters, compare
+from tasks.validate.calibration import ece
+from tasks.validate.evaluate import measure
+from tasks.validate.judge import BASELINE, FULL, Sides, independent
 
 DRAWS = 1000
 
@@ -51,14 +56,14 @@ class Bench:
 
 def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
     """Divide rows as the task does where they are not divided yet, train one task by the recipe, ask it about test."""
-    given, folder = task.get(name), bench.folder / name / mark
+    given, folder = tasks.get(name), bench.folder / name / mark
     divided = divide(
         rows, given.split, Splits(**bench.plan.section("validate_")["splits"]), given.purge_days, bench.seed
     )
     sides = Sides(*(divided.take(np.flatnonzero(divided.split == side)) for side in ("train", "valid", "test")))
     folder.mkdir(parents=True, exist_ok=True)
-    data.save_rows(sides.train, folder / "train.parquet")
-    data.save_rows(sides.valid, folder / "valid.parquet")
+    save_rows(sides.train, folder / "train.parquet")
+    save_rows(sides.valid, folder / "valid.parquet")
     train.fit(_config(bench, name, folder))
     return _asked(bench, name, sides, folder)
 
@@ -74,25 +79,23 @@ def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
-    given, place, test = task.get(name), folder / "models" / name, sides.test
+    given, place, test = tasks.get(name), folder / "models" / name, sides.test
     head = given.head
-    config = {"backbone": bench.plan.section("backbone"), "threads": bench.plan.train.threads}
-    found = evaluate.measure(evaluate.load(config, {name: place}), name, place, sides, ablation=True)
-    rows = [evaluate.independent(given, part) for part in (sides.valid, test)]
+    model = open_folders(bench.plan.section("backbone"), {name: place}, bench.plan.train.threads)
+    found = measure(model, name, Folder(place), sides, ablation=True)
+    rows = [independent(given, part) for part in (sides.valid, test)]
     fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}
-    ours, peer = (
-        calibrate.calibrated(head, fitted[each], found.test[each]) for each in (evaluate.FULL, evaluate.BASELINE)
-    )
+    ours, peer = (calibration.calibrated(head, fitted[each], found.test[each]) for each in (FULL, BASELINE))
     return Learned(
         rows=test,
         raw=ours,
         baseline=peer,
         without={
-            name: calibrate.calibrated(head, fitted[evaluate.FULL], raw)
+            name: calibration.calibrated(head, fitted[FULL], raw)
             for name, raw in found.test.items()
             if name not in fitted
         },
-        coverage=calibrate.coverage(head, fitted[evaluate.FULL], found.test[evaluate.FULL], test.target),
+        coverage=calibration.coverage(head, fitted[FULL], found.test[FULL], test.target),
         counts=(rows[0], rows[1]),
     )
 
@@ -116,7 +119,7 @@ def crossed(bench: Bench, name: str, rows: Rows, fold: IntArray) -> Pooled:
         held = fold == number
         parts.append(learn(bench, name, replace(rows, split=np.where(held, "test", "train").astype("U5")), str(number)))
         order.append(np.flatnonzero(held))
-        each.append(task.get(name).metric.score(parts[-1].rows, parts[-1].raw)(np.ones(int(held.sum()))))
+        each.append(tasks.get(name).metric.score(parts[-1].rows, parts[-1].raw)(np.ones(int(held.sum()))))
         console.say(f"bench     {name}, fold {number}: {each[-1]:.3f}")
     return Pooled(
         rows=rows.take(np.concatenate(order)),
@@ -130,7 +133,7 @@ def crossed(bench: Bench, name: str, rows: Rows, fold: IntArray) -> Pooled:
 
 def beside(name: str, rows: Rows, answers: Mapping[str, FloatArray], seed: int) -> Comparison:
     """Every model's metric on the same draws of the task's clusters; "ours" comes first."""
-    metric = task.get(name).metric
+    metric = tasks.get(name).metric
     scores = {each: metric.score(rows, raw) for each, raw in answers.items()}
     return compare(scores, clusters(rows, metric.cluster), DRAWS, seed)
 
@@ -145,7 +148,7 @@ def row(case: str, name: str, told: Comparison, peer: str, bar: float | None, **
     mine, other, lift = told.estimates["ours"], told.estimates[peer], told.lifts[peer]
     return {
         "case": case,
-        "metric": task.get(name).metric.name,
+        "metric": tasks.get(name).metric.name,
         "ours": round(mine.value, 4),
         "peer": round(other.value, 4),
         "peer_name": peer,
@@ -176,7 +179,7 @@ def conformal(name: str, part: Learned, seed: int) -> dict[str, Any]:
 
 def error(name: str, rows: Rows, raw: FloatArray) -> float:
     """The expected calibration error on the pooled test rows."""
-    return ece(task.get(name).head, raw, rows.target)
+    return ece(tasks.get(name).head, raw, rows.target)
 
 
 def _ends(pair: tuple[float, float] | None) -> list[float] | None:

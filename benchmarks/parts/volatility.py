@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+import tasks
 from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
-from tasks import task
 from tasks.data import market
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.volatility import backtest, features, source
@@ -81,7 +81,7 @@ def _walk(bench: Bench, rows: Rows, prices: market.Prices) -> Judged:
         test = np.flatnonzero(year == now)
         sides = {"train": known[day[known] < cut - PURGE], "valid": known[day[known] >= cut], "test": test}
         found = {"ours": _ours(bench, rows, sides, str(now))}
-        har = task.get("volatility").baseline
+        har = tasks.get("volatility").baseline
         found["HAR+"] = har.raw(har.fit(rows.inputs.take(known), rows.target[known]), rows.inputs.take(test))
         found |= _older(rows, test, prices, start)
         for name, answer in found.items():

@@ -13,7 +13,7 @@ from interpret.overview import Explained
 from interpret.sections import words
 from interpret.study import Study
 from tasks.task import FloatArray
-from tasks.validate.calibrate import Calibration, calibrated, probability
+from tasks.validate.calibration import Calibration, calibrated, probability
 
 REASONS = 4
 

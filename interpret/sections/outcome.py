@@ -14,7 +14,7 @@ from interpret.overview import Explained
 from interpret.sections import words
 from interpret.sections.front import comparison
 from interpret.study import Study
-from tasks.validate.calibrate import calibrated, probability
+from tasks.validate.calibration import calibrated, probability
 
 BINS = 8
 FEW = 5

@@ -8,7 +8,7 @@ from interpret import blocks
 from interpret.blocks import Block
 from interpret.facts import Facts
 from tasks.task import Head
-from tasks.validate.calibrate import Calibration, from_json
+from tasks.validate.calibration import Calibration, from_json
 
 KINDS = {
     "classify": "one of several classes",

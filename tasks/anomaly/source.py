@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.anomaly import features, inject
 from tasks.data import market
-from tasks.data.prepare import about
-from tasks.task import FloatArray, Inputs, IntArray, Place, Rows
+from tasks.task import FloatArray, Inputs, IntArray, Place, Rows, Source
 
 PAST = 256  # values before the judged part of an embedded piece
 JUDGED = 64
@@ -45,14 +44,12 @@ class Stream:
         )
 
 
-@about("BSD-3-Clause (skfolio), NCSA (arch); anomalies are injected by this project", synthetic=True)
 def embedded(place: Place) -> Rows:
     """Cut pieces of real daily series, inject at most one anomaly into each at a seeded position."""
     random = np.random.default_rng(place.seed)
     return rows([_with_anomaly(name, values, times, random) for name, values, times in _pieces(random)], place.until)
 
 
-@about("MIT-style (Numenta Anomaly Benchmark, labels and code by Numenta Inc.)")
 def nab(place: Place) -> Rows:
     """Train on injections into the probation part of each benchmark file, test on all that follows it."""
     random = np.random.default_rng(place.seed)
@@ -166,3 +163,11 @@ def _probation(whole: Stream, copy: int, random: np.random.Generator) -> Stream:
     quiet = random.choice(calm, size=min(QUIET, len(calm)), replace=False)
     at = np.sort(np.concatenate([quiet, np.flatnonzero(label)]))
     return Stream(whole.name, values, whole.times[:end], label, at, "train")
+
+
+SOURCES = {
+    "embedded": Source(
+        embedded, "BSD-3-Clause (skfolio), NCSA (arch); anomalies are injected by this project", synthetic=True
+    ),
+    "nab": Source(nab, "MIT-style (Numenta Anomaly Benchmark, labels and code by Numenta Inc.)"),
+}

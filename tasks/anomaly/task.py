@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks.anomaly import column, features, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
+from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
 
@@ -73,9 +72,9 @@ def _stamps(times: Sequence[datetime] | None) -> NDArray[np.datetime64]:
     return np.array(zoned, dtype="datetime64[us]")
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
-    """Answer one item from its calibrated logit: the alarm sounds where an anomaly is more likely than not."""
-    chance = 1 / (1 + math.exp(-max(min(float(raw[0, 0]), 60.0), -60.0)))
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
+    """Answer one item: the alarm sounds where an anomaly is more likely than not."""
+    chance = float(found.probability[0, 0])
     alarm = chance >= 0.5
     start = features.since(np.asarray(item.values, dtype=np.float64)) if alarm else None
     start = len(item.values) - 1 if alarm and start is None else start
@@ -100,7 +99,7 @@ TASK = Task(
     section=TaskSection,
     item=AnomalyItem,
     answer=AnomalyAnswer,
-    sources={"embedded": source.embedded, "nab": source.nab},
+    sources=source.SOURCES,
     target=target,
     encode=encode,
     decode=decode,

@@ -1,4 +1,4 @@
-"""bfloat16 by autocast: whether it is fast here, and attention that stays in float32 where that is faster.
+"""What depends on this machine: threads, memory, the card, and whether bfloat16 by autocast is fast.
 
 On a processor the matrix products of a step gain from it, but the backward pass of torch's own attention was several
 times slower than in float32 (seen in torch's profiler, on two cores with AVX512-BF16): there attention keeps float32.
@@ -6,11 +6,15 @@ times slower than in float32 (seen in torch's profiler, on two cores with AVX512
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 NAME = "sdpa_in_float32"
 KERNELS = "16"  # compiled kernels that oneDNN keeps
@@ -36,9 +40,6 @@ def keep_few_kernels() -> None:
 
 def keep_attention(body: Any) -> None:
     """Make a body compute attention in float32 under autocast."""
-    from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
     def attention(module: Any, query: Any, key: Any, value: Any, mask: Any, **settings: Any) -> Any:
         with torch.autocast("cpu", enabled=False):
@@ -47,3 +48,22 @@ def keep_attention(body: Any) -> None:
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     body.set_attn_implementation(NAME)
+
+
+def device_name() -> str:
+    """What a body would be trained on here: the GPU's name, or the processor with torch's thread count."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {torch.cuda.device_count()} in all"
+    return f"no GPU; the processor with {torch.get_num_threads()} threads, which is enough for small encoders"
+
+
+def set_threads(count: int) -> None:
+    """How many threads torch computes with. The last digits of a sum depend on it, so a run states it."""
+    torch.set_num_threads(count)
+
+
+def trim_heap() -> None:
+    """Hand the system what is free in the C heap: tokens, fits and passes of many sizes leave it torn (glibc alone)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

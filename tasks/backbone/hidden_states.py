@@ -80,7 +80,7 @@ def open_store(root: Path, body: str, depth: int, width: int, gigabytes: float) 
     return Store(root, folder, int(gigabytes * 1e9), width)
 
 
-def hold(store: Store, rows: Sequence[IntArray], compute: Compute, worker: Worker) -> States | None:
+def fill(store: Store, rows: Sequence[IntArray], compute: Compute, worker: Worker) -> States | None:
     """States of token ids, those that are not there computed first; None where the store has no room for them.
 
     Each worker computes its share and waits for the others; what is still missing then (a node without a shared disk)

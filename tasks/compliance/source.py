@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data import grammar
-from tasks.data.files import UNDATED, DataError
-from tasks.data.prepare import about
-from tasks.task import Inputs, Place, Rows
+from tasks.task import UNDATED, DataError, Inputs, Place, Rows, Source
 
 CODES = {  # the corpus's tags -> our words, in the order of the outputs
     "a": "arbitration",
@@ -34,7 +32,6 @@ FOLD = 0  # of the corpus's five folds by document
 Labelled = tuple[str, tuple[str, ...], str, str]  # text, labels, group, split
 
 
-@about("Apache-2.0, written for this project", synthetic=True)
 def embedded(place: Place) -> Rows:
     """Synthetic clauses; train, valid and test come from disjoint templates, the group is the template's frame."""
     written: list[Labelled] = []
@@ -55,7 +52,6 @@ def _shares(rules: grammar.Grammar, size: int) -> dict[tuple[str, ...], int]:
     return shares | {(): size - sum(shares.values())}
 
 
-@about("CC BY 4.0; Galassi et al. 2024, Artificial Intelligence and Law, doi 10.1007/s10506-024-09398-7")
 def unfair_clauses(place: Place) -> Rows:
     """English originals of the CLAUDETTE corpus, fold 0 of its split by document; the group is the document.
 
@@ -114,3 +110,12 @@ def rows(labelled: Iterable[Labelled], name: str) -> Rows:
         group=np.array(groups),
         split=np.array(parts),
     )
+
+
+SOURCES = {
+    "embedded": Source(embedded, "Apache-2.0, written for this project", synthetic=True),
+    "unfair_clauses": Source(
+        unfair_clauses,
+        "CC BY 4.0; Galassi et al. 2024, Artificial Intelligence and Law, doi 10.1007/s10506-024-09398-7",
+    ),
+}

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical import bag_of_words as words
 from tasks.compliance import concepts
-from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, embedded, unfair_clauses
+from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, SOURCES
 from tasks.data.text import LongText, sentences
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
 
 HEAD = Head("multilabel", OUTPUTS)
 KINDS = len(LABELS)
@@ -66,21 +66,21 @@ def encode(items: Sequence[Any]) -> Inputs:
     return Inputs(owner=owner, text=tuple(text for _, text in pieces))
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
     """Each label from its highest sentence. Where the text was judged as one piece, the evidence is the whole text."""
     spans = sentences(item.text)
-    if len(spans) != len(raw):
-        spans = ((0, len(item.text)),) * len(raw)
-    best, probability = raw.argmax(axis=0), 1.0 / (1.0 + np.exp(-raw.max(axis=0)))
+    if len(spans) != len(found.probability):
+        spans = ((0, len(item.text)),) * len(found.probability)
+    best, probability = found.raw.argmax(axis=0), found.probability.max(axis=0)
     findings: list[dict[str, Any]] = [
         {
             "label": LABELS[label],
             "probability": float(probability[label]),
-            "severity": "clear" if raw[at, KINDS] > 0 else "potential",
+            "severity": "clear" if found.raw[at, KINDS] > 0 else "potential",
             "evidence": _evidence(item.text, spans[at]),
         }
         for label, at in enumerate(best[:KINDS].tolist())
-        if raw[at, label] > 0
+        if found.raw[at, label] > 0
     ]
     findings.sort(key=lambda finding: -finding["probability"])
     return {
@@ -130,12 +130,12 @@ TASK = Task(
     section=TaskSection,
     item=ComplianceItem,
     answer=ComplianceAnswer,
-    sources={"embedded": embedded, "unfair_clauses": unfair_clauses},
+    sources=SOURCES,
     target=target,
     encode=encode,
     decode=decode,
     classical=words.tfidf_ovr(HEAD, strength=20.0, balanced=True, marks=words.Marks(concepts.marks, size=0.1)),
-    apart=True,
+    additive=True,
     baseline=words.tfidf_ovr(HEAD, strength=20.0, balanced=True),
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     example={

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from tasks.data.files import UNDATED, DataError
-from tasks.task import Inputs, Rows, Task
+from tasks.task import UNDATED, DataError, Inputs, Rows, Task
 
 
 def check(task: Task, rows: Rows) -> None:
@@ -90,8 +89,8 @@ def as_of(rows: Rows, day: datetime | None) -> Rows:
     return rows.take(kept)
 
 
-def without_repetition(rows: Rows) -> Rows:
-    """Each item once: the earliest stays, and a test row is never repeated in training or validation.
+def deduplicated(rows: Rows) -> Rows:
+    """Each item once (deduplication): the earliest stays; a test row is never repeated in training or validation.
 
     Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
     group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.

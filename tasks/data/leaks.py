@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.data.files import DataError
 from tasks.data.split import NAMES
-from tasks.task import IntArray, Place, Rows, Task
+from tasks.task import DataError, IntArray, Place, Rows, Task
 
 ROUNDING = 1e-9  # relative and absolute; what is leaked below it is of no use to a model
 MOMENTS = (0.5, 0.85)  # of the rows, in the order of their times

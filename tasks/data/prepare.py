@@ -6,38 +6,21 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.data import leaks as audit
-from tasks.data.check import as_of, check, check_labels, without_repetition
-from tasks.data.files import UNDATED, DataError, read_file
-from tasks.data.split import NAMES, Splits, divide
+from tasks import get
+from tasks.data import leaks
+from tasks.data.check import as_of, check, check_labels, deduplicated
+from tasks.data.files import read_file
+from tasks.data.parquet import save_rows
+from tasks.data.section import DataSection, Splits
+from tasks.data.split import NAMES, divide
 from tasks.digest import write_json
-from tasks.task import Inputs, Place, Rows, Section, Task, get
-
-Source = Callable[[Place], Rows]
-
-
-class DataSection(Section):
-    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge."""
-
-    root: str | None = None
-    as_of: datetime | None = None
-
-
-def about(licence: str, synthetic: bool = False) -> Callable[[Source], Source]:
-    """Mark a source with its licence, and whether its rows are synthetic; both stand in every card made from it."""
-
-    def mark(source: Source) -> Source:
-        setattr(source, "about", {"licence": licence, "synthetic": synthetic})  # noqa: B010  (functions have no such field)
-        return source
-
-    return mark
+from tasks.task import UNDATED, DataError, Place, Rows, Task
 
 
 def prepare(
@@ -58,17 +41,18 @@ def prepare(
     place = Place(root=None if data.root is None else Path(data.root).expanduser(), seed=seed)
     rows, facts = _read(task, section.source, section.columns, place)
     check(task, rows)
-    history = audit.truncated(task, task.sources[section.source], place, rows) if section.source in task.sources else {}
+    source = task.sources.get(section.source)
+    history = leaks.truncated(task, source.read, place, rows) if source is not None else {}
     dropped = {"read": len(rows)}
     rows = as_of(rows, data.as_of)
     dropped["as_of"] = dropped["read"] - len(rows)
-    unique = without_repetition(rows)
+    unique = deduplicated(rows)
     dropped["repeated"] = len(rows) - len(unique)
     divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, seed)
     dropped["purged"] = len(unique) - len(divided)
     check_labels(task, divided)
     card = _card(task, divided, facts) | {"dropped": dropped, "seed": seed}
-    card["audit"] = {**history, **audit.disjoint(task, divided)}
+    card["audit"] = {**history, **leaks.disjoint(task, divided)}
     card["as_of"] = None if data.as_of is None else data.as_of.isoformat()
     _write(divided, card, Path(out))
     return card
@@ -82,9 +66,8 @@ def _read(task: Task, source: str, columns: Mapping[str, str], place: Place) -> 
                 f"tasks.{task.name}.columns is given, but source {source!r} has its own columns: leave columns out, "
                 "or set source to the path of a file"
             )
-        function = task.sources[source]
-        facts = getattr(function, "about", {"licence": "see the task's card", "synthetic": False})
-        return function(place), {"source": source, **facts}
+        known = task.sources[source]
+        return known.read(place), {"source": source, "licence": known.licence, "synthetic": known.synthetic}
     path = _path(task, source, place.root)
     facts = {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
     return read_file(task, path, columns), facts
@@ -158,69 +141,3 @@ def _write(rows: Rows, card: Mapping[str, Any], out: Path) -> None:
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def save_rows(rows: Rows, path: Path) -> None:
-    """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if rows.inputs.hidden is not None:
-        raise ValueError(
-            "rows with hidden spans belong to an explanation and are not saved: save the rows they came from"
-        )
-    inputs = rows.inputs
-    columns: dict[str, Any] = {"id": pa.array(rows.ids, pa.string()), "owner": pa.array(inputs.owner)}
-    if inputs.text is not None:
-        columns["text"] = pa.array(inputs.text, pa.string())
-    arrays = {"table": inputs.table, "series": inputs.series, "target": rows.target}
-    shapes = {name: array.shape for name, array in arrays.items() if array is not None}
-    for name, array in arrays.items():
-        if array is not None:
-            flat = np.ascontiguousarray(array).reshape(-1)
-            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(flat), int(np.prod(array.shape[1:])))
-    for name, moments in (("time", rows.time), ("known", rows.known)):
-        columns[name] = pa.array(moments.astype("datetime64[us]"))
-    columns["group"] = pa.array(rows.group.tolist(), pa.string())
-    columns["split"] = pa.array(rows.split.tolist(), pa.string())
-    table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
-    pq.write_table(table, str(path), compression="zstd")
-
-
-def load_rows(path: Path | str) -> Rows:
-    """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Arrow's own pool keeps what it has freed; the system's gives it back.
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        table = pq.read_table(str(path))
-        shapes = json.loads((table.schema.metadata or {})[b"shapes"])
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise DataError(f"{path} cannot be read as saved rows ({error}): run the data step again") from error
-
-    def array(name: str) -> Any:
-        if name not in shapes:
-            return None
-        values = table[name].combine_chunks().flatten() if len(table) else pa.array([], table[name].type.value_type)
-        return np.array(values.to_numpy(zero_copy_only=False)).reshape(shapes[name])  # a copy: torch wants to write
-
-    def strings(name: str) -> Any:
-        return np.array(table[name].to_pylist(), dtype=np.str_)
-
-    inputs = Inputs(
-        owner=np.array(table["owner"].to_numpy()),
-        text=tuple(table["text"].to_pylist()) if "text" in table.column_names else None,
-        table=array("table"),
-        series=array("series"),
-    )
-    return Rows(
-        ids=tuple(table["id"].to_pylist()),
-        inputs=inputs,
-        target=array("target"),
-        time=table["time"].to_numpy().astype("datetime64[us]"),
-        known=table["known"].to_numpy().astype("datetime64[us]"),
-        group=strings("group"),
-        split=strings("split"),
-    )

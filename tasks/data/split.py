@@ -12,21 +12,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from tasks.task import IntArray, Rows, Section
+from tasks.data.section import Splits
+from tasks.task import IntArray, Rows
 
 NAMES = ("train", "valid", "test")
 SHUFFLES = 32  # seeded cuts by group that are compared before the most balanced one is taken
 How = Literal["time", "group", "random"]
-
-
-class Splits(Section):
-    """Shares of validation and test where a source gives no split; `purge_days` overrides the task's own."""
-
-    valid: float = Field(default=0.15, gt=0, lt=0.5)
-    test: float = Field(default=0.2, gt=0, lt=0.5)
-    purge_days: int | None = Field(default=None, ge=0)
 
 
 class SplitError(ValueError):

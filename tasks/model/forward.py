@@ -1,4 +1,4 @@
-"""The model: one frozen body with an adapter per task, a small net per task. Built, asked, saved and loaded here."""
+"""The forward pass: from inputs to prepared rows, from these to hidden states, and from those to raw answers."""
 
 from __future__ import annotations
 
@@ -12,36 +12,9 @@ from numpy.typing import NDArray
 
 from tasks.backbone import tokenizer as tokens
 from tasks.backbone.hidden_states import States
-from tasks.model.build import Model, build, copy, parameters, set_frame, set_threads, set_training, trainable
-from tasks.model.saved import load, save
+from tasks.model.cache import Cache
+from tasks.model.model import Model
 from tasks.task import FloatArray, Inputs, IntArray
-
-__all__ = [
-    "Batch",
-    "Features",
-    "Model",
-    "Prepared",
-    "batch",
-    "build",
-    "combine",
-    "copy",
-    "features",
-    "features_many",
-    "forward",
-    "hidden_state",
-    "load",
-    "parameters",
-    "prepare",
-    "raw",
-    "raw_many",
-    "save",
-    "set_frame",
-    "set_threads",
-    "set_training",
-    "side_by_side",
-    "trainable",
-    "truncated",
-]
 
 NOTHING: frozenset[str] = frozenset()
 ROWS = 64  # texts in one pass of the body
@@ -142,22 +115,25 @@ def forward(model: Model, name: str, rows: Batch, without: frozenset[str] = NOTH
         value = getattr(rows, part)
         if value is not None and part not in without:
             hidden[part] = model.nets[name].encode(part, value)
-    return _fuse(model, name, hidden, rows.present, None if "classical" in without else rows.offset, len(_any(rows)))
+    held = next(value for value in (rows.ids, rows.table, rows.series, rows.offset) if value is not None)
+    return _fuse(model, name, hidden, rows.present, None if "classical" in without else rows.offset, len(held))
 
 
-def features(model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING) -> Features:
+def features(
+    model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING, cache: Cache | None = None
+) -> Features:
     """Hidden states and the classical answer of rows: the costly half of `raw`, shared by every ablation."""
     prepared = prepare(model, name, inputs)
-    hidden = _small(model, name, prepared, without)
+    hidden = _small(model, name, prepared, without, cache)
     if prepared.ids is not None and "text" not in without:
-        hidden["text"] = _text(model, prepared.ids, model.adapters[name])
+        hidden["text"] = _pooled(model, [(row, model.adapters[name]) for row in prepared.ids], cache)
     return Features(hidden, prepared.present, _offset(model, name, inputs, without), len(inputs))
 
 
 def combine(model: Model, name: str, found: Features, without: frozenset[str] = NOTHING) -> FloatArray:
     """Raw answers from hidden states, with some parts ("text", "table", "series", "classical") switched off."""
     device = model.device
-    with _asked(model), torch.no_grad():
+    with model.evaluating(), torch.no_grad():
         hidden = {part: torch.from_numpy(h).to(device) for part, h in found.hidden.items() if part not in without}
         offset = None if found.offset is None or "classical" in without else found.offset.astype(np.float32)
         present = None if found.present is None else torch.from_numpy(found.present).to(device)
@@ -166,15 +142,15 @@ def combine(model: Model, name: str, found: Features, without: frozenset[str] = 
     return total.double().cpu().numpy()  # type: ignore[no-any-return]
 
 
-def raw(model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING) -> FloatArray:
-    """Raw answers (n, head.width), before calibration: evaluation mode, no gradients, the same for the same rows."""
-    return combine(model, name, features(model, name, inputs, without), without)
+def raw(
+    model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING, cache: Cache | None = None
+) -> FloatArray:
+    """Raw answers (n, head.width), before calibration: evaluation mode, no gradients, the same for the same rows.
 
-
-def raw_many(model: Model, names: Sequence[str], inputs: Inputs) -> dict[str, FloatArray]:
-    """Raw answers of several tasks that read the same text, in mixed passes of the body that all adapters share."""
-    found = features_many(model, dict.fromkeys(names, inputs))
-    return {name: combine(model, name, found[name]) for name in names}
+    With a cache the states of texts and series that it holds are not computed again: hiding one part of a row does not
+    change the states of the others.
+    """
+    return combine(model, name, features(model, name, inputs, without, cache), without)
 
 
 def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Features]:
@@ -183,7 +159,7 @@ def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Featu
     jobs = [(row, model.adapters[name]) for name in inputs for row in prepared[name].ids or ()]
     texts, start, found = _pooled(model, jobs), 0, {}
     for name, rows in inputs.items():
-        hidden, ids = _small(model, name, prepared[name], NOTHING), prepared[name].ids
+        hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:
             hidden["text"] = texts[start : start + len(ids)]
             start += len(ids)
@@ -191,13 +167,8 @@ def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Featu
     return found
 
 
-def hidden_state(model: Model, name: str, inputs: Inputs) -> FloatArray:
-    """(n, d) hidden states of all parts side by side, zeros where a part is absent; for distances to known data."""
-    return side_by_side(model, name, features(model, name, inputs, frozenset({"classical"})))
-
-
 def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
-    """`hidden_state` of features that were computed already."""
+    """(n, d) hidden states of all parts, zeros where a part is absent; for distances to known data."""
     blocks = [
         found.hidden.get(part, np.zeros((found.rows, width), dtype=np.float32))
         for part, width in model.nets[name].widths.items()
@@ -216,14 +187,6 @@ def _fuse(model: Model, name: str, hidden: dict[str, Any], present: Any, offset:
     centre, spread = model.frames[name].ends(model.device)
     start = centre.expand(rows, -1) if offset is None else offset
     return model.nets[name].fuse(hidden, {} if present is None else {"text": present}, start, (centre, spread))
-
-
-def _any(rows: Batch) -> Any:
-    return next(value for value in (rows.ids, rows.table, rows.series, rows.offset) if value is not None)
-
-
-def _asked(model: Model) -> Any:
-    return model.evaluating()
 
 
 def _series(model: Model, name: str, series: FloatArray) -> NDArray[np.float32]:
@@ -251,37 +214,49 @@ def _pad(model: Model, rows: Sequence[IntArray]) -> tuple[Any, Any]:
     return torch.from_numpy(ids).to(model.device), torch.from_numpy(attention).to(model.device)
 
 
-def _small(model: Model, name: str, prepared: Prepared, without: frozenset[str]) -> dict[str, NDArray[np.float32]]:
-    """Hidden states of the table and the series."""
-    found = {}
-    with _asked(model), torch.no_grad():
-        for part, values in (("table", prepared.table), ("series", prepared.series)):
-            if values is None or part in without:
-                continue
-            chunks = [torch.from_numpy(values[i : i + SMALL]).to(model.device) for i in range(0, len(values), SMALL)]
-            states = [model.nets[name].encode(part, chunk).cpu().numpy() for chunk in chunks]
-            found[part] = np.concatenate(states) if states else np.zeros((0, model.nets[name].widths[part]), np.float32)
+def _small(
+    model: Model, name: str, prepared: Prepared, without: frozenset[str] = NOTHING, cache: Cache | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Hidden states of the table and the series; those of series may come from the cache."""
+    found, series = {}, prepared.series
+    if prepared.table is not None and "table" not in without:
+        found["table"] = _encoded(model, name, "table", prepared.table)
+    if series is not None and "series" not in without:
+        if cache is None or not len(series):
+            found["series"] = _encoded(model, name, "series", series)
+        else:
+            keys = [("series", row.tobytes()) for row in series]
+            found["series"] = cache.of(keys, lambda new: _encoded(model, name, "series", series[new]))
     return found
 
 
-def _text(model: Model, ids: Sequence[IntArray], adapter: str) -> NDArray[np.float32]:
-    """Pooled hidden states (n, width) of texts under one adapter."""
-    return _pooled(model, [(row, adapter) for row in ids])
+def _encoded(model: Model, name: str, part: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, width) what the small net of one part gives, in passes of SMALL rows."""
+    net = model.nets[name]
+    if not len(values):
+        return np.zeros((0, net.widths[part]), dtype=np.float32)
+    with model.evaluating(), torch.no_grad():
+        chunks = [torch.from_numpy(values[i : i + SMALL]).to(model.device) for i in range(0, len(values), SMALL)]
+        return np.concatenate([net.encode(part, chunk).cpu().numpy() for chunk in chunks])
 
 
-def _pooled(model: Model, jobs: Sequence[tuple[IntArray, str]]) -> NDArray[np.float32]:
+def _pooled(model: Model, jobs: Sequence[tuple[IntArray, str]], cache: Cache | None = None) -> NDArray[np.float32]:
     """Pooled states (jobs, width) of (token ids, adapter); equal jobs are computed once, batches hold equal lengths."""
-    keys: dict[tuple[bytes, str], int] = {}
-    where = np.array([keys.setdefault((ids.tobytes(), adapter), len(keys)) for ids, adapter in jobs], dtype=np.int64)
-    unique = [(np.frombuffer(ids, dtype=np.int64), adapter) for ids, adapter in keys]
-    order = sorted(range(len(unique)), key=lambda job: len(unique[job][0]))
-    states = np.zeros((len(unique), model.width), dtype=np.float32)
-    with _asked(model), torch.no_grad():
-        for part in _chunks([len(unique[job][0]) for job in order]):
-            chosen = order[part]
-            rows, attention = _pad(model, [unique[job][0] for job in chosen])
-            states[chosen] = model.pool_as([unique[job][1] for job in chosen], rows, attention).cpu().numpy()
-    return states[where]
+
+    def compute(new: list[int]) -> NDArray[np.float32]:
+        lengths = np.array([len(jobs[job][0]) for job in new])
+        order = np.argsort(lengths, kind="stable")
+        states = np.zeros((len(new), model.width), dtype=np.float32)
+        with model.evaluating(), torch.no_grad():
+            for part in _chunks(lengths[order].tolist()):
+                chosen = [jobs[new[place]] for place in order[part].tolist()]
+                rows, attention = _pad(model, [ids for ids, _ in chosen])
+                states[order[part]] = model.pool_as([own for _, own in chosen], rows, attention).cpu().numpy()
+        return states
+
+    if not jobs:
+        return np.zeros((0, model.width), dtype=np.float32)
+    return (cache or Cache()).of([(adapter, ids.tobytes()) for ids, adapter in jobs], compute)
 
 
 def _chunks(lengths: Sequence[int]) -> list[slice]:

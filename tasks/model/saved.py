@@ -7,29 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
-from tasks import digest
-from tasks.backbone.load import Backbone, LoraSection
-from tasks.model.build import SHARED, Frame, Model, assemble, own_adapter
-from tasks.task import Task, get
+from tasks import digest, get
+from tasks.backbone.body import Backbone
+from tasks.backbone.device import set_threads
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.model.build import SHARED, Adapters, assemble, own_adapter
+from tasks.model.folder import Folder
+from tasks.model.frame import Frame
+from tasks.model.model import Model
+from tasks.task import Task
 
-ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
-HEAD, HEAD_CONFIG, CLASSICAL = "head.safetensors", "head.json", "classical.json"
 PREFIX = "base_model.model."
 
 
 def save(model: Model, name: str, folder: Path) -> None:
     """Write one task's adapter (PEFT format), head and classical state into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    files = Folder(folder)
     if name in model.adapters:
         tensors = _adapter_tensors(model, name)
-        _write_tensors(folder / ADAPTER, tensors)
-        digest.write_json(folder / ADAPTER_CONFIG, _adapter_config(model, name, tensors))
-    _write_tensors(folder / HEAD, model.nets[name].state_dict())
-    digest.write_json(folder / HEAD_CONFIG, _head_config(model, name))
+        _write_tensors(files.adapter, tensors)
+        digest.write_json(files.adapter_config, _adapter_config(model, name, tensors))
+    _write_tensors(files.head, model.nets[name].state_dict())
+    digest.write_json(files.head_config, _head_config(model, name))
     if name in model.classical:
         state = {"name": model.tasks[name].classical.name, "state": model.classical[name]}
-        digest.write_json(folder / CLASSICAL, state)
+        digest.write_json(files.classical, state)
 
 
 def load(
@@ -40,25 +46,35 @@ def load(
     Raises ValueError where a folder does not fit the task or the backbone.
     """
     known = {name: tasks[name] if tasks else get(name) for name in folders}
-    heads = {name: _read_head(known[name], Path(folders[name]), backbone) for name in folders}
+    files = {name: Folder(Path(folder)) for name, folder in folders.items()}
+    heads = {name: _read_head(known[name], files[name], backbone) for name in folders}
     loras = {name: LoraSection(**head["lora"]) for name, head in heads.items() if head["lora"]}
-    adapters = _adapter_names(loras, folders)
+    adapters = Adapters(loras, _adapter_names(loras, files))
     parts = {name: tuple(head["parts"]) for name, head in heads.items()}
-    model = assemble(backbone, known, parts, (loras, adapters), seed=0, device=device)
+    model = assemble(backbone, known, parts, adapters, seed=0, device=device)
     for name, head in heads.items():
-        folder = Path(folders[name])
-        _fill(model, name, folder)
+        _fill(model, name, files[name])
         table, frame = head["table"] or {"mean": (), "deviation": ()}, head["frame"]
         model.frames[name] = Frame(
             *(tuple(values) for values in (table["mean"], table["deviation"], frame["centre"], frame["spread"]))
         )
-        if (folder / CLASSICAL).is_file():
-            model.classical[name] = _classical(known[name], folder)
+        if files[name].classical.is_file():
+            model.classical[name] = _classical(known[name], files[name])
     return model
 
 
-def _classical(task: Task, folder: Path) -> dict[str, Any]:
-    told = digest.read_json(folder / CLASSICAL)
+def open_folders(backbone: Mapping[str, Any], folders: Mapping[str, Path], threads: int) -> Model:
+    """The models of several folders on one body, computing with `threads`; `backbone` is the recipe's section.
+
+    The body is opened only where a task has an adapter on it. Raises ValueError as `load` and `open_backbone` do.
+    """
+    set_threads(threads)
+    has_text = any(Folder(folder).has_text for folder in folders.values())
+    return load(open_backbone(BackboneSection(**backbone)) if has_text else None, folders)
+
+
+def _classical(task: Task, folder: Folder) -> dict[str, Any]:
+    told = folder.read(folder.classical)
     if told["name"] != task.classical.name:
         raise ValueError(
             f"task {task.name}: the saved model has the classical part {told['name']!r}, the task "
@@ -68,9 +84,9 @@ def _classical(task: Task, folder: Path) -> dict[str, Any]:
     return state
 
 
-def _adapter_names(loras: Mapping[str, LoraSection], folders: Mapping[str, Path]) -> dict[str, str]:
+def _adapter_names(loras: Mapping[str, LoraSection], folders: Mapping[str, Folder]) -> dict[str, str]:
     """Tasks whose shared adapters are the same bytes get one adapter in the body; every other task its own."""
-    shared = {name: digest.of_file(Path(folders[name]) / ADAPTER) for name in loras if loras[name].mode == "shared"}
+    shared = {name: digest.of_file(folders[name].adapter) for name in loras if loras[name].mode == "shared"}
     first = next(iter(shared.values()), "")
     return {name: SHARED if shared.get(name) == first and first else own_adapter(name) for name in loras}
 
@@ -122,8 +138,8 @@ def _head_config(model: Model, name: str) -> dict[str, Any]:
     }
 
 
-def _read_head(task: Task, folder: Path, backbone: Backbone | None) -> dict[str, Any]:
-    head: dict[str, Any] = digest.read_json(folder / HEAD_CONFIG)
+def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[str, Any]:
+    head = folder.read(folder.head_config)
     expected = {"kind": task.head.kind, "outputs": list(task.head.outputs)}
     if head["table"]:
         expected["features"] = [feature.name for feature in task.features]
@@ -147,29 +163,30 @@ def _read_head(task: Task, folder: Path, backbone: Backbone | None) -> dict[str,
     return head
 
 
-def _fill(model: Model, name: str, folder: Path) -> None:
-    from safetensors.torch import load_file
-
+def _fill(model: Model, name: str, folder: Folder) -> None:
+    """Put the saved weights into a model of their shape."""
     net = model.nets[name]
-    _fit(name, HEAD, {key: value.shape for key, value in net.state_dict().items()}, tensors := load_file(folder / HEAD))
-    net.load_state_dict(tensors)
+    net.load_state_dict(_read_tensors(name, folder.head, net.state_dict()))
     if name in model.adapters:
         own = _adapter_tensors(model, name)
-        _fit(name, ADAPTER, {key: value.shape for key, value in own.items()}, tensors := load_file(folder / ADAPTER))
+        tensors = _read_tensors(name, folder.adapter, own)
         with torch.no_grad():
             for key, value in own.items():
                 value.copy_(tensors[key])
 
 
-def _fit(name: str, file: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _read_tensors(name: str, path: Path, expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors of a file. Raises ValueError where their names and shapes are not the expected ones."""
+    found: dict[str, Any] = load_file(path)
     wrong = sorted(expected.keys() ^ found.keys())
-    wrong += [key for key in sorted(expected.keys() & found.keys()) if expected[key] != found[key].shape]
+    wrong += [key for key in sorted(expected.keys() & found.keys()) if expected[key].shape != found[key].shape]
     if wrong:
-        raise ValueError(f"task {name}: {file} does not fit the model at {wrong[0]!r}; take the files of one version")
+        raise ValueError(
+            f"task {name}: {path.name} does not fit the model at {wrong[0]!r}; take the files of one version"
+        )
+    return found
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
-    from safetensors.torch import save_file
-
     ready = {key: tensors[key].detach().cpu().contiguous() for key in sorted(tensors)}
     save_file(ready, path, metadata={"format": "pt"})

@@ -6,21 +6,18 @@ import numpy as np
 
 from tasks.data import market
 from tasks.data.market import Prices
-from tasks.data.prepare import about
 from tasks.portfolio import features
-from tasks.task import Inputs, Place, Rows
+from tasks.task import Inputs, Place, Rows, Source
 
 FIRST_DAY = np.datetime64("2002-01-01")  # of the embedded rows: 21 years, about 5,000 rows
 THIRD = features.HORIZON // 3  # StockNet trains on three overlapping grids, its test is one of them
 
 
-@about("BSD-3-Clause (skfolio); prices of public record")
 def embedded(place: Place) -> Rows:
     """Read monthly rebalances of twenty large US stocks, 2002 to 2022."""
     return rows(market.embedded_prices().since(FIRST_DAY).until(place.until), features.HORIZON)
 
 
-@about("MIT (StockNet); prices from Yahoo Finance")
 def stocknet(place: Place) -> Rows:
     """Read rebalances of 88 stocks with the published days of split; the test runs on to the last price (2017).
 
@@ -49,3 +46,9 @@ def rows(prices: Prices, step: int) -> Rows:
         group=names,
         split=np.full(len(day), "", dtype="U5"),
     )
+
+
+SOURCES = {
+    "embedded": Source(embedded, "BSD-3-Clause (skfolio); prices of public record"),
+    "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance"),
+}

@@ -13,7 +13,7 @@ from tasks.data import market
 from tasks.data.market import WINDOW, YEAR
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Task, TaskSection
+from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 Close = Annotated[float, Field(gt=0)]
 Closes = Annotated[list[Close], Field(min_length=WINDOW + 1, max_length=20_000)]
@@ -62,18 +62,18 @@ def encode(items: Sequence[Any]) -> Inputs:
     )
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
     """Answer one item from the calibrated views of its assets: Black-Litterman, then the best weights within limits."""
     names = list(item.assets)
     returns = np.stack([market.item_returns(closes) for closes in item.assets.values()])
     risk = blend.covariance(returns)
-    expected = blend.posterior(risk, raw)
+    expected = blend.posterior(risk, found.raw)
     chosen = blend.weights(expected, risk, names, item.constraints)
     variance = float(chosen @ risk @ chosen)
     return {
         "weights": dict(zip(names, chosen.tolist(), strict=True)),
-        "views": dict(zip(names, (raw[:, 0] / features.SCALE).tolist(), strict=True)),
-        "view_std": dict(zip(names, (np.exp(raw[:, 1] / 2) / features.SCALE).tolist(), strict=True)),
+        "views": dict(zip(names, (found.raw[:, 0] / features.SCALE).tolist(), strict=True)),
+        "view_std": dict(zip(names, (np.exp(found.raw[:, 1] / 2) / features.SCALE).tolist(), strict=True)),
         "expected_return_21d": float(chosen @ expected),
         "volatility": math.sqrt(variance * YEAR / features.HORIZON),
     }
@@ -102,7 +102,7 @@ TASK = Task(
     section=TaskSection,
     item=PortfolioItem,
     answer=PortfolioAnswer,
-    sources={"embedded": source.embedded, "stocknet": source.stocknet},
+    sources=source.SOURCES,
     target=target,
     encode=encode,
     decode=decode,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.data.files import DataError
+from tasks.task import DataError
 
 COLUMNS = (
     "checking_account",

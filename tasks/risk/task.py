@@ -10,11 +10,23 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical import table as hybrid
-from tasks.data.files import UNDATED, DataError
-from tasks.data.prepare import about
 from tasks.data.text import Notes
 from tasks.risk import features, german, scorecard
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
+from tasks.task import (
+    UNDATED,
+    DataError,
+    FloatArray,
+    Head,
+    Inputs,
+    Item,
+    Metric,
+    Place,
+    Prediction,
+    Rows,
+    Source,
+    Task,
+    TaskSection,
+)
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()
@@ -93,12 +105,9 @@ def encode(items: Sequence[Any]) -> Inputs:
     )
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
-    """The sigmoid of the calibrated logit, and the scorecard's reasons."""
-    return {
-        "probability_of_default": float(1.0 / (1.0 + np.exp(-raw[0, 0]))),
-        "reasons": scorecard.reasons(item),
-    }
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
+    """The probability of the one row, and the scorecard's reasons."""
+    return {"probability_of_default": float(found.probability[0, 0]), "reasons": scorecard.reasons(item)}
 
 
 def target(value: Any) -> Sequence[float]:
@@ -124,13 +133,11 @@ def auc(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
     return score
 
 
-@about(LICENCE)
 def embedded(place: Place) -> Rows:
     """The 1,000 applicants of German Credit, from the coded table beside this file."""
     return rows(Path(__file__).parent / "german.csv")
 
 
-@about(LICENCE)
 def german_credit(place: Place) -> Rows:
     """The same table from the folder of public sets, where a user has a newer one."""
     if place.root is None:
@@ -163,6 +170,11 @@ def protected(rows: Rows) -> dict[str, list[str]]:
     return {column: [held[number] for number in numbers] for column, held in everyone.items()}
 
 
+SOURCES = {
+    "embedded": Source(embedded, LICENCE),
+    "german_credit": Source(german_credit, LICENCE),
+}
+
 TASK = Task(
     name="risk",
     summary="The probability that an applicant does not pay a credit back, with the facts that speak for it",
@@ -172,7 +184,7 @@ TASK = Task(
     section=RiskSection,
     item=RiskItem,
     answer=RiskAnswer,
-    sources={"embedded": embedded, "german_credit": german_credit},
+    sources=SOURCES,
     target=target,
     encode=encode,
     decode=decode,

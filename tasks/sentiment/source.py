@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data import grammar
-from tasks.data.files import UNDATED, DataError
-from tasks.data.prepare import about
-from tasks.task import Inputs, Place, Rows
+from tasks.task import UNDATED, DataError, Inputs, Place, Rows, Source
 
 LABELS = ("negative", "neutral", "positive")
 SIZES = {"train": 1050, "test": 450}
@@ -20,7 +18,6 @@ FOLDER = "sentiment_financial_phrasebank"
 Labelled = tuple[str, str, str, str]  # text, label, group, split
 
 
-@about("Apache-2.0, written for this project", synthetic=True)
 def embedded(place: Place) -> Rows:
     """Synthetic sentences; train, valid and test come from disjoint templates, the group is the template's frame."""
     written: list[Labelled] = []
@@ -35,7 +32,6 @@ def embedded(place: Place) -> Rows:
     return rows(written, "synthetic")
 
 
-@about("CC BY-NC-SA 3.0 (no commercial use); Malo et al. 2014, Good debt or bad debt, JASIST 65(4)")
 def phrasebank(place: Place) -> Rows:
     """The Financial PhraseBank, 50 % agreement: test is FinLoRA's list of 1,212 sentences, train all other sentences.
 
@@ -89,3 +85,11 @@ def _prompted(context: str) -> str:
 def key(text: str) -> str:
     """What makes two copies of one sentence the same: its words."""
     return " ".join(text.split())
+
+
+SOURCES = {
+    "embedded": Source(embedded, "Apache-2.0, written for this project", synthetic=True),
+    "phrasebank": Source(
+        phrasebank, "CC BY-NC-SA 3.0 (no commercial use); Malo et al. 2014, Good debt or bad debt, JASIST 65(4)"
+    ),
+}

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.classical import bag_of_words as words
 from tasks.data.text import Text
 from tasks.sentiment import directions, figures
-from tasks.sentiment.source import LABELS, embedded, phrasebank
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.sentiment.source import LABELS, SOURCES
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
 
 HEAD = Head("classify", LABELS)
 
@@ -37,10 +37,9 @@ def encode(items: Sequence[Any]) -> Inputs:
     return Inputs(owner=np.arange(len(items), dtype=np.int64), text=tuple(item.text for item in items))
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
-    """The softmax of one row of calibrated logits, and its largest."""
-    odds = np.exp(raw[0] - raw[0].max())
-    probabilities = odds / odds.sum()
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
+    """The probabilities of one row, and the label of the largest."""
+    probabilities = found.probability[0]
     return {
         "label": LABELS[int(np.argmax(probabilities))],
         "probabilities": dict(zip(LABELS, probabilities.tolist(), strict=True)),
@@ -82,12 +81,12 @@ TASK = Task(
     section=TaskSection,
     item=SentimentItem,
     answer=SentimentAnswer,
-    sources={"embedded": embedded, "phrasebank": phrasebank},
+    sources=SOURCES,
     target=target,
     encode=encode,
     decode=decode,
     classical=words.tfidf_logistic(HEAD, marks=words.Marks(marks, size=0.5)),
-    apart=True,
+    additive=True,
     baseline=words.tfidf_logistic(HEAD),
     metric=Metric("weighted_f1", weighted_f1, cluster="group"),
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},

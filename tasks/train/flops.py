@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from tasks.backbone.load import block_list
-from tasks.model.build import Model
+from tasks.backbone.blocks import block_list
+from tasks.model.model import Model
 
 SIZE, ROUNDS = 8192, 20  # of the matrix product that measures a card
 

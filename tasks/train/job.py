@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from tasks import digest, task
-from tasks.backbone import device as precision
-from tasks.backbone import hidden_states as states
-from tasks.backbone.load import BackboneSection, LoraSection, block_list, open_backbone
-from tasks.data import prepare as data
-from tasks.model import forward as model
-from tasks.model.forward import Model
+import tasks
+from tasks import digest
+from tasks.backbone import device, hidden_states
+from tasks.backbone.blocks import block_list
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.data.parquet import load_rows
+from tasks.model import build, weights
+from tasks.model.model import Model
 from tasks.task import Modality, Rows
-from tasks.train import course
-from tasks.train.course import Course
+from tasks.train.course import Course, rates, set_up
+from tasks.train.section import TrainSection
 from tasks.train.world import World
-
-if TYPE_CHECKING:
-    from tasks.train.loop import TrainSection
 
 
 @dataclass(frozen=True)
@@ -60,30 +58,31 @@ def prepare(
     if section.sweep and lora.mode == "shared":
         raise ValueError("train.sweep tries rates for each task, which one shared adapter cannot follow; leave it out")
     names = sorted(config["tasks"])
-    rows = {name: [data.load_rows(config["tasks"][name][side]) for side in ("train", "valid")] for name in names}
+    rows = {name: [load_rows(config["tasks"][name][side]) for side in ("train", "valid")] for name in names}
     _check(rows)
     sections = {name: config["tasks"][name]["section"] for name in names}
-    trials = {trial: name for name in names for trial in course.rates(name, section, sections[name])}
+    trials = {trial: name for name in names for trial in rates(name, section, sections[name])}
     parts = {trial: _parts(rows[name][0], sections[name]) for trial, name in trials.items()}
     reads = any("text" in held for held in parts.values())
     backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
-    known = {trial: task.get(name) for trial, name in trials.items()}
-    net = model.build(backbone, known, parts, lora, section.seed, world.device)
+    known = {trial: tasks.get(name) for trial, name in trials.items()}
+    net = build.build(backbone, known, parts, lora, section.seed, world.device)
     if section.shard and world.size > 1:
         _shard(net)
     net = _in_bf16(net, section.bf16)
     if section.recompute and net.body is not None:
         net.body.get_base_model().activation_checkpointing_enable()
-    courses = {name: course.enrol(net, name, (rows[name][0], rows[name][1]), section, sections[name]) for name in names}
+    courses = {name: set_up(net, name, train, valid, section, sections[name]) for name, (train, valid) in rows.items()}
     asked = {key: config[key] for key in ("backbone", "lora", "train")}
     shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
     run = digest.of_json({**asked, "tasks": sections, "rows": shapes})
-    weights = model.trainable(net)
-    of = {trial: model.parameters(net, trial) for trial in trials}
-    place = config.get("states") or beside(config)
-    stored = _hold(net, courses, place, _worker(world, tell, together=section.shard))
-    _give_back()
-    return Job(section, world, net, weights, of, _optimizer(weights, section, net.device), courses, run, stored)
+    learning = weights.trainable(net)
+    of = {trial: weights.parameters(net, trial) for trial in trials}
+    place = config.get("states") or default_store(config)
+    stored = _fill_states(net, courses, place, _worker(world, tell, together=section.shard))
+    device.trim_heap()
+    optimizer = _optimizer(learning, section, net.device)
+    return Job(section, world, net, learning, of, optimizer, courses, run, stored)
 
 
 def _parts(rows: Rows, section: Mapping[str, Any]) -> tuple[Modality, ...]:
@@ -92,25 +91,18 @@ def _parts(rows: Rows, section: Mapping[str, Any]) -> tuple[Modality, ...]:
     return tuple(part for part in rows.inputs.modalities if asked is None or part in asked)
 
 
-def _give_back() -> None:
-    """Hand the system what is free in the C heap: tokens, fits and passes of many sizes leave it torn (glibc alone)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def beside(config: Mapping[str, Any]) -> dict[str, Any]:
+def default_store(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where states lie when nobody says so: in the folder that the models go to."""
     return {"folder": str(Path(config["out"]).parent / "states"), "gigabytes": 4.0}
 
 
 def _in_bf16(net: Model, asked: str) -> Model:
     """The same model with its body under autocast, where that was asked for, or is fast."""
-    on = asked == "on" or (asked == "auto" and precision.is_fast(net.device.type))
+    on = asked == "on" or (asked == "auto" and device.is_fast(net.device.type))
     if net.body is None or not on:
         return net
     if net.device.type == "cpu":
-        precision.keep_attention(net.body.get_base_model())
+        device.keep_attention(net.body.get_base_model())
     return dataclasses.replace(net, bf16=True)
 
 
@@ -136,7 +128,7 @@ def _check(rows: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"task {name}: {len(train)} train and {len(valid)} valid rows; both must hold at least one"
             )
-        missing = [part for part in task.get(name).needs if part not in train.inputs.modalities]
+        missing = [part for part in tasks.get(name).needs if part not in train.inputs.modalities]
         if missing:
             raise ValueError(f"task {name}: its rows hold no {', '.join(missing)}, which it needs; add it to the data")
 
@@ -156,7 +148,7 @@ def _optimizer(weights: Mapping[str, Any], section: TrainSection, device: Any) -
     )
 
 
-def _worker(world: World, tell: Callable[[int, int], None], *, together: bool) -> states.Worker:
+def _worker(world: World, tell: Callable[[int, int], None], *, together: bool) -> hidden_states.Worker:
     """What the store of states knows of a worker: its share of the texts, or all where passes are made `together`.
 
     A sharded body is put together for a pass in all workers at once, so each of them computes every text.
@@ -167,10 +159,12 @@ def _worker(world: World, tell: Callable[[int, int], None], *, together: bool) -
             torch.distributed.barrier()
 
     rank, size = (0, 1) if together else (world.rank, world.size)
-    return states.Worker(rank, size, meet, tell)
+    return hidden_states.Worker(rank, size, meet, tell)
 
 
-def _hold(net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], worker: states.Worker) -> int | None:
+def _fill_states(
+    net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], worker: hidden_states.Worker
+) -> int | None:
     """Compute what lies below the adapters for every text of the job, or find it; gives how many texts were held."""
     trunk, backbone = net.trunk, net.backbone
     sides = [(each, side) for each in courses.values() for side in ("train", "valid")]
@@ -186,9 +180,9 @@ def _hold(net: Model, courses: Mapping[str, Course], place: Mapping[str, Any], w
 
     # Sums of another number of threads may differ in their last digits.
     facts = digest.of_json(backbone.facts | {"dtype": str(backbone.body.dtype), "threads": torch.get_num_threads()})
-    store = states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
+    store = hidden_states.open_store(Path(place["folder"]), facts, trunk.depth, backbone.width, place["gigabytes"])
     texts = [row for _, _, ids in read for row in ids]
-    held = states.hold(store, texts, compute, worker)
+    held = hidden_states.fill(store, texts, compute, worker)
     if held is None:
         return 0
     start = 0

@@ -33,13 +33,12 @@ def turn(left: Mapping[str, int], share: Mapping[str, float], seed: int, step: i
     return names[min(place, len(names) - 1)]
 
 
-def batches(lengths: NDArray[np.int64], size: int, key: tuple[int, str, int], pool: int = 128) -> list[IntArray]:
-    """One epoch of a task: every row once, in batches of rows of like length. `key` is (seed, task, epoch).
+def batches(lengths: NDArray[np.int64], size: int, seed: int, name: str, epoch: int, pool: int = 128) -> list[IntArray]:
+    """One epoch of the task `name`: every row once, in batches of rows of like length.
 
     Rows are shuffled, cut into pools of `pool` batches, and sorted by length within a pool: padding is nearly none,
     and batches still differ from epoch to epoch.
     """
-    seed, name, epoch = key
     rng = np.random.default_rng([seed, ORDER, zlib.crc32(name.encode()), epoch])
     order = rng.permutation(len(lengths))
     cut: list[IntArray] = []
@@ -50,10 +49,9 @@ def batches(lengths: NDArray[np.int64], size: int, key: tuple[int, str, int], po
     return [cut[i] for i in rng.permutation(len(cut))]
 
 
-def draw_seed(key: tuple[int, str, int], rank: int) -> int:
-    """The seed of everything random inside one step on one worker (dropout). `key` is (seed, task, step of the task).
+def draw_seed(seed: int, name: str, step: int, rank: int) -> int:
+    """The seed of everything random inside one step of the task `name` on one worker (dropout).
 
     It names no other task, so that a task learns the same in any company.
     """
-    seed, name, step = key
     return int(np.random.SeedSequence([seed, zlib.crc32(name.encode()), step, rank]).generate_state(1)[0])

@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn of a task brought: the least mean loss of its trials, and the rows and tokens they learned from."""
+
+    loss: float
+    rows: int
+    tokens: int
 
 
 class Progress:
@@ -26,10 +36,10 @@ class Progress:
         if self._is_time(last=done == missing):
             self._write({"step": 0, "states": done, "texts": missing})
 
-    def add(self, step: int, steps: int, task: str, result: tuple[float, int, int]) -> None:
-        """Note a step done out of `steps`; `result` is its mean loss, its rows, and its tokens of text."""
-        self.rows += result[1]
-        self.tokens += result[2]
+    def add(self, step: int, steps: int, task: str, turn: Turn) -> None:
+        """Note a step done out of `steps`."""
+        self.rows += turn.rows
+        self.tokens += turn.tokens
         self.done += 1
         if not self._is_time(last=step >= steps or self.done == 1):
             return
@@ -39,7 +49,7 @@ class Progress:
             "step": step,
             "steps": steps,
             "task": task,
-            "loss": result[0] if math.isfinite(result[0]) else None,
+            "loss": turn.loss if math.isfinite(turn.loss) else None,
             "rows_per_s": round(self.rows / spent, 1),
             "tokens_per_s": round(speed, 1),
             "mfu": None if self.ceiling is None else round(speed / self.ceiling, 4),

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from tasks.train import checkpoint
-
-if TYPE_CHECKING:
-    from tasks.train.job import Job
+from tasks.train.job import Job
 
 MARKS = ("start_loss", "best_loss", "worse", "stopped", "losses")
 
 
-def keep(job: Job, step: int, metrics: dict[str, Any]) -> None:
+def save(job: Job, step: int, metrics: dict[str, Any]) -> None:
     """Hand a checkpoint to the world; all workers come here at the same step."""
     with tempfile.TemporaryDirectory(prefix="assay-checkpoint-") as place:
         folder = Path(place) if job.world.rank == 0 else None
@@ -46,8 +44,8 @@ def _tensors(job: Job) -> dict[str, Any]:
     return tensors
 
 
-def take_up(job: Job) -> int:
-    """Take up the newest whole checkpoint of this run; gives the step to go on from, 0 for a fresh start."""
+def restore(job: Job) -> int:
+    """Restore the newest whole checkpoint of this run; gives the step to go on from, 0 for a fresh start."""
     found = checkpoint.read(job.world.resume(), job.run)
     if found is None:
         return 0

@@ -1,87 +1,27 @@
-"""Raw numbers -> probabilities one can bet on, sets and intervals that hold the truth 9 times in 10. NumPy only.
+"""How a calibration is fitted, on validation rows only.
 
-Everything is fitted on validation rows. Temperature: Guo et al. 2017; with a shift: Platt 1999. Sets: split conformal
-with the LAC score (Sadinle et al. 2019); intervals: split conformal with the residual over the predicted deviation (Lei
-et al. 2018).
+Temperature: Guo et al. 2017; with a shift: Platt 1999. Sets: split conformal with the LAC score (Sadinle et al. 2019);
+intervals: split conformal with the residual over the predicted deviation (Lei et al. 2018).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 
 from tasks.task import FloatArray, Head
+from tasks.validate.calibration import (
+    COVERAGE,
+    FEW_CLUSTERS,
+    NORMAL,
+    Calibration,
+    calibrated,
+    probability,
+)
 
-COVERAGE = 0.9
 COLDEST, HOTTEST = 0.05, 20.0  # bounds of a temperature; a fit that runs into them says that the rows are too few
 FARTHEST = 6.0  # bound of a shift
 FAR = 0.99  # share of validation rows that are not "out of distribution"
 FEWEST = 40  # rows below which no distance is learned from hidden states
-FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
-NORMAL = 1.6448536269514722  # deviations on each side that hold 90 % of a normal
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What one version knows about its own errors.
-
-    temperature  logits are divided by it; for `regress` the predicted deviation is multiplied by it
-    shift        added to the logits of `multilabel` then: labels are rare there, and classical fits weigh them up
-    conformal    the score that 90 % of validation rows stay below: 1 - p(truth), or |error| / deviation for `regress`
-    mean, scale, limit   of the hidden state; a row farther than `limit` is out of distribution; empty and None where
-                 there is no hidden state, or too few rows
-    rows         how many validation rows all this was learned from
-    """
-
-    temperature: float = 1.0
-    shift: float = 0.0
-    conformal: float = 1.0
-    mean: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-    limit: float | None = None
-    rows: int = 0
-
-
-def to_json(calibration: Calibration) -> dict[str, Any]:
-    """A JSON document without NaN or infinity."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(calibration).items()}
-
-
-def from_json(document: Mapping[str, Any]) -> Calibration:
-    """What to_json wrote; a key that is not known is refused."""
-    known = set(Calibration.__dataclass_fields__)
-    unknown = sorted(set(document) - known)
-    if unknown:
-        raise ValueError(
-            f"calibration has the unknown key {unknown[0]!r}: it was written by another version, calibrate again"
-        )
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
-    return Calibration(**values)
-
-
-def calibrated(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArray:
-    """Raw numbers on the same scale as before, with the temperature applied: what a task's metric and decode are given.
-
-    Logits are divided by it, and shifted; the log variance of `regress` grows by twice its logarithm, its mean stays.
-    """
-    raw = np.asarray(raw, dtype=np.float64)
-    if head.kind == "regress":
-        return np.column_stack([raw[:, 0], raw[:, 1] + 2 * np.log(calibration.temperature)])
-    return raw / calibration.temperature + calibration.shift
-
-
-def probability(head: Head, raw: FloatArray) -> FloatArray:
-    """Softmax for `classify`, sigmoid for `multilabel` and `score` (n, width); mean and variance for `regress`."""
-    raw = np.asarray(raw, dtype=np.float64)
-    if head.kind == "regress":
-        return np.column_stack([raw[:, 0], np.exp(np.clip(raw[:, 1], -700, 700))])
-    if head.kind == "classify":
-        power = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return np.asarray(power / power.sum(axis=1, keepdims=True))
-    return np.asarray(0.5 * (1 + np.tanh(raw / 2)))
 
 
 def fit(
@@ -98,12 +38,12 @@ def fit(
     shifted = head.kind == "multilabel"
     temperature, shift = _platt(head, raw, target) if shifted else (_temperature(head, raw, target, count), 0.0)
     first = Calibration(temperature=temperature, shift=shift, rows=len(raw))
-    even = calibrated(head, first, raw)
+    scaled = calibrated(head, first, raw)
     mean, scale, limit = _distance(hidden)
     return Calibration(
         temperature=temperature,
         shift=shift,
-        conformal=NORMAL if head.kind == "regress" and count < FEW_CLUSTERS else _conformal(head, even, target),
+        conformal=NORMAL if head.kind == "regress" and count < FEW_CLUSTERS else _conformal(head, scaled, target),
         mean=mean,
         scale=scale,
         limit=limit,
@@ -174,7 +114,7 @@ def _quantile(scores: FloatArray, level: float, bounded: bool) -> float:
     return float(np.sort(scores)[rank - 1])
 
 
-def band(calibration_rows: int, test_rows: int) -> tuple[float, float] | None:
+def coverage_interval(calibration_rows: int, test_rows: int) -> tuple[float, float] | None:
     """Where the share of test rows inside their 90 % sets lies, 95 times in 100; None for too few rows.
 
     With exchangeable rows the number inside is beta-binomial.
@@ -197,98 +137,3 @@ def _distance(hidden: FloatArray | None) -> tuple[tuple[float, ...], tuple[float
     mean, scale = one.mean(axis=0), np.maximum(one.std(axis=0), 1e-6)
     away = np.sqrt((((other - mean) / scale) ** 2).mean(axis=1))
     return tuple(mean.tolist()), tuple(scale.tolist()), _quantile(away, FAR, bounded=False)
-
-
-def far(calibration: Calibration, hidden: FloatArray | None, rows: int) -> list[bool]:
-    """Per row whether its hidden state is farther from the validation rows than 99 % of them."""
-    if hidden is None or calibration.limit is None:
-        return [False] * rows
-    away = (np.asarray(hidden, dtype=np.float64) - np.array(calibration.mean)) / np.array(calibration.scale)
-    return [bool(value) for value in np.sqrt((away**2).mean(axis=1)) > calibration.limit]
-
-
-def label_sets(head: Head, calibration: Calibration, raw: FloatArray) -> list[tuple[str, ...]]:
-    """Per row of UNcalibrated raw the labels that cannot be ruled out at 90 %; the likeliest is always among them.
-
-    `score` has the labels "0" and "1"; `regress` has none.
-    """
-    if head.kind == "regress":
-        return [()] * len(raw)
-    chance = probability(head, calibrated(head, calibration, raw))
-    if head.kind == "score":
-        chance = np.column_stack([1 - chance, chance])
-    names = ("0", "1") if head.kind == "score" else head.outputs
-    inside = 1 - chance <= calibration.conformal
-    if head.kind != "multilabel":
-        inside[np.arange(len(raw)), chance.argmax(axis=1)] = True
-    return [tuple(name for name, there in zip(names, row, strict=True) if there) for row in inside.tolist()]
-
-
-def intervals(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArray:
-    """(n, 2) of UNcalibrated raw of a `regress` head: the 90 % interval on the target's own scale."""
-    even = probability(head, calibrated(head, calibration, raw))
-    reach = calibration.conformal * np.sqrt(even[:, 1])
-    return np.column_stack([even[:, 0] - reach, even[:, 0] + reach])
-
-
-def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: FloatArray) -> float | None:
-    """How often the truth lies in the 90 % set or interval, of UNcalibrated raw; `multilabel`: the true labels."""
-    if head.kind == "regress":
-        reach = intervals(head, calibration, raw)
-        return float(((reach[:, 0] <= target[:, 0]) & (target[:, 0] <= reach[:, 1])).mean())
-    sets = label_sets(head, calibration, raw)
-    if head.kind == "multilabel":
-        held = [name in found for found, truth in zip(sets, target, strict=True) for name in _true(head, truth)]
-        return float(np.mean(held)) if held else None
-    names = ("0", "1") if head.kind == "score" else head.outputs
-    return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
-
-
-def truths(head: Head, target: FloatArray) -> int:
-    """How many truths a set can hold or miss: one per row, for `multilabel` one per label that is there."""
-    return int((target > 0.5).sum()) if head.kind == "multilabel" else len(target)
-
-
-def _true(head: Head, truth: FloatArray) -> list[str]:
-    """The names of the labels that a row has."""
-    return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]
-
-
-def answer(
-    head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None
-) -> list[dict[str, Any]]:
-    """What every answer carries beside the task's own fields, one record per row of UNcalibrated raw.
-
-    probability  {output: p} (`score`: its one output's p), or None; interval [low, high] for `regress`, or None;
-    set          the conformal set, or None; flags: out_of_distribution, and abstained (out of distribution, or no
-                 output can be ruled out)
-    """
-    outside = far(calibration, hidden, len(raw))
-    if head.kind == "regress":
-        reach = intervals(head, calibration, raw).tolist()
-        return [_record(None, pair, None, away, away) for pair, away in zip(reach, outside, strict=True)]
-    chance = probability(head, calibrated(head, calibration, raw)).tolist()
-    sets = label_sets(head, calibration, raw)
-    full = 2 if head.kind == "score" else len(head.outputs)
-    records = []
-    for row, names, away in zip(chance, sets, outside, strict=True):
-        named = dict(zip(head.outputs, row, strict=True))
-        open_question = len(names) == full
-        records.append(_record(named, None, list(names), away, open_question or away))
-    return records
-
-
-def _record(
-    chance: Mapping[str, float] | None,
-    interval: Sequence[float] | None,
-    names: list[str] | None,
-    away: bool,
-    abstained: bool,
-) -> dict[str, Any]:
-    """The fixed shape of one record."""
-    return {
-        "probability": chance,
-        "interval": interval,
-        "set": names,
-        "flags": {"out_of_distribution": away, "abstained": abstained},
-    }

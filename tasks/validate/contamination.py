@@ -1,4 +1,4 @@
-"""Which rows a version has learned from: a figure on rows that were seen before is no evidence, and says so.
+"""Contamination (train-test overlap): a figure on rows that a version has learned from is no evidence, and says so.
 
 Every version carries `seen.json`, short digests of its training and validation rows. What public backbones have seen
 by their makers' own account stands in KNOWN.
@@ -6,13 +6,11 @@ by their makers' own account stands in KNOWN.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tasks import digest
 from tasks.data.check import row_digests
+from tasks.model.folder import Folder
 from tasks.task import Rows
 
-FILE = "seen.json"
 LENGTH = 8  # bytes of a row's digest that are kept: two of a million rows meet once in thirty million runs
 # Hub id of a backbone -> sources whose test rows its training has held.
 KNOWN: dict[str, tuple[str, ...]] = {
@@ -21,20 +19,20 @@ KNOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def write(folder: Path, *sides: Rows) -> None:
+def write(folder: Folder, *sides: Rows) -> None:
     """Put the digests of the rows that a version learned from, or was chosen by, into its folder."""
-    digest.write_json(folder / FILE, sorted({mark for rows in sides for mark in _marks(rows)}))
+    folder.write(folder.seen, sorted({mark for rows in sides for mark in _marks(rows)}))
 
 
-def overlap(folder: Path, rows: Rows) -> int | None:
+def overlap(folder: Folder, rows: Rows) -> int | None:
     """How many of the rows a version has seen; None where its folder does not say."""
-    if not (folder / FILE).is_file():
+    if not folder.seen.is_file():
         return None
-    held = set(digest.read_json(folder / FILE))
+    held = set(digest.read_json(folder.seen))
     return sum(mark in held for mark in _marks(rows))
 
 
-def backbone(name: str, source: str) -> str | None:
+def of_backbone(name: str, source: str) -> str | None:
     """A sentence where a backbone is known to have learned from a source's test rows."""
     if source not in KNOWN.get(name, ()):
         return None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.task import FloatArray
+from tasks.validate.judgement import FairnessRow
 
 CUT = 0.5  # a row whose event is more likely than not is refused
 DRAWS = 200  # of fairlearn's bootstrap
@@ -16,7 +17,7 @@ FEW = 30  # rows of a group below which a rate is only shown
 
 def table(
     groups: Mapping[str, Sequence[str]], event: FloatArray, chance: FloatArray, seed: int
-) -> list[dict[str, Any]]:
+) -> tuple[FairnessRow, ...]:
     """Per protected column and group of n rows: how many are spared, how many of the good and the bad ones are refused.
 
     event (n,) is 1 where what is feared happened, chance (n,) its probability. Each rate has a 95 % interval. `ratio`
@@ -44,5 +45,5 @@ def table(
                 line[rate] = float(found.loc[group, rate])
                 line[f"{rate}_ci95"] = (float(low.loc[group, rate]), float(high.loc[group, rate]))
             line["ratio"] = line["spared"] / best if best and group in enough.index else None
-            told.append(line)
-    return told
+            told.append(FairnessRow(**line))
+    return tuple(told)

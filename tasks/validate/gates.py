@@ -7,53 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from tasks.data.split import Splits
-from tasks.task import Section
+from tasks.task import FloatArray, Head
 from tasks.validate.bootstrap import Estimate
-from tasks.validate.calibrate import FEW_CLUSTERS
-
-
-class Gates(Section):
-    """What a version must hold to be accepted. A gate that is None is open.
-
-    margin      the non-inferiority margin, in units of the metric: refused where even the upper end of the lift's
-                interval, over the classical model or over the champion, lies below -margin
-    min_lift    the lower end of the lift's interval must reach it: the strict form, -0.02 says "proven to be at most
-                0.02 worse", 0 says "proven to be better"
-    min_value   the metric itself must reach it, and min_segment on every segment of the test rows
-    max_ece     the expected calibration error on test rows must not exceed it
-    coverage    refused where the 90 % sets or intervals hold the truth less often than chance allows
-    collapse    refused where the version gives one answer to every test row
-    """
-
-    margin: float | None = Field(default=0.0, ge=0)
-    min_lift: float | None = None
-    min_value: float | None = None
-    min_segment: float | None = None
-    max_ece: float | None = Field(default=0.2, gt=0, le=1)
-    coverage: bool = True
-    collapse: bool = True
-
-
-class ValidateSection(Section):
-    """`[validate]`: shares of the splits, the gates, how many draws, whether each part is switched off in turn."""
-
-    splits: Splits = Splits()
-    gates: Gates = Gates()
-    draws: int = Field(default=1000, ge=100, le=100_000)
-    ablation: bool = True
+from tasks.validate.calibration import FEW_CLUSTERS
+from tasks.validate.judgement import CalibrationFigures, Segment
+from tasks.validate.section import Gates
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the gates are asked about.
 
-    coverage   how often the 90 % sets held the truth, and `band`, where that may lie by chance
-    segments   (name, figure) of every segment of the test rows
-    champion   name of the version that answers now and the lift over it, None where there is none to compare with
-    seen       a sentence where test rows have been learned from, by this version or its backbone
+    reliability    calibration error, and how often the 90 % sets held the truth
+    segments       every segment of the test rows
+    champion       name of the version that answers now, and the lift over it where it could be compared
+    contaminated   a sentence where test rows have been learned from, by this version or its backbone
     """
 
     metric: str
@@ -61,14 +30,13 @@ class Evidence:
     baseline_name: str
     baseline: Estimate
     lift: Estimate
-    ece: float
     collapsed: bool
     clusters: int
-    coverage: float | None = None
-    band: tuple[float, float] | None = None
-    segments: Sequence[tuple[str, float]] = ()
-    champion: tuple[str, Estimate] | None = None
-    seen: str | None = None
+    reliability: CalibrationFigures
+    segments: Sequence[Segment] = ()
+    champion: str | None = None
+    champion_lift: Estimate | None = None
+    contaminated: str | None = None
 
 
 def verdict(gates: Gates, evidence: Evidence) -> tuple[Literal["accepted", "refused"], list[str]]:
@@ -102,9 +70,8 @@ def _lift(gates: Gates, evidence: Evidence) -> Iterator[str]:
 
 def _champion(gates: Gates, evidence: Evidence) -> Iterator[str]:
     """Against the version that answers now, on the same draws."""
-    if evidence.champion is not None:
-        name, lift = evidence.champion
-        yield from _worse(gates, lift, f"the champion {name}")
+    if evidence.champion_lift is not None:
+        yield from _worse(gates, evidence.champion_lift, f"the champion {evidence.champion}")
 
 
 def _worse(gates: Gates, lift: Estimate, other: str) -> Iterator[str]:
@@ -117,38 +84,40 @@ def _worse(gates: Gates, lift: Estimate, other: str) -> Iterator[str]:
 
 def _segments(gates: Gates, evidence: Evidence) -> Iterator[str]:
     """The metric on every segment."""
-    for name, value in evidence.segments:
-        if gates.min_segment is not None and value < gates.min_segment:
+    for part in evidence.segments:
+        if gates.min_segment is not None and part.value is not None and part.value < gates.min_segment:
             yield (
-                f"{evidence.metric} on the segment {name!r} is {value:.3f}, below validate.gates.min_segment = "
-                f"{gates.min_segment:g}: give more training rows of that kind"
+                f"{evidence.metric} on the segment {part.segment!r} is {part.value:.3f}, below "
+                f"validate.gates.min_segment = {gates.min_segment:g}: give more training rows of that kind"
             )
 
 
 def _calibration(gates: Gates, evidence: Evidence) -> Iterator[str]:
     """Whether probabilities can be taken at their word."""
-    if gates.max_ece is not None and not evidence.ece <= gates.max_ece:
+    error = evidence.reliability.ece
+    if gates.max_ece is not None and (error is None or error > gates.max_ece):
         yield (
-            f"the expected calibration error is {evidence.ece:.3f}, above validate.gates.max_ece = {gates.max_ece:g}: "
+            f"the expected calibration error is {_shown(error)}, above validate.gates.max_ece = {gates.max_ece:g}: "
             "validation rows differ from test rows, or are too few"
         )
 
 
 def _coverage(gates: Gates, evidence: Evidence) -> Iterator[str]:
     """Whether sets and intervals keep what they promise."""
-    if gates.coverage and evidence.band is not None and evidence.coverage is not None:
-        low, high = evidence.band
-        if evidence.coverage < low:
+    coverage, band = evidence.reliability.coverage, evidence.reliability.coverage_band
+    if gates.coverage and band is not None and coverage is not None:
+        low, high = band
+        if low is not None and coverage < low:
             yield (
-                f"the 90 % sets hold the truth on {evidence.coverage:.3f} of the test rows, below the {low:.3f} to "
+                f"the 90 % sets hold the truth on {coverage:.3f} of the test rows, below the {low:.3f} to "
                 f"{high:.3f} that chance allows: validation rows differ from test rows; take newer ones"
             )
 
 
-def _seen(_: Gates, evidence: Evidence) -> Iterator[str]:
+def _contamination(_: Gates, evidence: Evidence) -> Iterator[str]:
     """A figure on rows that were learned from is no evidence."""
-    if evidence.seen is not None:
-        yield evidence.seen
+    if evidence.contaminated is not None:
+        yield evidence.contaminated
 
 
 def _collapse(gates: Gates, evidence: Evidence) -> Iterator[str]:
@@ -157,7 +126,7 @@ def _collapse(gates: Gates, evidence: Evidence) -> Iterator[str]:
         yield "every test row gets the same answer (one-class collapse): lower the learning rate or balance the classes"
 
 
-CHECKS = (_seen, _figure, _lift, _champion, _segments, _calibration, _coverage, _collapse)
+CHECKS = (_contamination, _figure, _lift, _champion, _segments, _calibration, _coverage, _collapse)
 
 
 def _found(evidence: Evidence) -> list[str]:
@@ -167,11 +136,15 @@ def _found(evidence: Evidence) -> list[str]:
     reasons = [
         f"{evidence.metric} {_said(evidence.value)} is {how} the classical model {evidence.baseline_name} "
         f"({_said(evidence.baseline)}): lift {_said(evidence.lift)}",
-        f"expected calibration error {evidence.ece:.3f}",
+        f"expected calibration error {_shown(evidence.reliability.ece)}",
     ]
     if evidence.clusters < FEW_CLUSTERS:
         reasons.append(f"only {evidence.clusters} independent clusters of test rows: read the intervals as too narrow")
     return reasons
+
+
+def _shown(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.3f}"
 
 
 def _said(estimate: Estimate) -> str:
@@ -179,3 +152,14 @@ def _said(estimate: Estimate) -> str:
     if estimate.ci95 is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.ci95[0]:.3f}, {estimate.ci95[1]:.3f}]"
+
+
+def collapsed(head: Head, raw: FloatArray, target: FloatArray) -> bool:
+    """Whether every row gets the same answer although their truths differ."""
+    if len(np.unique(target, axis=0)) < 2:
+        return False
+    if head.kind == "classify":
+        return len(np.unique(raw.argmax(axis=1))) == 1
+    if head.kind == "multilabel":
+        return len(np.unique(raw > 0, axis=0)) == 1
+    return bool(np.ptp(raw[:, 0]) < 1e-6)  # a score or a mean that does not move

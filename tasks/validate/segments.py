@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data.near_duplicates import NEAR, nearest
-from tasks.task import FloatArray, Head, Rows, Task
-from tasks.validate.bootstrap import Comparison, Score, compare
-from tasks.validate.calibrate import probability
+from tasks.task import FloatArray, Head, IntArray, Rows, Task
+from tasks.validate.bootstrap import Score, compare
+from tasks.validate.calibration import probability
+from tasks.validate.judgement import Abstention, Segment
 
 FEWEST = 30  # rows below which a segment is not judged
 DRAWS = 300  # bootstrap draws per segment: their intervals warn, they do not decide
@@ -44,18 +44,25 @@ def segments(task: Task, rows: Rows, train: Rows) -> dict[str, Mask]:
     return {name: mask for name, mask in found.items() if FEWEST <= mask.sum() <= len(rows) - FEWEST}
 
 
-def judged(found: Mapping[str, Mask], scores: tuple[Score, Score], cluster: Any, seed: int) -> list[dict[str, Any]]:
-    """Per segment its rows, the version's estimate and its lift's; `scores` are (the version's, the baseline's)."""
+def judged(
+    found: Mapping[str, Mask], version: Score, baseline: Score, cluster: IntArray, seed: int
+) -> tuple[Segment, ...]:
+    """Per segment its rows, the version's estimate and its lift over the baseline."""
     told = []
     for name, mask in found.items():
-        own = {which: _on(score, mask) for which, score in zip(("version", "baseline"), scores, strict=True)}
-        compared: Comparison = compare(own, cluster, DRAWS, seed)
+        compared = compare({"version": _on(version, mask), "baseline": _on(baseline, mask)}, cluster, DRAWS, seed)
         value, lift = compared.estimates["version"], compared.lifts["baseline"]
-        told.append({
-            "segment": name, "rows": int(mask.sum()), "value": value.value, "ci95": value.ci95,
-            "lift": lift.value, "lift_ci95": lift.ci95,
-        })  # fmt: skip
-    return told
+        told.append(
+            Segment(
+                segment=name,
+                rows=int(mask.sum()),
+                value=value.value,
+                ci95=value.ci95,
+                lift=lift.value,
+                lift_ci95=lift.ci95,
+            )
+        )
+    return tuple(told)
 
 
 def _on(score: Score, mask: Mask) -> Score:
@@ -63,7 +70,7 @@ def _on(score: Score, mask: Mask) -> Score:
     return lambda weights: score(weights * part)
 
 
-def abstention(head: Head, raw: FloatArray, score: Score) -> list[dict[str, float]]:
+def abstention(head: Head, raw: FloatArray, score: Score) -> tuple[Abstention, ...]:
     """The figure on the surest part of the rows, for falling shares of rows that are answered at all.
 
     Sure is: the likeliest class's probability, the label nearest to undecided, or a small predicted variance.
@@ -74,8 +81,8 @@ def abstention(head: Head, raw: FloatArray, score: Score) -> list[dict[str, floa
     for share in ANSWERED:
         weights = np.zeros(len(raw))
         weights[order[: max(1, round(share * len(raw)))]] = 1.0
-        told.append({"answered": share, "value": score(weights)})
-    return told
+        told.append(Abstention(answered=share, value=score(weights)))
+    return tuple(told)
 
 
 def _certainty(head: Head, raw: FloatArray) -> FloatArray:

@@ -6,21 +6,18 @@ import numpy as np
 
 from tasks.data import market
 from tasks.data.market import Prices
-from tasks.data.prepare import about
-from tasks.task import Inputs, Place, Rows
+from tasks.task import Inputs, Place, Rows, Source
 from tasks.volatility import features
 
 FIRST_DAY = np.datetime64("2006-01-01")  # of the embedded rows: 17 years, about 17,000 rows
 STEP = features.HORIZON  # one row a week and stock: outcomes do not overlap
 
 
-@about("BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record")
 def embedded(place: Place) -> Rows:
     """Read weekly rows of twenty large US stocks, 2006 to 2022."""
     return rows(market.embedded_prices().since(FIRST_DAY).until(place.until))
 
 
-@about("MIT (StockNet); prices from Yahoo Finance")
 def stocknet(place: Place) -> Rows:
     """Read weekly rows of 88 stocks with the published days of split; the test runs on to the last price (2017)."""
     return market.published_split(rows(market.stocknet_prices(place).until(place.until)))
@@ -42,3 +39,9 @@ def rows(prices: Prices, step: int = STEP) -> Rows:
         group=names,
         split=np.full(count, "", dtype="U5"),
     )
+
+
+SOURCES = {
+    "embedded": Source(embedded, "BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record"),
+    "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance"),
+}

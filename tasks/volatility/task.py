@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.classical import table as hybrid
 from tasks.data import market
 from tasks.data.market import WINDOW, YEAR
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
-from tasks.validate.calibrate import NORMAL
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]
@@ -69,10 +68,12 @@ def _wider(item: Any) -> FloatArray:
     return np.asarray(features.wide(own, common)[-1, 0])
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
-    """Answer one item from its calibrated mean and log variance (of log variance a day)."""
-    mean, spread = float(raw[0, 0]), math.exp(float(raw[0, 1]) / 2)
-    annual = [math.sqrt(YEAR * math.exp(mean + z * spread)) for z in (0.0, -NORMAL, NORMAL)]
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
+    """Answer one item from the mean, log variance and 90 % interval of its log variance a day."""
+    if found.interval is None:
+        raise ValueError("volatility answers with a range, and this prediction carries no interval; calibrate it")
+    mean, spread = float(found.raw[0, 0]), math.exp(float(found.raw[0, 1]) / 2)
+    annual = [math.sqrt(YEAR * math.exp(log_variance)) for log_variance in (mean, *found.interval[0].tolist())]
     return {
         "volatility_5d": annual[0],
         "volatility_5d_low": annual[1],
@@ -127,7 +128,7 @@ TASK = Task(
     section=TaskSection,
     item=VolatilityItem,
     answer=VolatilityAnswer,
-    sources={"embedded": source.embedded, "stocknet": source.stocknet},
+    sources=source.SOURCES,
     target=target,
     encode=encode,
     decode=decode,

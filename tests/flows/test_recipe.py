@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import tasks
 from flows import recipe
-from tasks import task
 
 
 def test_every_shipped_recipe_can_be_read() -> None:
@@ -14,7 +14,7 @@ def test_every_shipped_recipe_can_be_read() -> None:
 
 
 def test_a_recipe_without_task_sections_learns_every_folder() -> None:
-    assert set(recipe.parse({}).tasks) == set(task.find())
+    assert set(recipe.parse({}).tasks) == set(tasks.find())
 
 
 def test_all_mistakes_are_told_at_once_each_with_key_value_and_cure() -> None:

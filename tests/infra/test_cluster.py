@@ -17,8 +17,8 @@ import psutil
 import pytest
 import safetensors.numpy
 
+import tasks
 from infra import cluster, jobs
-from tasks import task
 from tasks.data import prepare as data
 from tasks.task import Place
 from tasks.train import loop as train
@@ -130,7 +130,7 @@ def learn(
 ) -> tuple[dict, dict[str, bytes]]:
     """Train a task with text on a tiny body through Ray, or alone in this process for `workers=0`."""
     source = Place(root=None, seed=7)
-    rows = task.get("sentiment").sources["embedded"](source)
+    rows = tasks.get("sentiment").sources["embedded"].read(source)
     folder.mkdir()
     for side, index in (("train", np.arange(0, 240)), ("valid", np.arange(240, 304))):
         data.save_rows(rows.take(index), folder / f"{side}.parquet")

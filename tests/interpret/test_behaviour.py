@@ -10,7 +10,7 @@ import pytest
 
 from interpret import behaviour
 from tasks.task import Inputs, Item
-from tasks.validate.calibrate import Calibration
+from tasks.validate.calibration import Calibration
 
 Toy = dict[str, Callable[..., Any]]
 CASES = {

@@ -11,7 +11,7 @@ from interpret.game import game_of
 from interpret.served import raw_of
 from interpret.shapley import attribute
 from tasks.backbone import load as backbone
-from tasks.model import forward as model
+from tasks.model import build, forward
 from tasks.task import Inputs
 
 
@@ -19,7 +19,7 @@ from tasks.task import Inputs
 def tiny(request: pytest.FixtureRequest) -> Any:
     toy = request.getfixturevalue("toy")
     task = toy["task"]()
-    built = model.build(
+    built = build.build(
         backbone.open_backbone(backbone.BackboneSection(name="tiny-bert")),
         {"toy": task},
         {"toy": ("text", "table", "series")},
@@ -35,7 +35,7 @@ def test_kept_hidden_states_give_the_answers_of_the_model_itself(tiny: Any) -> N
     raw, hidden = raw_of(built, "toy"), tuple(((0, 5),) if i % 2 else () for i in range(24))
     inputs = Inputs(rows.inputs.owner, rows.inputs.text, rows.inputs.table, rows.inputs.series, hidden)
     for _ in range(2):
-        np.testing.assert_allclose(raw(inputs), model.raw(built, "toy", inputs), atol=1e-5)
+        np.testing.assert_allclose(raw(inputs), forward.raw(built, "toy", inputs), atol=1e-5)
     assert np.abs(raw(inputs) - raw(rows.inputs))[1::2].max() > 1e-4
 
 
@@ -43,7 +43,7 @@ def test_a_mixed_game_passes_each_masked_text_once(tiny: Any, monkeypatch: pytes
     built, task, rows = tiny
     passed: list[int] = []
     series: list[int] = []
-    real = model.features
+    real = forward.features
 
     def counted(m: Any, name: str, inputs: Inputs, without: frozenset[str] = frozenset()) -> Any:
         if inputs.text is not None:
@@ -52,11 +52,11 @@ def test_a_mixed_game_passes_each_masked_text_once(tiny: Any, monkeypatch: pytes
             series.append(len(inputs))
         return real(m, name, inputs, without)
 
-    monkeypatch.setattr(model, "features", counted)
+    monkeypatch.setattr(forward, "features", counted)
     game = game_of(task, rows.inputs.take(np.array([0])), rows.inputs.take(np.arange(10, 14)), raw_of(built, "toy"), 7)
     found = attribute(game, 0, 2048, 1e-6, 1)
     assert found.evaluations > 500
     assert sum(passed) <= 2**4
     assert sum(series) <= 2**4 * 4
-    served = model.raw(built, "toy", game.row)[0]
+    served = forward.raw(built, "toy", game.row)[0]
     np.testing.assert_allclose(found.base + found.values.sum(axis=0), served, atol=1e-4)

@@ -14,15 +14,17 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
+import tasks
 from infra.settings import Settings, token
 from serving import app, decisions, loading
 from serving.places import Places
-from tasks import digest, task
+from tasks import digest
 from tasks.backbone import tiny as bodies
-from tasks.backbone.load import LoraSection
-from tasks.model import forward as model
+from tasks.backbone.section import LoraSection
+from tasks.model import build, forward, saved
+from tasks.model.frame import frame_of
 from tasks.task import Place, Rows
-from tasks.validate import calibrate
+from tasks.validate import calibrate, calibration
 
 SERVED = ("compliance", "sentiment", "volatility")
 ROWS = 60
@@ -57,13 +59,13 @@ def some_rows(name: str) -> Rows:
     """A few labelled rows: from the task's own embedded source, or price paths drawn here (fast to make)."""
     if name == "volatility":
         return price_rows()
-    rows = task.get(name).sources["embedded"](Place(root=None, seed=7))
+    rows = tasks.get(name).sources["embedded"].read(Place(root=None, seed=7))
     pick = np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(np.int64)
     return rows.take(pick)
 
 
 def price_rows() -> Rows:
-    found, random = task.get("volatility"), np.random.default_rng(7)
+    found, random = tasks.get("volatility"), np.random.default_rng(7)
     steps = random.normal(0, 0.01, (ROWS, 300))
     inputs = found.encode([found.item(prices=path.tolist()) for path in 100 * np.exp(np.cumsum(steps, axis=1))])
     days = np.datetime64("2020-01-01", "us") + np.arange(ROWS).astype("timedelta64[D]")
@@ -74,17 +76,17 @@ def price_rows() -> Rows:
 
 def write_model(name: str, seed: int, rows: Rows, folder: Path) -> None:
     """A model folder as the flows leave it: a tiny body, a classical part fitted on the rows, a calibration."""
-    found = task.get(name)
+    found = tasks.get(name)
     lora = LoraSection(rank=2, layers=1)
     backbone = bodies.tiny("bert") if rows.inputs.text is not None else None
-    made = model.build(backbone, {name: found}, {name: rows.inputs.modalities}, lora, seed)
+    made = build.build(backbone, {name: found}, {name: rows.inputs.modalities}, lora, seed)
     made.classical[name] = found.classical.fit(rows.inputs, rows.target)
-    model.set_frame(made, name, rows.inputs, rows.target, found.classical.raw(made.classical[name], rows.inputs))
-    model.save(made, name, folder)
-    known = calibrate.fit(
-        found.head, model.raw(made, name, rows.inputs), rows.target, model.hidden_state(made, name, rows.inputs)
-    )
-    digest.write_json(folder / "calibration.json", calibrate.to_json(known))
+    offset = found.classical.raw(made.classical[name], rows.inputs)
+    made.frames[name] = frame_of(found, rows.inputs.modalities, rows.inputs, rows.target, offset)
+    saved.save(made, name, folder)
+    hidden = forward.side_by_side(made, name, forward.features(made, name, rows.inputs))
+    known = calibrate.fit(found.head, forward.raw(made, name, rows.inputs), rows.target, hidden)
+    digest.write_json(folder / "calibration.json", calibration.to_json(known))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
-from tasks import task
+import tasks
 
 from .conftest import SERVED, Asked, World
 
@@ -21,7 +21,7 @@ TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 
 @pytest.mark.parametrize("name", SERVED)
 def test_every_task_answers_its_own_example(ask: Callable[..., Any], world: World, name: str) -> None:
-    found = task.get(name)
+    found = tasks.get(name)
     answer = ask(f"/v1/tasks/{name}", dict(found.example)).json()
     version = registry.show(world.book, f"{name}@champion")
     assert (answer["task"], answer["version"], answer["digest"]) == (name, version.ref, version.digest)
@@ -60,7 +60,7 @@ def test_one_document_goes_to_every_task_that_can_read_it(ask: Callable[..., Any
 
 
 def test_a_document_with_more_fields_reaches_more_tasks(ask: Callable[..., Any]) -> None:
-    document = {**task.get("volatility").example, **TEXT}
+    document = {**tasks.get("volatility").example, **TEXT}
     assert ask("/v1/analyze", document).json()["answered"] == list(SERVED)
 
 
@@ -75,7 +75,7 @@ def test_a_document_that_no_task_can_read_is_refused_with_what_each_needs(ask: C
 def test_what_is_served_is_told(http: TestClient, world: World) -> None:
     rows = {row["task"]: row for row in http.get("/v1/tasks").json()}
     assert sorted(rows) == list(SERVED)
-    jsonschema.validate(task.get("sentiment").example, rows["sentiment"]["schema"]["item"])
+    jsonschema.validate(tasks.get("sentiment").example, rows["sentiment"]["schema"]["item"])
     release = http.get("/v1/release").json()
     recorded = registry.releases(world.book)[-1]
     assert (release["release"], release["digest"]) == (recorded.number, recorded.digest)

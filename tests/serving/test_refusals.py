@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+import tasks
 from serving import decisions, service
-from tasks import task
 
 from .conftest import Asked
 
@@ -67,7 +67,7 @@ def test_a_body_that_is_wrong_is_refused_with_its_field(
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"101.5"', "true", "null", "9" * 5000])
 def test_a_number_is_a_finite_number_and_nothing_else(ask: Callable[..., Any], number: str) -> None:
-    prices = task.get("volatility").example["prices"]
+    prices = tasks.get("volatility").example["prices"]
     text = json.dumps({"prices": prices}).replace("[", f"[{number}, ", 1)
     _is_problem(ask("/v1/tasks/volatility", text.encode()), 422)
 

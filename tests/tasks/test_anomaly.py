@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tasks import get
 from tasks.anomaly import features, inject, nab
 from tasks.anomaly.stream import SILENT
-from tasks.task import Inputs, Place, Rows, get
+from tasks.task import Inputs, Place, Rows
+from tasks.validate.calibration import Calibration, predict
 
 TASK = get("anomaly")
 
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return TASK.sources["embedded"](Place(None, 7))
+    return TASK.sources["embedded"].read(Place(None, 7))
 
 
 def _stream(label: list[int], name: str = "one") -> Rows:
@@ -83,7 +85,7 @@ def test_one_score_for_everything_is_worth_nothing(rows: Rows) -> None:
 
 def test_the_windowed_gaussian_scores_on_the_benchmark_what_it_is_known_to_score(shared_data) -> None:  # type: ignore[no-untyped-def]
     """48 files, standard profile: 35.0 with the benchmark's own detector (it refits every 100 values, ours every value)."""
-    rows = TASK.sources["nab"](Place(shared_data, 7))
+    rows = TASK.sources["nab"].read(Place(shared_data, 7))
     test = rows.take(np.flatnonzero(rows.split == "test"))
     train = rows.take(np.flatnonzero(rows.split == "train"))
     assert len(np.unique(test.group)) == 48
@@ -135,7 +137,7 @@ def test_an_injection_leaves_the_past_alone_and_changes_its_place(kind: str) -> 
 
 
 def test_embedded_rows_are_the_same_for_one_seed_and_others_for_another(rows: Rows) -> None:
-    again, other = (TASK.sources["embedded"](Place(None, seed)) for seed in (7, 8))
+    again, other = (TASK.sources["embedded"].read(Place(None, seed)) for seed in (7, 8))
     np.testing.assert_array_equal(rows.inputs.series, again.inputs.series)
     np.testing.assert_array_equal(rows.target, again.target)
     assert not np.array_equal(rows.inputs.series, other.inputs.series)
@@ -147,9 +149,9 @@ def test_the_alarm_says_since_when() -> None:
     values = [*np.sin(np.arange(80.0)).tolist(), 40.0, 41.0, 42.0]
     start = datetime(2026, 1, 1, tzinfo=UTC)
     item = TASK.item(values=values, timestamps=[start + timedelta(minutes=i) for i in range(len(values))])
-    answer = TASK.answer(**TASK.decode(item, np.array([[3.0]])))
+    answer = TASK.answer(**TASK.decode(item, predict(TASK.head, Calibration(), np.array([[3.0]]))))
     assert (answer.alarm, answer.since, answer.since_time) == (True, 80, start + timedelta(minutes=80))
-    quiet = TASK.answer(**TASK.decode(item, np.array([[-3.0]])))
+    quiet = TASK.answer(**TASK.decode(item, predict(TASK.head, Calibration(), np.array([[-3.0]]))))
     assert (quiet.alarm, quiet.since, quiet.since_time) == (False, None, None)
 
 

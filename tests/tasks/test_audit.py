@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import task
+import tasks
 from tasks.data import leaks as audit
-from tasks.data.files import DataError
-from tasks.task import Inputs, Place, Rows
+from tasks.task import DataError, Inputs, Place, Rows
 
 from .conftest import make_task
 
@@ -110,13 +109,13 @@ def test_a_source_that_cannot_be_read_as_of_a_moment_is_told_in_the_card() -> No
 
 @pytest.mark.parametrize("name", ["volatility", "portfolio", "anomaly"])
 def test_the_embedded_histories_hold_no_leak(name: str) -> None:
-    known, place = task.get(name), Place(None, 7)
-    read = known.sources["embedded"]
+    known, place = tasks.get(name), Place(None, 7)
+    read = known.sources["embedded"].read
     assert audit.truncated(known, read, place, read(place))["rows"] > 1000
 
 
 @pytest.mark.parametrize("name", ["volatility", "portfolio"])
 def test_the_public_histories_hold_no_leak(name: str, shared_data: Path) -> None:
-    known, place = task.get(name), Place(shared_data, 7)
-    read = known.sources["stocknet"]
+    known, place = tasks.get(name), Place(shared_data, 7)
+    read = known.sources["stocknet"].read
     assert audit.truncated(known, read, place, read(place))["rows"] > 1000

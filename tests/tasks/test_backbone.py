@@ -15,7 +15,10 @@ import torch
 from tasks.backbone import load as backbones
 from tasks.backbone import tiny as bodies
 from tasks.backbone import tokenizer as tokens
-from tasks.backbone.load import Backbone, BackboneMissing, BackboneSection, open_backbone, targets
+from tasks.backbone.blocks import targets
+from tasks.backbone.body import Backbone, BackboneMissing
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection
 
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
 

@@ -10,8 +10,9 @@ from mapie.classification import SplitConformalClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from tasks.task import FloatArray, Head
-from tasks.validate import calibrate
-from tasks.validate.calibrate import Calibration, answer, calibrated, fit, intervals, label_sets, loss, probability
+from tasks.validate import calibrate, calibration
+from tasks.validate.calibrate import fit, loss
+from tasks.validate.calibration import Calibration, answer, calibrated, intervals, label_sets, probability
 
 CLASSES = Head("classify", ("a", "b", "c"))
 LABELS = Head("multilabel", ("x", "y"))
@@ -128,10 +129,10 @@ def test_a_calibration_survives_json_and_an_unknown_key_does_not() -> None:
     random = np.random.default_rng(5)
     raw, truth = draw(LABELS, 200, seed=5)
     fitted = fit(LABELS, raw, truth, random.normal(size=(200, 4)))
-    text = json.dumps(calibrate.to_json(fitted), allow_nan=False)
-    assert calibrate.from_json(json.loads(text)) == fitted
+    text = json.dumps(calibration.to_json(fitted), allow_nan=False)
+    assert calibration.from_json(json.loads(text)) == fitted
     with pytest.raises(ValueError, match="unknown key 'limits'"):
-        calibrate.from_json({"limits": 1})
+        calibration.from_json({"limits": 1})
 
 
 def test_a_row_far_from_the_validation_rows_is_out_of_distribution_and_abstains() -> None:

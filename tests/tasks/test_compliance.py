@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from tasks import task
+import tasks
 from tasks.compliance import source
 from tasks.data import grammar, text
 from tasks.data import prepare as data
 from tasks.task import Place, Rows
+from tasks.validate.calibration import Calibration, predict
 
 FOLDER = Path(source.__file__).parent
 
@@ -45,7 +46,7 @@ def test_an_embedded_clause_is_one_sentence(rows: Rows) -> None:
 def test_words_alone_stay_below_nine_tenths(seed: int) -> None:
     rows = source.embedded(Place(root=None, seed=seed))
     train, test = (rows.take(np.flatnonzero(rows.split == part)) for part in ("train", "test"))
-    kind = task.get("compliance")
+    kind = tasks.get("compliance")
     raw = kind.classical.raw(kind.classical.fit(train.inputs, train.target), test.inputs)
     assert raw.shape == (len(test), 10)
     best = max(kind.metric.score(test, raw - cut)(np.ones(len(test))) for cut in np.linspace(-4, 4, 33))
@@ -57,18 +58,18 @@ def test_the_metric_is_the_f1_of_unfair_or_not(rows: Rows) -> None:
     raw, weights = dice.normal(-1.5, 1, size=(len(rows), 10)), dice.integers(0, 4, len(rows)).astype(np.float64)
     raw[:, 9] = 1.0  # "clear" names no kind
     expected = f1_score(rows.target.any(axis=1), (raw[:, :9] > 0).any(axis=1), sample_weight=weights)
-    assert task.get("compliance").metric.score(rows, raw)(weights) == pytest.approx(expected)
+    assert tasks.get("compliance").metric.score(rows, raw)(weights) == pytest.approx(expected)
 
 
 def test_a_finding_shows_the_sentence_with_the_highest_score() -> None:
-    kind = task.get("compliance")
+    kind = tasks.get("compliance")
     item = kind.item(**kind.example)
     inputs = kind.encode([item, item])
     assert inputs.owner.tolist() == [0, 0, 0, 1, 1, 1]
     raw = np.full((3, 10), -3.0)
     raw[1, source.LABELS.index("termination")] = 2.0
     raw[0, 9] = 1.0  # another sentence's severity
-    answer = kind.answer(**kind.decode(item, raw)).model_dump()
+    answer = kind.answer(**kind.decode(item, predict(kind.head, Calibration(), raw))).model_dump()
     assert answer["unfair"] is True
     (finding,) = answer["findings"]
     assert (finding["label"], finding["severity"]) == ("termination", "potential")
@@ -78,24 +79,24 @@ def test_a_finding_shows_the_sentence_with_the_highest_score() -> None:
 
 
 def test_a_text_judged_as_one_piece_is_its_own_evidence() -> None:
-    kind = task.get("compliance")
+    kind = tasks.get("compliance")
     item = kind.item(**kind.example)
-    answer = kind.decode(item, np.full((1, 10), 1.0))
+    answer = kind.decode(item, predict(kind.head, Calibration(), np.full((1, 10), 1.0)))
     assert answer["findings"][0]["evidence"]["text"] == item.text
     assert {finding["severity"] for finding in answer["findings"]} == {"clear"}
 
 
 def test_severity_alone_is_no_finding() -> None:
-    kind = task.get("compliance")
+    kind = tasks.get("compliance")
     raw = np.full((1, 10), -1.0)
     raw[0, 9] = 3.0
-    answer = kind.decode(kind.item(text="A plain clause."), raw)
+    answer = kind.decode(kind.item(text="A plain clause."), predict(kind.head, Calibration(), raw))
     assert (answer["unfair"], answer["findings"]) == (False, [])
 
 
 def test_nothing_found_is_an_empty_list() -> None:
-    kind = task.get("compliance")
-    answer = kind.decode(kind.item(text="A plain clause."), np.full((1, 10), -1.0))
+    kind = tasks.get("compliance")
+    answer = kind.decode(kind.item(text="A plain clause."), predict(kind.head, Calibration(), np.full((1, 10), -1.0)))
     assert (answer["unfair"], answer["findings"]) == (False, [])
 
 
@@ -111,15 +112,15 @@ def test_nothing_found_is_an_empty_list() -> None:
     ],
 )
 def test_labels_are_read_as_words_codes_or_lists(value: object, names: set[str]) -> None:
-    held = task.get("compliance").target(value)
+    held = tasks.get("compliance").target(value)
     assert {name for name, flag in zip((*source.LABELS, source.CLEAR), held, strict=True) if flag} == names
 
 
 def test_a_wrong_label_is_refused() -> None:
     with pytest.raises(ValueError, match="'usury' is none of arbitration"):
-        task.get("compliance").target("usury")
+        tasks.get("compliance").target("usury")
     with pytest.raises(ValueError, match="'clear' alone names no kind of unfair clause; add one of arbitration"):
-        task.get("compliance").target("clear")
+        tasks.get("compliance").target("clear")
 
 
 def test_sentences_keep_abbreviations_and_numbers_together() -> None:
@@ -133,7 +134,7 @@ def test_sentences_keep_abbreviations_and_numbers_together() -> None:
 
 def test_every_case_holds_items_that_the_task_can_read() -> None:
     cases = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
-    kind = task.get("compliance")
+    kind = tasks.get("compliance")
     items = [item for case in cases["invariance"] for item in case["items"]]
     items += [case[end] for case in cases["direction"] for end in ("from", "to")]
     items += [case["item"] for case in cases["minimum"]]

@@ -14,9 +14,10 @@ import pytest
 from pydantic import BaseModel
 
 from tasks.data import prepare as data
-from tasks.data.files import DataError
-from tasks.data.prepare import about, fingerprint, load_rows, prepare, save_rows
-from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
+from tasks.data.check import deduplicated
+from tasks.data.parquet import load_rows, save_rows
+from tasks.data.prepare import fingerprint, prepare
+from tasks.task import Classical, DataError, Feature, Head, Inputs, Item, Metric, Rows, Source, Task, TaskSection
 
 
 class Note(Item):
@@ -45,10 +46,6 @@ def make(count: int = 60, **changes: Any) -> Rows:
 
 
 def toy(rows: Rows) -> Task:
-    @about(licence="CC0-1.0", synthetic=True)
-    def embedded(place: Place) -> Rows:
-        return rows
-
     def encode(items: Sequence[Any]) -> Inputs:
         return Inputs(owner=np.arange(len(items)), text=tuple(item.text for item in items))
 
@@ -61,7 +58,7 @@ def toy(rows: Rows) -> Task:
         section=TaskSection,
         item=Note,
         answer=BaseModel,
-        sources={"embedded": embedded},
+        sources={"embedded": Source(lambda place: rows, "CC0-1.0", synthetic=True)},
         target=lambda value: (float("abc".index(value)),),
         encode=encode,
         decode=lambda item, raw: {},
@@ -190,9 +187,9 @@ def test_a_repeated_text_is_kept_once_and_never_on_both_sides_of_a_published_spl
 def test_equal_numbers_of_different_days_are_not_a_repetition() -> None:
     rows = make()
     calm = dataclasses.replace(rows, inputs=Inputs(owner=np.arange(60), series=np.zeros((60, 1, 4))))
-    assert len(data.without_repetition(calm)) == 60
+    assert len(deduplicated(calm)) == 60
     same_day = dataclasses.replace(calm, time=np.full(60, rows.time[0]))
-    assert len(data.without_repetition(same_day)) == 1
+    assert len(deduplicated(same_day)) == 1
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

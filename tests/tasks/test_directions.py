@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks import task
+import tasks
 from tasks.classical import bag_of_words as words
 from tasks.sentiment.directions import lexicon, marks
 from tasks.task import Inputs
@@ -40,14 +40,14 @@ def test_marks_speak_for_words_that_training_never_held() -> None:
     rows = ["Sales rose", "Revenue grew", "Orders increased", "Sales fell", "Revenue shrank", "Orders decreased"] * 3
     target = np.array([2.0, 2.0, 2.0, 0.0, 0.0, 0.0] * 3)[:, None]
     unseen = Inputs(owner=np.arange(2), text=("Deliveries soared", "Deliveries slumped"))
-    classical = task.get("sentiment").classical
+    classical = tasks.get("sentiment").classical
     state = classical.fit(Inputs(owner=np.arange(len(rows)), text=tuple(rows)), target)
     assert classical.raw(state, unseen).argmax(axis=1).tolist() == [2, 0]
 
 
 def test_a_part_without_any_mark_still_answers() -> None:
     rows = Inputs(owner=np.arange(4), text=("blue", "red", "blue door", "red door"))
-    plain = words.tfidf_logistic(task.get("sentiment").head, marks=words.Marks(lambda text: [], size=0.5))
+    plain = words.tfidf_logistic(tasks.get("sentiment").head, marks=words.Marks(lambda text: [], size=0.5))
     state = plain.fit(rows, np.array([[0.0], [2.0], [0.0], [2.0]]))
     assert state["marks"] == []
     assert plain.raw(state, rows).argmax(axis=1).tolist() == [0, 2, 0, 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks import task
+import tasks
 from tasks.task import Place
 from tasks.validate import fairness
 
@@ -25,21 +25,21 @@ def test_rates_by_group_are_those_counted_by_hand() -> None:
         + [0.1] * 10
     )
     first, second, few = fairness.table({"sex": held}, event, chance, 7)
-    assert (first["rows"], second["rows"], few["rows"]) == (100, 50, 10)
-    assert first["spared"] == pytest.approx(0.58)
-    assert (first["good_refused"], first["bad_refused"]) == (pytest.approx(0.2), pytest.approx(0.75))
-    assert (second["spared"], second["good_refused"], second["bad_refused"]) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))  # fmt: skip
-    assert (first["ratio"], second["ratio"]) == (1.0, pytest.approx(0.5 / 0.58))
-    assert few["ratio"] is None
+    assert (first.rows, second.rows, few.rows) == (100, 50, 10)
+    assert first.spared == pytest.approx(0.58)
+    assert (first.good_refused, first.bad_refused) == (pytest.approx(0.2), pytest.approx(0.75))
+    assert (second.spared, second.good_refused, second.bad_refused) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))  # fmt: skip
+    assert (first.ratio, second.ratio) == (1.0, pytest.approx(0.5 / 0.58))
+    assert few.ratio is None
     for line in (first, second):
-        assert line["spared_ci95"][0] < line["spared"] < line["spared_ci95"][1]
+        assert line.spared_ci95[0] < line.spared < line.spared_ci95[1]
 
 
 def test_sex_and_foreign_worker_of_the_shipped_applicants_are_known_beside_their_rows() -> None:
-    known = task.get("risk")
-    rows = known.sources["embedded"](Place(None, 7)).take(np.array([3, 0, 999]))
+    known = tasks.get("risk")
+    rows = known.sources["embedded"].read(Place(None, 7)).take(np.array([3, 0, 999]))
     assert known.protected is not None
     held = known.protected(rows)
     assert held == {"sex": ["male", "male", "male"], "foreign_worker": ["yes", "yes", "yes"]}
-    everyone = known.protected(known.sources["embedded"](Place(None, 7)))
+    everyone = known.protected(known.sources["embedded"].read(Place(None, 7)))
     assert (everyone["sex"].count("female"), everyone["foreign_worker"].count("no")) == (310, 37)

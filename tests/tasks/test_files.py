@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from tasks.data.files import UNDATED, DataError, read_file
-from tasks.task import Classical, Head, Inputs, Item, Metric, Task, TaskSection
+from tasks.data.files import read_file
+from tasks.task import UNDATED, Classical, DataError, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = ("bad", "good")
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
-from tasks.model import forward as model
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.model import build
+from tasks.model.model import Model
 from tasks.train import flops
 
 from .conftest import make_task
 
 
-def adapted(kind: str, layers: int | str) -> model.Model:
+def adapted(kind: str, layers: int | str) -> Model:
     toy = make_task("mood", "classify", ("bad", "good"), ("text",))
     backbone = open_backbone(BackboneSection(name=f"tiny-{kind}"))
-    return model.build(backbone, {"mood": toy}, {"mood": ("text",)}, LoraSection(layers=layers, rank=2), 7)
+    return build.build(backbone, {"mood": toy}, {"mood": ("text",)}, LoraSection(layers=layers, rank=2), 7)
 
 
-def block_weights(net: model.Model) -> int:
+def block_weights(net: Model) -> int:
     body = net.body.get_base_model()
     return sum(weight.numel() for name, weight in body.named_parameters() if ".layers." in f".{name}" and "lora_" not in name)  # fmt: skip
 

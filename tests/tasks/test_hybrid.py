@@ -12,6 +12,7 @@ import pytest
 from tasks.classical import bag_of_words as words
 from tasks.classical import logistic
 from tasks.classical import table as hybrid
+from tasks.classical.cross_fit import out_of_fold
 from tasks.digest import canonical
 from tasks.task import Classical, FloatArray, Head, Inputs
 
@@ -172,9 +173,9 @@ def test_cross_fitting_never_answers_a_row_from_its_own_group() -> None:
 
     spy = Classical("spy", fit, raw)
     inputs = Inputs(owner=np.arange(40), table=table)
-    answers = hybrid.out_of_fold(spy, inputs, table, groups, folds=5, seed=3)
+    answers = out_of_fold(spy, inputs, table, groups, folds=5, seed=3)
     assert np.array_equal(answers, table)
     assert len(seen) == 5
     assert all(not learned & asked for learned, asked in seen)
     with pytest.raises(ValueError, match="at least 2 groups of rows, found 1"):
-        hybrid.out_of_fold(spy, inputs, table, np.array(["same"] * 40), folds=5, seed=3)
+        out_of_fold(spy, inputs, table, np.array(["same"] * 40), folds=5, seed=3)

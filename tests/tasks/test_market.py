@@ -25,8 +25,8 @@ def test_embedded_prices_are_whole() -> None:
 
 
 def test_embedded_rows_are_read_without_a_file_in_the_home_folder(tmp_path: Path) -> None:
-    read = "from tasks.task import Place, get\n" + "\n".join(
-        f"get({name!r}).sources['embedded'](Place(None, 7))" for name in ("volatility", "portfolio", "anomaly")
+    read = "from tasks import get\nfrom tasks.task import Place\n" + "\n".join(
+        f"get({name!r}).sources['embedded'].read(Place(None, 7))" for name in ("volatility", "portfolio", "anomaly")
     )
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([sys.executable, "-c", read], cwd=ROOT, env=home, check=True, timeout=120)

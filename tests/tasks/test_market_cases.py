@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.task import Place, get
+from tasks import get
+from tasks.task import Place
+from tasks.validate.calibration import Calibration, predict
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
 NAMES = ("anomaly", "portfolio", "volatility")
@@ -20,12 +22,13 @@ NAMES = ("anomaly", "portfolio", "volatility")
 @cache
 def answers(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     task = get(name)
-    rows = task.sources["embedded"](Place(None, 7))
+    rows = task.sources["embedded"].read(Place(None, 7))
     state = task.classical.fit(rows.inputs, rows.target)
 
     def answer(document: dict[str, Any]) -> dict[str, Any]:
         item = task.item(**document)
-        return task.answer(**task.decode(item, task.classical.raw(state, task.encode([item])))).model_dump()
+        raw = task.classical.raw(state, task.encode([item]))
+        return task.answer(**task.decode(item, predict(task.head, Calibration(), raw))).model_dump()
 
     return answer
 

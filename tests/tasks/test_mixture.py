@@ -34,22 +34,22 @@ def test_the_turn_depends_on_seed_and_step_alone():
 
 @given(st.lists(st.integers(1, 128), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
 def test_an_epoch_holds_every_row_once(lengths, size, epoch):
-    cut = mixture.batches(np.array(lengths), size, (7, "a", epoch))
+    cut = mixture.batches(np.array(lengths), size, 7, "a", epoch)
     assert sorted(np.concatenate(cut).tolist()) == list(range(len(lengths)))
     assert max(len(part) for part in cut) <= size
-    again = mixture.batches(np.array(lengths), size, (7, "a", epoch))
+    again = mixture.batches(np.array(lengths), size, 7, "a", epoch)
     assert all((one == other).all() for one, other in zip(cut, again, strict=True))
 
 
 def test_rows_of_like_length_share_a_batch_and_epochs_differ():
     lengths = np.random.default_rng(0).integers(1, 128, 1600)
-    cut = mixture.batches(lengths, 16, (7, "a", 0))
+    cut = mixture.batches(lengths, 16, 7, "a", 0)
     padded = sum(len(part) * int(lengths[part].max()) for part in cut)
     assert padded < 1.1 * lengths.sum()
-    other = mixture.batches(lengths, 16, (7, "a", 1))
+    other = mixture.batches(lengths, 16, 7, "a", 1)
     assert [part.tolist() for part in cut] != [part.tolist() for part in other]
 
 
 def test_the_randomness_of_a_step_differs_by_step_and_worker():
-    seeds = {mixture.draw_seed((7, name, step), rank) for name in ("a", "b") for step in range(50) for rank in range(4)}
+    seeds = {mixture.draw_seed(7, name, step, rank) for name in ("a", "b") for step in range(50) for rank in range(4)}
     assert len(seeds) == 400

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.backbone.load import LoraSection
+from tasks.backbone.device import set_threads
+from tasks.backbone.section import LoraSection
 from tasks.backbone.tiny import tiny
-from tasks.model import forward as model
-from tasks.model import heads
+from tasks.model import build, forward, heads, saved, weights
+from tasks.model.frame import frame_of
+from tasks.model.model import Model, set_training
 from tasks.task import Inputs, Task
 
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
@@ -31,32 +33,32 @@ TARGETS = {"mood": 1, "rules": 2, "swing": 1}
 def _one_thread() -> Iterator[None]:
     """Tiny tensors gain nothing from a second thread, and wait for it where the machine is busy."""
     threads = torch.get_num_threads()
-    model.set_threads(1)
+    set_threads(1)
     yield
-    model.set_threads(threads)
+    set_threads(threads)
 
 
-def fresh(toys: Mapping[str, Task], kind: str = "bert", **lora: Any) -> model.Model:
-    return model.build(tiny(kind), toys, PARTS, LoraSection(layers="all", **lora), seed=7)
+def fresh(toys: Mapping[str, Task], kind: str = "bert", **lora: Any) -> Model:
+    return build.build(tiny(kind), toys, PARTS, LoraSection(layers="all", **lora), seed=7)
 
 
 def target_of(name: str, rows: int) -> Any:
     return np.random.default_rng(1).integers(0, 2, size=(rows, TARGETS[name])).astype(np.float64)
 
 
-def learn(net: model.Model, inputs: Inputs, steps: int = 2) -> None:
+def learn(net: Model, inputs: Inputs, steps: int = 2) -> None:
     """A few training steps of every task in turn, as the loop does them."""
-    optimizer = torch.optim.AdamW(model.trainable(net).values(), lr=1e-2)
-    model.set_training(net, on=True)
+    optimizer = torch.optim.AdamW(weights.trainable(net).values(), lr=1e-2)
+    set_training(net, on=True)
     for step in range(steps):
         for name, task in net.tasks.items():
             torch.manual_seed(step)
             optimizer.zero_grad(set_to_none=True)
-            rows = model.batch(net, model.prepare(net, name, inputs), np.arange(len(inputs)))
-            raw = model.forward(net, name, rows)
+            rows = forward.batch(net, forward.prepare(net, name, inputs), np.arange(len(inputs)))
+            raw = forward.forward(net, name, rows)
             heads.loss(task.head.kind, raw, torch.from_numpy(target_of(name, len(inputs)))).mean().backward()
             optimizer.step()
-    model.set_training(net, on=False)
+    set_training(net, on=False)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -69,26 +71,26 @@ def test_every_kind_of_body_learns_is_saved_and_answers_the_same_after_loading(
     kind: str, toys: dict[str, Task], toy_inputs: Callable[..., Inputs], tmp_path: Path
 ) -> None:
     net, inputs = fresh(toys, kind), toy_inputs()
-    before = {name: weight.detach().clone() for name, weight in model.trainable(net).items()}
+    before = {name: weight.detach().clone() for name, weight in weights.trainable(net).items()}
     frozen = hashlib.sha256(b"".join(w.numpy().tobytes() for n, w in net.body.state_dict().items() if "lora_" not in n))
     learn(net, inputs)
-    still = [name for name, weight in model.trainable(net).items() if torch.equal(weight, before[name])]
+    still = [name for name, weight in weights.trainable(net).items() if torch.equal(weight, before[name])]
     assert still == []
     assert not any("router" in name or ".gate." in name for name in before if "adapter." in name)
     after = hashlib.sha256(b"".join(w.numpy().tobytes() for n, w in net.body.state_dict().items() if "lora_" not in n))
     assert after.hexdigest() == frozen.hexdigest()
 
     net.classical["mood"] = {"level": 0.25}
-    model.set_frame(net, "swing", inputs, target_of("swing", len(inputs)), None)
+    net.frames["swing"] = frame_of(toys["swing"], PARTS["swing"], inputs, target_of("swing", len(inputs)), None)
     for name in toys:
-        model.save(net, name, tmp_path / name)
-    again = model.load(tiny(kind), {name: tmp_path / name for name in toys}, toys)
+        saved.save(net, name, tmp_path / name)
+    again = saved.load(tiny(kind), {name: tmp_path / name for name in toys}, toys)
     for name, task in toys.items():
-        raw = model.raw(net, name, inputs)
+        raw = forward.raw(net, name, inputs)
         assert raw.shape == (len(inputs), task.head.width)
-        assert np.abs(raw - model.raw(again, name, inputs)).max() <= 1e-6
+        assert np.abs(raw - forward.raw(again, name, inputs)).max() <= 1e-6
     for name in toys:
-        model.save(again, name, tmp_path / "again" / name)
+        saved.save(again, name, tmp_path / "again" / name)
         assert digests(tmp_path / "again" / name) == digests(tmp_path / name)
 
 
@@ -98,12 +100,12 @@ def test_one_mixed_pass_gives_what_each_task_gives_alone(
 ) -> None:
     net, inputs = fresh(toys, kind), toy_inputs()
     learn(net, inputs)
-    mixed = model.raw_many(net, ["mood", "rules", "swing"], inputs)
-    for name, raw in mixed.items():
-        assert np.abs(raw - model.raw(net, name, inputs)).max() <= 1e-5
+    mixed = forward.features_many(net, dict.fromkeys(["mood", "rules", "swing"], inputs))
+    for name, found in mixed.items():
+        raw = forward.combine(net, name, found)
+        assert np.abs(raw - forward.raw(net, name, inputs)).max() <= 1e-5
     # The two adapters did learn different things, so that a mix-up would show.
-    mood, rules = (model.hidden_state(net, name, inputs)[:, :32] for name in ("mood", "rules"))
-    assert np.abs(mood - rules).max() > 1e-2
+    assert np.abs(mixed["mood"].hidden["text"] - mixed["rules"].hidden["text"]).max() > 1e-2
 
 
 def test_the_answer_depends_on_the_row_alone(toys: dict[str, Task], toy_inputs: Callable[..., Inputs]) -> None:
@@ -111,49 +113,49 @@ def test_the_answer_depends_on_the_row_alone(toys: dict[str, Task], toy_inputs: 
     learn(net, inputs)
     order = np.random.default_rng(0).permutation(20)
     for name in toys:
-        raw = model.raw(net, name, inputs)
-        assert np.array_equal(raw, model.raw(net, name, inputs))
-        assert np.abs(raw[order] - model.raw(net, name, inputs.take(order))).max() <= 1e-5
-        assert np.abs(raw[3:4] - model.raw(net, name, inputs.take(np.array([3])))).max() <= 1e-5
+        raw = forward.raw(net, name, inputs)
+        assert np.array_equal(raw, forward.raw(net, name, inputs))
+        assert np.abs(raw[order] - forward.raw(net, name, inputs.take(order))).max() <= 1e-5
+        assert np.abs(raw[3:4] - forward.raw(net, name, inputs.take(np.array([3])))).max() <= 1e-5
 
 
 def test_asking_leaves_the_mode_as_it_was_and_draws_no_random_number(
     toys: dict[str, Task], toy_inputs: Callable[..., Inputs]
 ) -> None:
     net, inputs = fresh(toys), toy_inputs()
-    model.set_training(net, on=True)
+    set_training(net, on=True)
     state = torch.random.get_rng_state()
-    first = model.raw(net, "mood", inputs)
+    first = forward.raw(net, "mood", inputs)
     assert net.body.training
     assert net.nets["mood"].training
     assert torch.equal(state, torch.random.get_rng_state())
-    assert np.array_equal(first, model.raw(net, "mood", inputs))
+    assert np.array_equal(first, forward.raw(net, "mood", inputs))
 
 
 def test_a_start_depends_on_seed_and_task_not_on_the_company(
     toys: dict[str, Task], toy_inputs: Callable[..., Inputs]
 ) -> None:
     together = fresh(toys)
-    alone = model.build(tiny("bert"), {"rules": toys["rules"]}, PARTS, LoraSection(layers="all"), seed=7)
-    other = model.build(tiny("bert"), {"rules": toys["rules"]}, PARTS, LoraSection(layers="all"), seed=8)
+    alone = build.build(tiny("bert"), {"rules": toys["rules"]}, PARTS, LoraSection(layers="all"), seed=7)
+    other = build.build(tiny("bert"), {"rules": toys["rules"]}, PARTS, LoraSection(layers="all"), seed=8)
     inputs = toy_inputs()
-    assert np.array_equal(model.raw(together, "rules", inputs), model.raw(alone, "rules", inputs))
-    assert not np.array_equal(model.raw(other, "rules", inputs), model.raw(alone, "rules", inputs))
+    assert np.array_equal(forward.raw(together, "rules", inputs), forward.raw(alone, "rules", inputs))
+    assert not np.array_equal(forward.raw(other, "rules", inputs), forward.raw(alone, "rules", inputs))
 
 
 def test_each_part_can_be_switched_off(toys: dict[str, Task], toy_inputs: Callable[..., Inputs]) -> None:
     net, inputs = fresh(toys), toy_inputs()
     net.classical["rules"] = {"level": 2.0}
-    full = model.raw(net, "rules", inputs)
+    full = forward.raw(net, "rules", inputs)
     for part in ("text", "table", "classical"):
-        assert np.abs(model.raw(net, "rules", inputs, frozenset({part})) - full).max() > 1e-3
-    classical_alone = model.raw(net, "rules", inputs, frozenset({"text", "table"}))
+        assert np.abs(forward.raw(net, "rules", inputs, frozenset({part})) - full).max() > 1e-3
+    classical_alone = forward.raw(net, "rules", inputs, frozenset({"text", "table"}))
     assert np.allclose(classical_alone, 2.0, atol=1e-6)
     # A modality that a request leaves out is the same as a part that is off.
-    without_text = model.raw(net, "rules", replace(inputs, text=None))
-    assert np.array_equal(without_text, model.raw(net, "rules", inputs, frozenset({"text"})))
-    found = model.features(net, "rules", inputs)
-    assert np.array_equal(model.combine(net, "rules", found), full)
+    without_text = forward.raw(net, "rules", replace(inputs, text=None))
+    assert np.array_equal(without_text, forward.raw(net, "rules", inputs, frozenset({"text"})))
+    found = forward.features(net, "rules", inputs)
+    assert np.array_equal(forward.combine(net, "rules", found), full)
 
 
 def test_hidden_text_is_not_read_and_blank_text_says_nothing(
@@ -161,11 +163,11 @@ def test_hidden_text_is_not_read_and_blank_text_says_nothing(
 ) -> None:
     net = fresh(toys)
     inputs = replace(toy_inputs(3), text=("Net profit rose", "Net profit fell", "  "))
-    assert np.abs(np.diff(model.raw(net, "mood", inputs)[:2], axis=0)).max() > 1e-3
+    assert np.abs(np.diff(forward.raw(net, "mood", inputs)[:2], axis=0)).max() > 1e-3
     hidden = replace(inputs, hidden=(((11, 15),), ((11, 15),), ()))
-    masked = model.raw(net, "mood", hidden)
+    masked = forward.raw(net, "mood", hidden)
     assert np.abs(masked[0] - masked[1]).max() <= 1e-6
-    assert np.array_equal(model.raw(net, "mood", inputs)[2], model.raw(net, "mood", inputs, frozenset({"text"}))[2])
+    assert np.array_equal(forward.raw(net, "mood", inputs)[2], forward.raw(net, "mood", inputs, frozenset({"text"}))[2])
 
 
 def test_padding_does_not_change_an_answer(toys: dict[str, Task], toy_inputs: Callable[..., Inputs]) -> None:
@@ -173,8 +175,8 @@ def test_padding_does_not_change_an_answer(toys: dict[str, Task], toy_inputs: Ca
         net = fresh(toys, kind)
         short, long = toy_inputs(1).text or (), ("profit " * 60,)
         pair = replace(toy_inputs(2), text=(*short, *long))
-        alone = model.raw(net, "mood", replace(toy_inputs(1), text=tuple(short)))
-        assert np.abs(model.raw(net, "mood", pair)[:1] - alone).max() <= 1e-5
+        alone = forward.raw(net, "mood", replace(toy_inputs(1), text=tuple(short)))
+        assert np.abs(forward.raw(net, "mood", pair)[:1] - alone).max() <= 1e-5
 
 
 def test_a_frame_brings_a_regression_to_the_size_of_its_target(
@@ -182,8 +184,8 @@ def test_a_frame_brings_a_regression_to_the_size_of_its_target(
 ) -> None:
     net, inputs = fresh(toys), toy_inputs(30)
     target = np.random.default_rng(2).normal(-900.0, 40.0, size=(30, 1))
-    model.set_frame(net, "swing", inputs, target, None)
-    raw = model.raw(net, "swing", inputs)
+    net.frames["swing"] = frame_of(toys["swing"], PARTS["swing"], inputs, target, None)
+    raw = forward.raw(net, "swing", inputs)
     assert abs(raw[:, 0].mean() + 900.0) < 100.0
     assert abs(raw[:, 1].mean() - 2 * np.log(40.0)) < 2.0
     frame = net.frames["swing"]
@@ -197,24 +199,24 @@ def test_one_adapter_for_all_tasks_is_shared_and_found_again(
     toys: dict[str, Task], toy_inputs: Callable[..., Inputs], tmp_path: Path
 ) -> None:
     net, inputs = fresh(toys, mode="shared"), toy_inputs()
-    assert len({id(w) for w in model.trainable(net).values()}) == len(model.trainable(net))
+    assert len({id(w) for w in weights.trainable(net).values()}) == len(weights.trainable(net))
     learn(net, inputs)
     for name in toys:
-        model.save(net, name, tmp_path / name)
-    again = model.load(tiny("bert"), {name: tmp_path / name for name in toys}, toys)
+        saved.save(net, name, tmp_path / name)
+    again = saved.load(tiny("bert"), {name: tmp_path / name for name in toys}, toys)
     assert again.adapters["mood"] == again.adapters["rules"]
     for name in toys:
-        assert np.abs(model.raw(net, name, inputs) - model.raw(again, name, inputs)).max() <= 1e-6
+        assert np.abs(forward.raw(net, name, inputs) - forward.raw(again, name, inputs)).max() <= 1e-6
 
 
 def test_no_text_means_no_body(toys: dict[str, Task], toy_inputs: Callable[..., Inputs], tmp_path: Path) -> None:
-    net = model.build(None, {"swing": toys["swing"]}, PARTS, LoraSection(), seed=7)
-    model.save(net, "swing", tmp_path)
+    net = build.build(None, {"swing": toys["swing"]}, PARTS, LoraSection(), seed=7)
+    saved.save(net, "swing", tmp_path)
     assert sorted(digests(tmp_path)) == ["head.json", "head.safetensors"]
-    again = model.load(None, {"swing": tmp_path}, toys)
+    again = saved.load(None, {"swing": tmp_path}, toys)
     inputs = toy_inputs()
-    assert np.array_equal(model.raw(net, "swing", inputs), model.raw(again, "swing", inputs))
-    assert not model.truncated(net, inputs).any()
+    assert np.array_equal(forward.raw(net, "swing", inputs), forward.raw(again, "swing", inputs))
+    assert not forward.truncated(net, inputs).any()
 
 
 def test_the_adapter_opens_with_peft_and_names_no_path(
@@ -224,7 +226,7 @@ def test_the_adapter_opens_with_peft_and_names_no_path(
 
     net, inputs = fresh(toys), toy_inputs()
     learn(net, inputs)
-    model.save(net, "mood", tmp_path)
+    saved.save(net, "mood", tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_bytes())
     assert config["base_model_name_or_path"] == "tiny-bert"
     assert config["revision"] == tiny("bert").digest
@@ -243,21 +245,21 @@ def test_saved_bytes_do_not_depend_on_the_process(
 ) -> None:
     code = (
         "import importlib.util, pathlib, sys\n"
-        "from tasks.model import forward as model\n"
-        "from tasks.backbone.load import LoraSection\n"
+        "from tasks.model import build, forward, saved, weights\nfrom tasks.model.model import Model, set_training\nfrom tasks.backbone.device import set_threads\n"
+        "from tasks.backbone.section import LoraSection\n"
         "from tasks.backbone.tiny import tiny\n"
         "spec = importlib.util.spec_from_file_location('toys', sys.argv[1])\n"
         "toys = importlib.util.module_from_spec(spec); spec.loader.exec_module(toys)\n"
         "task = toys.make_task('mood', 'classify', ('bad', 'fair', 'good'), ('text',))\n"
-        "net = model.build(tiny('bert'), {'mood': task}, {'mood': ('text',)}, LoraSection(layers='all'), seed=7)\n"
-        "model.set_threads(1); model.save(net, 'mood', pathlib.Path(sys.argv[2]))\n"
+        "net = build.build(tiny('bert'), {'mood': task}, {'mood': ('text',)}, LoraSection(layers='all'), seed=7)\n"
+        "set_threads(1); saved.save(net, 'mood', pathlib.Path(sys.argv[2]))\n"
     )
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
     helper = Path(__file__).with_name("conftest.py")
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", code, str(helper), str(tmp_path / "there")]
     subprocess.run(command, check=True, cwd=root, env=environment, timeout=120)
-    model.save(fresh({"mood": toys["mood"]}), "mood", tmp_path / "here")
+    saved.save(fresh({"mood": toys["mood"]}), "mood", tmp_path / "here")
     assert digests(tmp_path / "here") == digests(tmp_path / "there")
 
 
@@ -265,43 +267,43 @@ def test_a_folder_that_does_not_fit_is_refused_with_the_reason(
     toys: dict[str, Task], toy_task: Callable[..., Task], tmp_path: Path
 ) -> None:
     net = fresh(toys)
-    model.save(net, "mood", tmp_path / "mood")
-    model.save(net, "rules", tmp_path / "rules")
+    saved.save(net, "mood", tmp_path / "mood")
+    saved.save(net, "rules", tmp_path / "rules")
     with pytest.raises(ValueError, match=r"trained on backbone 'tiny-bert' with digest .* open the backbone"):
-        model.load(tiny("bert", seed=9), {"mood": tmp_path / "mood"}, toys)
+        saved.load(tiny("bert", seed=9), {"mood": tmp_path / "mood"}, toys)
     with pytest.raises(ValueError, match="needs backbone 'tiny-bert'"):
-        model.load(None, {"mood": tmp_path / "mood"}, toys)
+        saved.load(None, {"mood": tmp_path / "mood"}, toys)
     fewer = {"mood": toy_task("mood", "classify", ("bad", "good"), ("text",))}
     with pytest.raises(ValueError, match="another outputs"):
-        model.load(tiny("bert"), {"mood": tmp_path / "mood"}, fewer)
+        saved.load(tiny("bert"), {"mood": tmp_path / "mood"}, fewer)
     net.classical["mood"] = {"level": 0.25}
-    model.save(net, "mood", tmp_path / "older")
+    saved.save(net, "mood", tmp_path / "older")
     newer = replace(toys["mood"], classical=replace(toys["mood"].classical, name="a better card"))
     with pytest.raises(ValueError, match=r"has the classical part '.*', the task 'a better card'; retrain it"):
-        model.load(tiny("bert"), {"mood": tmp_path / "older"}, {"mood": newer})
+        saved.load(tiny("bert"), {"mood": tmp_path / "older"}, {"mood": newer})
     (tmp_path / "mood" / "head.safetensors").write_bytes((tmp_path / "rules" / "head.safetensors").read_bytes())
     with pytest.raises(ValueError, match=r"head.safetensors does not fit the model at 'encoders.table"):
-        model.load(tiny("bert"), {"mood": tmp_path / "mood"}, toys)
+        saved.load(tiny("bert"), {"mood": tmp_path / "mood"}, toys)
     with pytest.raises(ValueError, match=r"head.json is missing in 'nowhere'"):
-        model.load(tiny("bert"), {"mood": tmp_path / "nowhere"}, toys)
+        saved.load(tiny("bert"), {"mood": tmp_path / "nowhere"}, toys)
 
 
 def test_a_body_carries_one_model_and_text_needs_a_body(toys: dict[str, Task]) -> None:
     body = tiny("bert")
-    model.build(body, toys, PARTS, LoraSection(), seed=7)
+    build.build(body, toys, PARTS, LoraSection(), seed=7)
     with pytest.raises(ValueError, match="already carries adapters; open it again"):
-        model.build(body, toys, PARTS, LoraSection(), seed=7)
+        build.build(body, toys, PARTS, LoraSection(), seed=7)
     with pytest.raises(ValueError, match="task mood: its rows hold text, so a backbone is needed"):
-        model.build(None, toys, PARTS, LoraSection(), seed=7)
+        build.build(None, toys, PARTS, LoraSection(), seed=7)
 
 
 def test_a_series_of_another_shape_is_refused(toys: dict[str, Task], toy_inputs: Callable[..., Inputs]) -> None:
     net, inputs = fresh(toys), toy_inputs()
     with pytest.raises(ValueError, match=r"series of shape \(2, 31\), expected \(2, 32\)"):
-        model.raw(net, "swing", replace(inputs, series=None if inputs.series is None else inputs.series[:, :, 1:]))
+        forward.raw(net, "swing", replace(inputs, series=None if inputs.series is None else inputs.series[:, :, 1:]))
 
 
 def test_no_rows_give_no_answers(toys: dict[str, Task], toy_inputs: Callable[..., Inputs]) -> None:
     net, none = fresh(toys), toy_inputs(3).take(np.array([], dtype=np.int64))
     for name, task in toys.items():
-        assert model.raw(net, name, none).shape == (0, task.head.width)
+        assert forward.raw(net, name, none).shape == (0, task.head.width)

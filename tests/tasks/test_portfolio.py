@@ -10,11 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tasks import get
 from tasks.data import market
-from tasks.data.split import Splits, divide
+from tasks.data.section import Splits
+from tasks.data.split import divide
 from tasks.portfolio import backtest, blend, features, overfitting, source
 from tasks.portfolio.constraints import Constraints, Infeasible, require_feasible, violations
-from tasks.task import Place, Rows, get
+from tasks.task import Place, Rows
 
 TASK = get("portfolio")
 NAMES = ["a", "b", "c", "d", "e", "f"]
@@ -22,7 +24,7 @@ NAMES = ["a", "b", "c", "d", "e", "f"]
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return TASK.sources["embedded"](Place(None, 7))
+    return TASK.sources["embedded"].read(Place(None, 7))
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +247,7 @@ def test_a_label_is_one_return_or_one_per_asset() -> None:
 
 
 def test_stocknet_test_rebalances_do_not_overlap(shared_data) -> None:  # type: ignore[no-untyped-def]
-    rows = TASK.sources["stocknet"](Place(shared_data, 7))
+    rows = TASK.sources["stocknet"].read(Place(shared_data, 7))
     starts = np.unique(rows.time[rows.split == "test"])
     ends = np.unique(rows.known[rows.split == "test"])
     assert (starts[1:] >= ends[:-1]).all()

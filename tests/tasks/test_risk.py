@@ -8,11 +8,13 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from tasks import task
+import tasks
 from tasks.data import prepare as data
+from tasks.data.parquet import load_rows
 from tasks.risk import features, german, scorecard
 from tasks.risk import task as risk
 from tasks.task import Place, Rows
+from tasks.validate.calibration import Calibration, predict
 
 FOLDER = Path(risk.__file__).parent
 
@@ -24,7 +26,7 @@ def rows() -> Rows:
 
 def test_the_table_has_its_published_counts(rows: Rows) -> None:
     assert rows.inputs.table is not None
-    assert rows.inputs.table.shape == (1000, len(task.get("risk").features))
+    assert rows.inputs.table.shape == (1000, len(tasks.get("risk").features))
     assert int(rows.target.sum()) == 300
 
 
@@ -54,7 +56,7 @@ def test_sex_marital_status_and_origin_reach_no_input(tmp_path: Path, rows: Rows
 
 @pytest.mark.parametrize("field", ["sex", "personal_status", "foreign_worker"])
 def test_a_request_that_sends_a_protected_field_is_refused(field: str) -> None:
-    kind = task.get("risk")
+    kind = tasks.get("risk")
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         kind.item(**kind.example, **{field: "female"})
 
@@ -75,7 +77,7 @@ def test_the_auc_is_that_of_scikit_learn_with_ties_and_weights(rows: Rows) -> No
     dice = np.random.default_rng(3)
     raw = np.round(dice.normal(size=(len(rows), 1)) + 0.7 * rows.target, 1)
     weights = dice.integers(0, 4, len(rows)).astype(np.float64)
-    score = task.get("risk").metric.score(rows, raw)
+    score = tasks.get("risk").metric.score(rows, raw)
     assert score(np.ones(len(rows))) == pytest.approx(roc_auc_score(rows.target[:, 0], raw[:, 0]))
     assert score(weights) == pytest.approx(roc_auc_score(rows.target[:, 0], raw[:, 0], sample_weight=weights))
 
@@ -92,9 +94,9 @@ def test_the_shipped_scorecard_is_the_fitted_one_and_keeps_its_signs(rows: Rows)
 
 
 def test_reasons_are_facts_of_the_record_with_the_largest_first() -> None:
-    kind = task.get("risk")
+    kind = tasks.get("risk")
     item = kind.item(**kind.example)
-    answer = kind.answer(**kind.decode(item, np.array([[0.0]]))).model_dump()
+    answer = kind.answer(**kind.decode(item, predict(kind.head, Calibration(), np.array([[0.0]])))).model_dump()
     assert answer["probability_of_default"] == pytest.approx(0.5)
     assert answer["reasons"][0]["attribute"] == "checking_account"
     effects = [reason["log_odds"] for reason in answer["reasons"]]
@@ -103,7 +105,7 @@ def test_reasons_are_facts_of_the_record_with_the_largest_first() -> None:
 
 
 def test_a_longer_loan_is_a_larger_reason() -> None:
-    kind = task.get("risk")
+    kind = tasks.get("risk")
 
     def effect(months: int) -> float:
         reasons = scorecard.reasons(kind.item(**{**kind.example, "duration_months": months}))
@@ -114,7 +116,7 @@ def test_a_longer_loan_is_a_larger_reason() -> None:
 
 def test_every_case_is_read_and_the_baseline_moves_as_declared(rows: Rows) -> None:
     cases = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
-    kind = task.get("risk")
+    kind = tasks.get("risk")
     state = kind.classical.fit(rows.inputs, rows.target)
 
     def logit(item: dict[str, object]) -> float:
@@ -131,7 +133,7 @@ def test_every_case_is_read_and_the_baseline_moves_as_declared(rows: Rows) -> No
 
 
 def test_the_baseline_is_as_good_as_is_known(rows: Rows) -> None:
-    kind = task.get("risk")
+    kind = tasks.get("risk")
     aucs = []
     for fold in range(5):
         test = np.arange(len(rows)) % 5 == fold
@@ -142,7 +144,7 @@ def test_the_baseline_is_as_good_as_is_known(rows: Rows) -> None:
 
 
 def test_a_user_file_with_notes_is_read(tmp_path: Path) -> None:
-    kind = task.get("risk")
+    kind = tasks.get("risk")
     names = [*kind.example, "notes", "went_bad"]
     lines = [",".join(names)]
     for number in range(60):
@@ -153,14 +155,14 @@ def test_a_user_file_with_notes_is_read(tmp_path: Path) -> None:
     section = {"source": str(file), "columns": {"target": "went_bad"}}
     card = data.prepare("risk", section, {}, 7, str(tmp_path / "out"))
     assert sum(card["rows"].values()) == 60
-    held = data.load_rows(tmp_path / "out" / "train.parquet").inputs.text
+    held = load_rows(tmp_path / "out" / "train.parquet").inputs.text
     assert held is not None
     assert held[0].split()[-1].isdigit()
 
 
 def test_a_label_in_the_file_s_own_code_is_refused_rather_than_guessed() -> None:
     with pytest.raises(ValueError, match=r"'2' is neither 0 \(paid back\) nor 1 \(default\)"):
-        task.get("risk").target("2")
+        tasks.get("risk").target("2")
 
 
 def test_the_folder_of_public_sets_gives_the_same_rows(shared_data: Path, rows: Rows) -> None:

@@ -55,10 +55,10 @@ def test_a_segment_of_few_rows_is_not_judged() -> None:
 def test_a_segment_is_scored_on_its_own_rows_alone() -> None:
     ours, base = np.repeat([1.0, 0.0], 50), np.full(100, 0.5)
     mask = np.arange(100) < 60
-    (told,) = segments.judged({"first": mask}, (right(ours), right(base)), np.arange(100), 7)
-    assert (told["rows"], told["value"]) == (60, pytest.approx(50 / 60))
-    assert told["lift"] == pytest.approx(50 / 60 - 0.5)
-    assert told["lift_ci95"][0] < told["lift"] < told["lift_ci95"][1]
+    (told,) = segments.judged({"first": mask}, right(ours), right(base), np.arange(100), 7)
+    assert (told.rows, told.value) == (60, pytest.approx(50 / 60))
+    assert told.lift == pytest.approx(50 / 60 - 0.5)
+    assert told.lift_ci95[0] < told.lift < told.lift_ci95[1]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_a_segment_is_scored_on_its_own_rows_alone() -> None:
 def test_the_least_sure_rows_are_declined_first(head: Head, sure: list[float], unsure: list[float]) -> None:
     raw = np.array([unsure, sure] * 50, dtype=np.float64)
     told = segments.abstention(head, raw, right(np.tile([0.0, 1.0], 50)))
-    assert [line["answered"] for line in told] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
-    assert told[0]["value"] == 0.5
-    assert told[-1]["value"] == 1.0
+    assert [line.answered for line in told] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    assert told[0].value == 0.5
+    assert told[-1].value == 1.0

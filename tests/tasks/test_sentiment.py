@@ -8,11 +8,12 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import f1_score
 
-from tasks import task
+import tasks
 from tasks.data import grammar
 from tasks.data import prepare as data
 from tasks.sentiment import source
 from tasks.task import Place, Rows
+from tasks.validate.calibration import Calibration, predict
 
 FOLDER = Path(source.__file__).parent
 
@@ -48,9 +49,9 @@ def test_groups_of_train_valid_and_test_are_disjoint(rows: Rows) -> None:
 def test_words_alone_stay_below_nine_tenths(seed: int) -> None:
     rows = source.embedded(Place(root=None, seed=seed))
     train, test = (rows.take(np.flatnonzero(rows.split == part)) for part in ("train", "test"))
-    classical = task.get("sentiment").classical
+    classical = tasks.get("sentiment").classical
     raw = classical.raw(classical.fit(train.inputs, train.target), test.inputs)
-    value = task.get("sentiment").metric.score(test, raw)(np.ones(len(test)))
+    value = tasks.get("sentiment").metric.score(test, raw)(np.ones(len(test)))
     assert 0.4 < value < 0.9
 
 
@@ -58,15 +59,17 @@ def test_the_weighted_f1_is_that_of_scikit_learn_also_with_weights(rows: Rows) -
     dice = np.random.default_rng(3)
     some = rows.take(dice.permutation(len(rows))[:200])
     raw, weights = dice.normal(size=(200, 3)), dice.integers(0, 4, 200).astype(np.float64)
-    score = task.get("sentiment").metric.score(some, raw)
+    score = tasks.get("sentiment").metric.score(some, raw)
     for w in (np.ones(200), weights):
         expected = f1_score(some.target[:, 0], raw.argmax(1), average="weighted", sample_weight=w)
         assert score(w) == pytest.approx(expected)
 
 
 def test_the_answer_is_the_softmax_and_fits_its_type() -> None:
-    kind = task.get("sentiment")
-    answer = kind.answer(**kind.decode(kind.item(**kind.example), np.array([[0.0, 1.0, 3.0]]))).model_dump()
+    kind = tasks.get("sentiment")
+    answer = kind.answer(
+        **kind.decode(kind.item(**kind.example), predict(kind.head, Calibration(), np.array([[0.0, 1.0, 3.0]])))
+    ).model_dump()
     assert answer["label"] == "positive"
     assert answer["probabilities"]["positive"] == pytest.approx(np.exp(3) / (1 + np.exp(1) + np.exp(3)))
 
@@ -74,17 +77,17 @@ def test_the_answer_is_the_softmax_and_fits_its_type() -> None:
 @pytest.mark.parametrize("text", ["", "   ", "a\x00b", "a\ud800b"])
 def test_text_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
-        task.get("sentiment").item(text=text)
+        tasks.get("sentiment").item(text=text)
 
 
 def test_a_wrong_label_is_refused_with_the_three_words() -> None:
     with pytest.raises(ValueError, match="'bullish' is none of negative, neutral, positive"):
-        task.get("sentiment").target("bullish")
+        tasks.get("sentiment").target("bullish")
 
 
 def test_every_case_holds_items_that_the_task_can_read() -> None:
     cases = json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
-    kind = task.get("sentiment")
+    kind = tasks.get("sentiment")
     items = [item for case in cases["invariance"] for item in case["items"]]
     items += [case[end] for case in cases["direction"] for end in ("from", "to")]
     items += [case["item"] for case in cases["minimum"]]

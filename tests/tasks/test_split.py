@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.data.split import NAMES, How, SplitError, Splits, divide
+from tasks.data.section import Splits
+from tasks.data.split import NAMES, How, SplitError, divide
 from tasks.task import Inputs, Rows
 
 

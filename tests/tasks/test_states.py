@@ -11,21 +11,23 @@ import pytest
 import torch
 
 from tasks.backbone import hidden_states as states
-from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
-from tasks.model import forward as model
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.model import build, weights
+from tasks.model.model import Model
 
 from .conftest import KINDS, make_task
 
 WIDTH = 8
 
 
-def adapted(kind: str, layers: int | str) -> model.Model:
+def adapted(kind: str, layers: int | str) -> Model:
     toy = make_task("mood", "classify", ("bad", "good"), ("text",))
-    net = model.build(
+    net = build.build(
         open_backbone(BackboneSection(name=f"tiny-{kind}")), {"mood": toy}, {"mood": ("text",)}, LoraSection(layers=layers, rank=2), 7
     )  # fmt: skip
     with torch.no_grad():
-        for key, value in model.parameters(net, "mood").items():
+        for key, value in weights.parameters(net, "mood").items():
             if "lora_B" in key:
                 value.normal_(std=0.1)
     return net
@@ -55,12 +57,14 @@ def test_the_upper_blocks_on_a_stored_state_give_what_the_whole_body_gives(kind)
     whole = net.pool(ids, attention)
     torch.testing.assert_close(halves, whole, rtol=0, atol=1e-6)
     halves.sum().backward()
-    got = {key: value.grad.clone() for key, value in model.parameters(net, "mood").items() if key.startswith("adapter")}
-    for value in model.parameters(net, "mood").values():
+    got = {
+        key: value.grad.clone() for key, value in weights.parameters(net, "mood").items() if key.startswith("adapter")
+    }
+    for value in weights.parameters(net, "mood").values():
         value.grad = None
     net.pool(ids, attention).sum().backward()
     for key, gradient in got.items():
-        torch.testing.assert_close(gradient, model.parameters(net, "mood")[key].grad, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(gradient, weights.parameters(net, "mood")[key].grad, rtol=1e-5, atol=1e-6)
 
 
 def test_a_body_with_an_adapter_in_every_block_is_not_cut():
@@ -72,7 +76,7 @@ def test_a_body_with_an_adapter_in_every_block_is_not_cut():
 def test_a_state_does_not_depend_on_which_texts_were_computed_beside_it(tmp_path):
     """To the last bit, so that a run gives the same weights from a full and from an empty store."""
     toy = make_task("mood", "classify", ("bad", "good"), ("text",))
-    net = model.build(open_backbone(BackboneSection()), {"mood": toy}, {"mood": ("text",)}, LoraSection(), 7)
+    net = build.build(open_backbone(BackboneSection()), {"mood": toy}, {"mood": ("text",)}, LoraSection(), 7)
     width = net.backbone.width
 
     def compute(rows: list[np.ndarray]) -> torch.Tensor:
@@ -81,9 +85,9 @@ def test_a_state_does_not_depend_on_which_texts_were_computed_beside_it(tmp_path
 
     rows = [row + 1000 for row in tokens(60, longest=24)]
     stores = [states.open_store(tmp_path / name, name * 64, net.trunk.depth, width, 1.0) for name in "ab"]
-    whole = states.hold(stores[0], rows, compute, states.Worker())
+    whole = states.fill(stores[0], rows, compute, states.Worker())
     for start in (50, 41, 40, 7, 0):  # in other company each time
-        parts = states.hold(stores[1], rows[start:], compute, states.Worker())
+        parts = states.fill(stores[1], rows[start:], compute, states.Worker())
     everything = np.arange(len(rows))
     assert torch.equal(whole.padded(everything), parts.padded(everything))
 
@@ -102,7 +106,7 @@ class Body:
 
 def held(root: Path, rows: list[np.ndarray], body: Body, *, digest: str = "a" * 64, gigabytes: float = 1.0):
     store = states.open_store(root, digest, 2, WIDTH, gigabytes)
-    return states.hold(store, rows, body, states.Worker())
+    return states.fill(store, rows, body, states.Worker())
 
 
 def check(found: states.States, rows: list[np.ndarray]) -> None:
@@ -174,13 +178,13 @@ def test_what_another_run_has_thrown_away_is_not_read_from_a_wrong_place(tmp_pat
         for pack in tmp_path.glob("*/*.safetensors"):
             pack.unlink()
 
-    assert states.hold(store, rows, body, states.Worker(meet=thrown_away)) is None
+    assert states.fill(store, rows, body, states.Worker(meet=thrown_away)) is None
 
 
 def test_it_says_how_many_of_the_missing_texts_are_computed(tmp_path):
     held(tmp_path, tokens(8), Body())
     store, told = states.open_store(tmp_path, "a" * 64, 2, WIDTH, 1.0), []
-    states.hold(store, tokens(40), Body(), states.Worker(tell=lambda done, missing: told.append((done, missing))))
+    states.fill(store, tokens(40), Body(), states.Worker(tell=lambda done, missing: told.append((done, missing))))
     missing = len({row.tobytes() for row in tokens(40)} - {row.tobytes() for row in tokens(8)})
     assert told[-1] == (missing, missing)
     assert [done for done, _ in told] == sorted({done for done, _ in told})

@@ -14,19 +14,21 @@ import safetensors.numpy
 import torch
 from pydantic import BaseModel
 
-from tasks import task
-from tasks.backbone.load import BackboneSection, LoraSection, open_backbone
+import tasks
+from tasks.backbone.load import open_backbone
+from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.classical import bag_of_words as words
 from tasks.classical import table as hybrid
-from tasks.data import prepare as data
-from tasks.model import forward as model
-from tasks.model import heads
+from tasks.data.parquet import load_rows, save_rows
+from tasks.model import build, forward, heads, saved, weights
+from tasks.model.model import Model
 from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 from tasks.train import checkpoint, mixture
 from tasks.train import loop as train
-from tasks.train.course import TEMPERATURES, Course, enrol, valid_losses
-from tasks.train.job import beside, prepare
-from tasks.train.progress import Progress
+from tasks.train.course import Course, set_up
+from tasks.train.early_stopping import TEMPERATURES, valid_losses
+from tasks.train.job import default_store, prepare
+from tasks.train.progress import Progress, Turn
 
 LENGTH = 16
 
@@ -102,13 +104,13 @@ def parquet(tmp_path_factory):
     for name, make in (("words", words), ("numbers", numbers)):
         for side, rows, seed in (("train", 192, 1), ("valid", 64, 2)):
             (folder / name).mkdir(exist_ok=True)
-            data.save_rows(make(rows, seed), folder / name / f"{side}.parquet")
+            save_rows(make(rows, seed), folder / name / f"{side}.parquet")
     return folder
 
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    monkeypatch.setattr(task, "get", {"words": WORDS, "numbers": NUMBERS}.__getitem__)
+    monkeypatch.setattr(tasks, "get", {"words": WORDS, "numbers": NUMBERS}.__getitem__)
 
 
 @pytest.fixture
@@ -167,14 +169,14 @@ def test_the_network_learns_what_the_classical_part_cannot_and_moves_every_adapt
     result = train.fit(config)
     assert result["tasks"]["numbers"]["best_loss"] < 0.7 * result["tasks"]["numbers"]["start_loss"]
     tasks = {"words": WORDS}
-    trained = model.load(
+    trained = saved.load(
         open_backbone(BackboneSection(name="tiny-bert")), {"words": Path(config["out"]) / "words"}, tasks
     )
-    fresh = model.build(
+    fresh = build.build(
         open_backbone(BackboneSection(name="tiny-bert")), tasks, {"words": ("text",)}, LoraSection(**config["lora"]), 7
     )
-    started = model.parameters(fresh, "words")
-    still = [key for key, value in model.parameters(trained, "words").items() if (value == started[key]).all()]
+    started = weights.parameters(fresh, "words")
+    still = [key for key, value in weights.parameters(trained, "words").items() if (value == started[key]).all()]
     assert still == []
 
 
@@ -209,7 +211,7 @@ def gradients(config: dict) -> dict[str, dict[str, torch.Tensor]]:
 
 def test_gradients_of_several_adapters_in_one_job_are_those_of_separate_runs(make, monkeypatch):
     second = dataclasses.replace(WORDS, name="again")
-    monkeypatch.setattr(task, "get", {"words": WORDS, "again": second}.__getitem__)
+    monkeypatch.setattr(tasks, "get", {"words": WORDS, "again": second}.__getitem__)
     lora = {"dropout": 0.0}
     together = make("words", lora=lora)
     together["tasks"]["again"] = together["tasks"]["words"]
@@ -262,7 +264,7 @@ def test_a_check_in_the_middle_of_training_is_without_dropout(make):
         for key, value in job.of["words"].items():
             if "lora_B" in key:
                 value.normal_()
-    train._practise(job.model)
+    train.train_mode(job.model)
     first, second = (valid_losses(job.model, job.courses["words"], 0, 1)[0] for _ in range(2))
     assert (first == second).all()
     assert any(module.training for module in job.model.body.modules())
@@ -293,7 +295,7 @@ def test_a_sweep_over_a_shared_adapter_is_refused(make):
 def test_from_stored_states_a_run_learns_what_it_learns_without_a_store(make):
     stored, bare, again = make("words"), make("words"), make("words")
     bare["states"] = {"folder": stored["out"] + "-none", "gigabytes": 0}
-    again["states"] = beside(stored)
+    again["states"] = default_store(stored)
     told, without = train.fit(stored), train.fit(bare)
     assert (told["stored"], without["stored"]) == (192 + 64, 0)
     assert told["tasks"]["words"]["best_loss"] == pytest.approx(without["tasks"]["words"]["best_loss"], abs=1e-5)
@@ -337,16 +339,18 @@ def test_a_net_that_learns_apart_knows_nothing_of_its_classical_part_and_adds_it
         beside_it = Classical(
             "level", lambda inputs, target: {}, lambda state, inputs, at=level: np.full((len(inputs), 2), at)
         )
-        apart = dataclasses.replace(WORDS, classical=beside_it, apart=True)
-        monkeypatch.setattr(task, "get", {"words": apart}.__getitem__)
+        apart = dataclasses.replace(WORDS, classical=beside_it, additive=True)
+        monkeypatch.setattr(tasks, "get", {"words": apart}.__getitem__)
         config = make("words", epochs=1, checks_per_epoch=1)
         train.fit(config)
         body = open_backbone(BackboneSection(name="tiny-bert"))
-        kept.append(model.load(body, {"words": Path(config["out"]) / "words"}, {"words": apart}))
-    for key, value in model.parameters(kept[0], "words").items():
-        torch.testing.assert_close(value, model.parameters(kept[1], "words")[key], atol=0, rtol=0)
+        kept.append(saved.load(body, {"words": Path(config["out"]) / "words"}, {"words": apart}))
+    for key, value in weights.parameters(kept[0], "words").items():
+        torch.testing.assert_close(value, weights.parameters(kept[1], "words")[key], atol=0, rtol=0)
     rows = words(8, 3).inputs
-    np.testing.assert_allclose(model.raw(kept[1], "words", rows), model.raw(kept[0], "words", rows) + 3.0, atol=1e-5)
+    np.testing.assert_allclose(
+        forward.raw(kept[1], "words", rows), forward.raw(kept[0], "words", rows) + 3.0, atol=1e-5
+    )
 
 
 def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_keeps_its_order(make):
@@ -354,18 +358,18 @@ def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_
     config["tasks"]["numbers"]["section"] = {"parts": []}
     config["backbone"] = {"name": "there-is-no-such-body"}
     train.fit(config)
-    valid = data.load_rows(config["tasks"]["numbers"]["valid"]).inputs
-    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
-    found = model.features(kept, "numbers", valid)
+    valid = load_rows(config["tasks"]["numbers"]["valid"]).inputs
+    kept = saved.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    found = forward.features(kept, "numbers", valid)
     assert found.hidden == {}
-    assert model.side_by_side(kept, "numbers", found).shape == (len(valid), 0)
-    raw = model.combine(kept, "numbers", found)
+    assert forward.side_by_side(kept, "numbers", found).shape == (len(valid), 0)
+    raw = forward.combine(kept, "numbers", found)
     np.testing.assert_array_equal(np.argsort(raw[:, 0]), np.argsort(found.offset[:, 0].astype(np.float32)))
 
 
 def test_rows_without_what_the_task_needs_are_refused(make, monkeypatch):
     needy = dataclasses.replace(WORDS, needs=("series",))
-    monkeypatch.setattr(task, "get", {"words": needy}.__getitem__)
+    monkeypatch.setattr(tasks, "get", {"words": needy}.__getitem__)
     with pytest.raises(ValueError, match="task words: its rows hold no series, which it needs"):
         train.fit(make("words"))
 
@@ -375,9 +379,9 @@ def test_a_task_stops_when_nothing_gets_better_and_keeps_its_best_weights(make):
     told = train.fit(config)["tasks"]["numbers"]
     assert told["stopped_early"]
     assert told["epochs"] < 30
-    valid = data.load_rows(config["tasks"]["numbers"]["valid"])
-    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
-    raw = model.raw(kept, "numbers", valid.inputs)
+    valid = load_rows(config["tasks"]["numbers"]["valid"])
+    kept = saved.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    raw = forward.raw(kept, "numbers", valid.inputs)
     sign = 2 * valid.target - 1
     losses = [np.log1p(np.exp(-sign * raw / temperature)).mean() for temperature in TEMPERATURES]
     assert min(losses) == pytest.approx(told["best_loss"], abs=1e-5)
@@ -385,7 +389,7 @@ def test_a_task_stops_when_nothing_gets_better_and_keeps_its_best_weights(make):
 
 def test_tasks_that_share_an_adapter_are_saved_with_the_same_one(make, monkeypatch):
     second = dataclasses.replace(WORDS, name="again")
-    monkeypatch.setattr(task, "get", {"words": WORDS, "again": second}.__getitem__)
+    monkeypatch.setattr(tasks, "get", {"words": WORDS, "again": second}.__getitem__)
     config = make("words", lora={"mode": "shared"})
     config["tasks"]["again"] = config["tasks"]["words"]
     train.fit(config)
@@ -416,7 +420,7 @@ def test_progress_tells_the_frozen_part_before_the_first_step_and_the_share_of_a
     assert 0 < first["texts"] <= 192 + 64
     progress = Progress(tmp_path / "progress.jsonl", 0)
     progress.start(1e9)
-    progress.add(1, 1, "words", (0.5, 4, 100))
+    progress.add(1, 1, "words", Turn(0.5, 4, 100))
     line = json.loads((tmp_path / "progress.jsonl").read_text())
     assert line["mfu"] == round(line["tokens_per_s"] / 1e9, 4)
 
@@ -427,7 +431,7 @@ def test_with_recomputed_activations_a_run_ends_with_the_same_bytes(make, dropou
     passes = []
     for config in (plain, frugal):
         job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
-        train._practise(job.model)
+        train.train_mode(job.model)
         seen = []
         for name, module in job.model.body.named_modules():
             if name.endswith("lora_A.adapter_of_words"):
@@ -451,7 +455,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(make, parquet, tmp_path
         train.fit(empty)
     bare = make("words")
     rows = words(4, 1)
-    data.save_rows(rows.take(np.array([], dtype=np.int64)), tmp_path / "none.parquet")
+    save_rows(rows.take(np.array([], dtype=np.int64)), tmp_path / "none.parquet")
     bare["tasks"]["words"]["valid"] = str(tmp_path / "none.parquet")
     with pytest.raises(ValueError, match="task words: 192 train and 0 valid rows; both must hold at least one"):
         train.fit(bare)
@@ -468,21 +472,21 @@ def test_the_loop_is_plain_adamw_with_clipping_and_a_linear_rise_and_fall(make):
     }
     config = make("numbers", patience=99, **settings)
     told = train.fit(config)["tasks"]["numbers"]
-    kept = model.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
-    rows, valid = (data.load_rows(config["tasks"]["numbers"][side]) for side in ("train", "valid"))
-    net = model.build(None, {"numbers": NUMBERS}, {"numbers": ("table", "series")}, LoraSection(), 7)
-    course = enrol(net, "numbers", (rows, valid), train.TrainSection(**config["train"]), {})
-    weights = model.parameters(net, "numbers")
-    decayed = [value for value in weights.values() if value.ndim > 1]
-    plain = [value for value in weights.values() if value.ndim <= 1]
+    kept = saved.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
+    rows, valid = (load_rows(config["tasks"]["numbers"][side]) for side in ("train", "valid"))
+    net = build.build(None, {"numbers": NUMBERS}, {"numbers": ("table", "series")}, LoraSection(), 7)
+    course = set_up(net, "numbers", rows, valid, train.TrainSection(**config["train"]), {})
+    learning = weights.parameters(net, "numbers")
+    decayed = [value for value in learning.values() if value.ndim > 1]
+    plain = [value for value in learning.values() if value.ndim <= 1]
     adam = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.3}, {"params": plain, "weight_decay": 0.0}])
     best = measured(net, course)
     for step in range(16):
-        index = mixture.batches(course.train.rows.lengths, 24, (7, "numbers", step // 8))[step % 8]
-        raw = model.forward(net, "numbers", model.batch(net, course.train.rows, index))
+        index = mixture.batches(course.train.rows.lengths, 24, 7, "numbers", step // 8)[step % 8]
+        raw = forward.forward(net, "numbers", forward.batch(net, course.train.rows, index))
         adam.zero_grad()
         heads.loss("score", raw, torch.from_numpy(course.train.target[index])).mean().backward()
-        torch.nn.utils.clip_grad_norm_(weights.values(), 0.05)
+        torch.nn.utils.clip_grad_norm_(learning.values(), 0.05)
         for group in adam.param_groups:
             group["lr"] = 0.003 * min((step + 1) / 4, (17 - step - 1) / 13)
         adam.step()
@@ -490,10 +494,10 @@ def test_the_loop_is_plain_adamw_with_clipping_and_a_linear_rise_and_fall(make):
             best = min(best, measured(net, course))
     assert told["best_loss"] == pytest.approx(best, abs=1e-6)
     assert measured(net, course) == pytest.approx(best)  # the last weights are the best, so these two may be compared
-    for key, value in model.parameters(kept, "numbers").items():
-        torch.testing.assert_close(value, weights[key], atol=1e-6, rtol=1e-5)
+    for key, value in weights.parameters(kept, "numbers").items():
+        torch.testing.assert_close(value, learning[key], atol=1e-6, rtol=1e-5)
 
 
-def measured(net: model.Model, course: Course) -> float:
+def measured(net: Model, course: Course) -> float:
     totals, rows = valid_losses(net, course, 0, 1)
     return float(totals[0].min()) / rows

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from tasks.task import FloatArray, Head, Inputs, Rows
-from tasks.validate.bootstrap import Estimate, clusters, collapsed, compare, ece, row_weights
-from tasks.validate.gates import Evidence, Gates, verdict
+from tasks.validate.bootstrap import Estimate, clusters, compare, row_weights
+from tasks.validate.calibration import ece
+from tasks.validate.gates import Evidence, collapsed, verdict
+from tasks.validate.judgement import CalibrationFigures
+from tasks.validate.section import Gates
 
 SCORE = Head("score", ("default",))
 CLASSES = Head("classify", ("a", "b"))
@@ -126,11 +129,13 @@ def evidence(**changes: object) -> Evidence:
         "baseline_name": "scorecard",
         "baseline": Estimate(0.74, (0.69, 0.79)),
         "lift": Estimate(0.01, (-0.02, 0.04)),
-        "ece": 0.05,
         "collapsed": False,
         "clusters": 200,
     }
-    return Evidence(**(fields | changes))  # type: ignore[arg-type]
+    reliability = CalibrationFigures(
+        ece=changes.pop("ece", 0.03), baseline_ece=0.05, temperature=1.0, coverage=None, coverage_band=None
+    )
+    return Evidence(**(fields | {"reliability": reliability} | changes))
 
 
 def test_a_version_not_told_apart_from_the_classical_model_is_accepted_and_that_is_said() -> None:

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from tasks import get
 from tasks.data import market
-from tasks.data.split import Splits, divide
-from tasks.task import Inputs, Place, Rows, get
+from tasks.data.section import Splits
+from tasks.data.split import divide
+from tasks.task import Inputs, Place, Rows
 from tasks.volatility import features, har, source
 from tasks.volatility.task import loss, r2
 
@@ -18,7 +20,7 @@ TASK = get("volatility")
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return TASK.sources["embedded"](Place(None, 7))
+    return TASK.sources["embedded"].read(Place(None, 7))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_a_label_is_a_volatility_and_nothing_else() -> None:
 
 
 def test_stocknet_is_read_with_its_published_days(shared_data) -> None:  # type: ignore[no-untyped-def]
-    rows = TASK.sources["stocknet"](Place(shared_data, 7))
+    rows = TASK.sources["stocknet"].read(Place(shared_data, 7))
     assert len(np.unique(rows.group)) == 88
     for name, before in (("train", market.STOCKNET_VALID), ("valid", market.STOCKNET_TEST)):
         assert (rows.known[rows.split == name] < before).all()

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tasks.classical import bag_of_words as words
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Rows, Task, TaskSection
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Prediction, Rows, Source, Task, TaskSection
 
 LABELS = ("calm", "urgent")
 HEAD = Head("classify", LABELS)
@@ -57,8 +57,8 @@ def encode(items: Sequence[Any]) -> Inputs:
     return Inputs(owner=np.arange(len(items), dtype=np.int64), text=tuple(item.text for item in items))
 
 
-def decode(item: Any, raw: FloatArray) -> dict[str, Any]:
-    return {"label": LABELS[int(np.argmax(raw[0]))]}
+def decode(item: Any, found: Prediction) -> dict[str, Any]:
+    return {"label": LABELS[int(np.argmax(found.probability[0]))]}
 
 
 def target(value: Any) -> Sequence[float]:
@@ -74,7 +74,7 @@ TASK = Task(
     section=TaskSection,
     item=Message,
     answer=Urgency,
-    sources={"embedded": embedded},
+    sources={"embedded": Source(embedded, "Apache-2.0, written for a test", synthetic=True)},
     target=target,
     encode=encode,
     decode=decode,

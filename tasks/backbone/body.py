@@ -1,0 +1,66 @@
+"""The frozen body with its tokenizer, as everything above meets it, and the kinds of bodies that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tasks.backbone.tokenizer import Tokenizer
+
+ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "electra", "modernbert")
+DECODERS = ("llama", "mistral", "qwen2", "qwen3", "deepseek_v2", "deepseek_v3")
+WINDOW = 4096  # tokens at most, so that one long document cannot fill memory
+
+
+class BackboneMissing(ValueError):
+    """The body named in the recipe is not there, or is not the one that was pinned."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen body; `digest` is that of its weights, the other two of tokenizer.json and config.json.
+
+    `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
+    One Backbone carries one Model: adapters are put into its body.
+    """
+
+    body: Any
+    tokenizer: Tokenizer
+    name: str
+    digest: str
+    tokenizer_digest: str
+    config_digest: str
+    width: int
+    pooling: Literal["mean", "last"]
+    max_tokens: int
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Name and digests, as a version records them: no path."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "tokenizer_digest": self.tokenizer_digest,
+            "config_digest": self.config_digest,
+        }
+
+
+def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str]) -> Backbone:
+    """A Backbone from parts: no weight needs a gradient, and the body is in evaluation mode."""
+    body.requires_grad_(False)
+    body.eval()
+    if hasattr(body.config, "use_cache"):
+        body.config.use_cache = False  # one pass per text: a key-value cache would only cost memory
+    weights, words, config = digests
+    return Backbone(
+        body=body,
+        tokenizer=tokenizer,
+        name=name,
+        digest=weights,
+        tokenizer_digest=words,
+        config_digest=config,
+        width=int(body.config.hidden_size),
+        pooling="last" if body.config.model_type in DECODERS else "mean",
+        max_tokens=int(tokenizer.backend.truncation["max_length"]),
+    )

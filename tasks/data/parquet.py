@@ -1,0 +1,77 @@
+"""Rows between two stages, as Parquet: the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.task import DataError, Inputs, Rows
+
+
+def save_rows(rows: Rows, path: Path) -> None:
+    """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if rows.inputs.hidden is not None:
+        raise ValueError(
+            "rows with hidden spans belong to an explanation and are not saved: save the rows they came from"
+        )
+    inputs = rows.inputs
+    columns: dict[str, Any] = {"id": pa.array(rows.ids, pa.string()), "owner": pa.array(inputs.owner)}
+    if inputs.text is not None:
+        columns["text"] = pa.array(inputs.text, pa.string())
+    arrays = {"table": inputs.table, "series": inputs.series, "target": rows.target}
+    shapes = {name: array.shape for name, array in arrays.items() if array is not None}
+    for name, array in arrays.items():
+        if array is not None:
+            flat = np.ascontiguousarray(array).reshape(-1)
+            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(flat), int(np.prod(array.shape[1:])))
+    for name, moments in (("time", rows.time), ("known", rows.known)):
+        columns[name] = pa.array(moments.astype("datetime64[us]"))
+    columns["group"] = pa.array(rows.group.tolist(), pa.string())
+    columns["split"] = pa.array(rows.split.tolist(), pa.string())
+    table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
+    pq.write_table(table, str(path), compression="zstd")
+
+
+def load_rows(path: Path | str) -> Rows:
+    """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Arrow's own pool keeps what it has freed; the system's gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        table = pq.read_table(str(path))
+        shapes = json.loads((table.schema.metadata or {})[b"shapes"])
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise DataError(f"{path} cannot be read as saved rows ({error}): run the data step again") from error
+
+    def array(name: str) -> Any:
+        if name not in shapes:
+            return None
+        values = table[name].combine_chunks().flatten() if len(table) else pa.array([], table[name].type.value_type)
+        return np.array(values.to_numpy(zero_copy_only=False)).reshape(shapes[name])  # a copy: torch wants to write
+
+    def strings(name: str) -> Any:
+        return np.array(table[name].to_pylist(), dtype=np.str_)
+
+    inputs = Inputs(
+        owner=np.array(table["owner"].to_numpy()),
+        text=tuple(table["text"].to_pylist()) if "text" in table.column_names else None,
+        table=array("table"),
+        series=array("series"),
+    )
+    return Rows(
+        ids=tuple(table["id"].to_pylist()),
+        inputs=inputs,
+        target=array("target"),
+        time=table["time"].to_numpy().astype("datetime64[us]"),
+        known=table["known"].to_numpy().astype("datetime64[us]"),
+        group=strings("group"),
+        split=strings("split"),
+    )

@@ -1,0 +1,213 @@
+"""What a version knows about its own errors, put to use: probabilities one can bet on, sets and intervals. NumPy only.
+
+A set or interval holds the truth 9 times in 10. How all this is fitted stands in calibrate.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tasks.task import FloatArray, Head, Prediction
+
+COVERAGE = 0.9
+FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
+NORMAL = 1.6448536269514722  # deviations on each side that hold 90 % of a normal
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What one version knows about its own errors.
+
+    temperature  logits are divided by it; for `regress` the predicted deviation is multiplied by it
+    shift        added to the logits of `multilabel` then: labels are rare there, and classical fits weigh them up
+    conformal    the score that 90 % of validation rows stay below: 1 - p(truth), or |error| / deviation for `regress`
+    mean, scale, limit   of the hidden state; a row farther than `limit` is out of distribution; empty and None where
+                 there is no hidden state, or too few rows
+    rows         how many validation rows all this was learned from
+    """
+
+    temperature: float = 1.0
+    shift: float = 0.0
+    conformal: float = 1.0
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    limit: float | None = None
+    rows: int = 0
+
+
+def to_json(calibration: Calibration) -> dict[str, Any]:
+    """A JSON document without NaN or infinity."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(calibration).items()}
+
+
+def from_json(document: Mapping[str, Any]) -> Calibration:
+    """What to_json wrote; a key that is not known is refused."""
+    known = set(Calibration.__dataclass_fields__)
+    unknown = sorted(set(document) - known)
+    if unknown:
+        raise ValueError(
+            f"calibration has the unknown key {unknown[0]!r}: it was written by another version, calibrate again"
+        )
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
+    return Calibration(**values)
+
+
+def calibrated(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArray:
+    """Raw numbers on the same scale as before, with the temperature applied: what a task's metric and decode are given.
+
+    Logits are divided by it, and shifted; the log variance of `regress` grows by twice its logarithm, its mean stays.
+    """
+    raw = np.asarray(raw, dtype=np.float64)
+    if head.kind == "regress":
+        return np.column_stack([raw[:, 0], raw[:, 1] + 2 * np.log(calibration.temperature)])
+    return raw / calibration.temperature + calibration.shift
+
+
+def probability(head: Head, raw: FloatArray) -> FloatArray:
+    """Softmax for `classify`, sigmoid for `multilabel` and `score` (n, width); mean and variance for `regress`."""
+    raw = np.asarray(raw, dtype=np.float64)
+    if head.kind == "regress":
+        return np.column_stack([raw[:, 0], np.exp(np.clip(raw[:, 1], -700, 700))])
+    if head.kind == "classify":
+        power = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return np.asarray(power / power.sum(axis=1, keepdims=True))
+    return np.asarray(0.5 * (1 + np.tanh(raw / 2)))
+
+
+def out_of_distribution(calibration: Calibration, hidden: FloatArray | None, rows: int) -> list[bool]:
+    """Per row whether its hidden state is farther from the validation rows than 99 % of them."""
+    if hidden is None or calibration.limit is None:
+        return [False] * rows
+    away = (np.asarray(hidden, dtype=np.float64) - np.array(calibration.mean)) / np.array(calibration.scale)
+    return [bool(value) for value in np.sqrt((away**2).mean(axis=1)) > calibration.limit]
+
+
+def label_sets(head: Head, calibration: Calibration, raw: FloatArray) -> list[tuple[str, ...]]:
+    """Per row of UNcalibrated raw the labels that cannot be ruled out at 90 %; the likeliest is always among them.
+
+    `score` has the labels "0" and "1"; `regress` has none.
+    """
+    if head.kind == "regress":
+        return [()] * len(raw)
+    chance = probability(head, calibrated(head, calibration, raw))
+    if head.kind == "score":
+        chance = np.column_stack([1 - chance, chance])
+    names = ("0", "1") if head.kind == "score" else head.outputs
+    inside = 1 - chance <= calibration.conformal
+    if head.kind != "multilabel":
+        inside[np.arange(len(raw)), chance.argmax(axis=1)] = True
+    return [tuple(name for name, there in zip(names, row, strict=True) if there) for row in inside.tolist()]
+
+
+def intervals(head: Head, calibration: Calibration, raw: FloatArray) -> FloatArray:
+    """(n, 2) of UNcalibrated raw of a `regress` head: the 90 % interval on the target's own scale."""
+    mean, variance = probability(head, calibrated(head, calibration, raw)).T
+    reach = calibration.conformal * np.sqrt(variance)
+    return np.column_stack([mean - reach, mean + reach])
+
+
+def predict(head: Head, calibration: Calibration, raw: FloatArray) -> Prediction:
+    """What `decode` is given of rows of UNcalibrated raw."""
+    scaled = calibrated(head, calibration, raw)
+    interval = intervals(head, calibration, raw) if head.kind == "regress" else None
+    return Prediction(raw=scaled, probability=probability(head, scaled), interval=interval)
+
+
+def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: FloatArray) -> float | None:
+    """How often the truth lies in the 90 % set or interval, of UNcalibrated raw; `multilabel`: the true labels."""
+    if head.kind == "regress":
+        reach = intervals(head, calibration, raw)
+        return float(((reach[:, 0] <= target[:, 0]) & (target[:, 0] <= reach[:, 1])).mean())
+    sets = label_sets(head, calibration, raw)
+    if head.kind == "multilabel":
+        held = [name in found for found, truth in zip(sets, target, strict=True) for name in _true(head, truth)]
+        return float(np.mean(held)) if held else None
+    names = ("0", "1") if head.kind == "score" else head.outputs
+    return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
+
+
+def truths(head: Head, target: FloatArray) -> int:
+    """How many truths a set can hold or miss: one per row, for `multilabel` one per label that is there."""
+    return int((target > 0.5).sum()) if head.kind == "multilabel" else len(target)
+
+
+def _true(head: Head, truth: FloatArray) -> list[str]:
+    """The names of the labels that a row has."""
+    return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]
+
+
+def answer(
+    head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None
+) -> list[dict[str, Any]]:
+    """What every answer carries beside the task's own fields, one record per row of UNcalibrated raw.
+
+    probability  {output: p} (`score`: its one output's p), or None; interval [low, high] for `regress`, or None;
+    set          the conformal set, or None; flags: out_of_distribution, and abstained (out of distribution, or no
+                 output can be ruled out)
+    """
+    outside = out_of_distribution(calibration, hidden, len(raw))
+    if head.kind == "regress":
+        reach = intervals(head, calibration, raw).tolist()
+        return [_record(None, pair, None, away, away) for pair, away in zip(reach, outside, strict=True)]
+    chance = probability(head, calibrated(head, calibration, raw)).tolist()
+    sets = label_sets(head, calibration, raw)
+    full = 2 if head.kind == "score" else len(head.outputs)
+    records = []
+    for row, names, away in zip(chance, sets, outside, strict=True):
+        named = dict(zip(head.outputs, row, strict=True))
+        open_question = len(names) == full
+        records.append(_record(named, None, list(names), away, open_question or away))
+    return records
+
+
+def _record(
+    chance: Mapping[str, float] | None,
+    interval: Sequence[float] | None,
+    names: list[str] | None,
+    away: bool,
+    abstained: bool,
+) -> dict[str, Any]:
+    """The fixed shape of one record."""
+    return {
+        "probability": chance,
+        "interval": interval,
+        "set": names,
+        "flags": {"out_of_distribution": away, "abstained": abstained},
+    }
+
+
+BINS = 10  # equally filled bins of the calibration error
+
+
+def ece(head: Head, raw: FloatArray, target: FloatArray) -> float:
+    """The expected calibration error of calibrated raw, 0..1, over equally filled bins (Nguyen and O'Connor 2015).
+
+    `classify` judges the likeliest class, `multilabel` all labels together. `regress`: the mean gap between the
+    promised and the observed share of rows in central intervals of 10, 20 ... 90 %.
+    """
+    chance = probability(head, raw)
+    if head.kind == "regress":
+        return _interval_error(chance, target[:, 0])
+    if head.kind == "classify":
+        top = chance.argmax(axis=1)
+        confidence, truth = chance.max(axis=1), (top == target[:, 0]).astype(np.float64)
+    else:
+        confidence, truth = chance.reshape(-1), target.reshape(-1)
+    order = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    gaps = [len(part) * abs(confidence[part].mean() - truth[part].mean()) for part in parts]
+    return float(sum(gaps) / len(order))
+
+
+def _interval_error(chance: FloatArray, truth: FloatArray) -> float:
+    """The probability integral transform against the uniform, in central intervals."""
+    from scipy.stats import norm
+
+    place = norm.cdf((truth - chance[:, 0]) / np.sqrt(chance[:, 1]))
+    levels = np.arange(1, 10) / 10
+    inside = [(np.abs(place - 0.5) <= level / 2).mean() for level in levels]
+    return float(np.abs(np.array(inside) - levels).mean())

@@ -1,0 +1,225 @@
+"""The judgement of one version from what was measured of it. Pure: rows and raw numbers in, records out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.task import FloatArray, Rows, Task
+from tasks.validate import calibrate, fairness, segments
+from tasks.validate.bootstrap import Comparison, Score, clusters, compare
+from tasks.validate.calibration import (
+    Calibration,
+    calibrated,
+    coverage,
+    ece,
+    out_of_distribution,
+    probability,
+    truths,
+)
+from tasks.validate.gates import Evidence, collapsed, verdict
+from tasks.validate.judgement import (
+    Ablation,
+    Baseline,
+    CalibrationFigures,
+    ChampionFigures,
+    ChampionNotCompared,
+    Clusters,
+    FairnessRow,
+    Judgement,
+    Segment,
+)
+from tasks.validate.section import ValidateSection
+
+FULL = "full"
+BASELINE = "baseline"
+CHAMPION = "champion"
+WITHOUT = "without "
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Raw numbers of one task's models, uncalibrated.
+
+    valid, test   name of the model -> (n, head.width): "full", "baseline", and "without <part>" (test only)
+    hidden        hidden states of the validation rows, from which is learned what lies out of distribution
+    hidden_test   those of the test rows
+    truncated     share of test rows that were longer than the model can read
+    champion      what answers now, asked on the test rows
+    contaminated  a sentence where test rows have been learned from
+    """
+
+    valid: Mapping[str, FloatArray]
+    test: Mapping[str, FloatArray]
+    baseline_name: str
+    hidden: FloatArray | None = None
+    hidden_test: FloatArray | None = None
+    truncated: float = 0.0
+    champion: Champion | None = None
+    contaminated: str | None = None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that answers now: its calibrated raw numbers on the test rows, or why there are none."""
+
+    version: str
+    raw: FloatArray | None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The rows of one task by split."""
+
+    train: Rows
+    valid: Rows
+    test: Rows
+
+
+def judge(
+    task: Task, sides: Sides, measured: Measured, section: ValidateSection, seed: int
+) -> tuple[Calibration, Judgement]:
+    """The calibration, fitted on validation rows, and the judgement, taken on test rows."""
+    test, measured = sides.test, _numbers(measured)
+    calibration, raws = _calibrations(task, sides.valid, measured)
+    scores, drawn = {name: _score(task, test, raw) for name, raw in raws.items()}, clusters(test, task.metric.cluster)
+    comparison = compare(scores, drawn, section.draws, seed)
+    kinds = segments.judged(segments.segments(task, test, sides.train), scores[FULL], scores[BASELINE], drawn, seed)
+    reliability = _reliability(task, sides, calibration, measured, raws)
+    evidence = _evidence(task, measured, comparison, reliability, kinds, collapsed(task.head, raws[FULL], test.target))
+    decision, reasons = verdict(section.gates, evidence)
+    return calibration, Judgement(
+        metric=evidence.metric,
+        value=evidence.value.value,
+        ci95=evidence.value.ci95,
+        baseline=Baseline(name=evidence.baseline_name, value=evidence.baseline.value, ci95=evidence.baseline.ci95),
+        lift=evidence.lift.value,
+        lift_ci95=evidence.lift.ci95,
+        calibration=reliability,
+        ablation=_ablation(comparison),
+        verdict=decision,
+        reasons=tuple(reasons),
+        rows=len(test),
+        rows_valid=len(sides.valid),
+        clusters=Clusters(by=task.metric.cluster, count=comparison.clusters, draws=section.draws, seed=seed),
+        segments=kinds,
+        abstention=segments.abstention(task.head, raws[FULL], scores[FULL]),
+        champion=_beside(measured.champion, comparison),
+        fairness=_fairness(task, test, raws[FULL], seed),
+        truncated=measured.truncated,
+        out_of_distribution=float(np.mean(out_of_distribution(calibration, measured.hidden_test, len(test)))),
+    )
+
+
+def _numbers(measured: Measured) -> Measured:
+    """Infinities count as no number, so that arithmetic goes through and the verdict says it."""
+
+    def clean(found: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        return {name: np.where(np.isfinite(raw), raw, np.nan) for name, raw in found.items()}
+
+    return dataclasses.replace(measured, valid=clean(measured.valid), test=clean(measured.test))
+
+
+def _calibrations(task: Task, valid: Rows, measured: Measured) -> tuple[Calibration, dict[str, FloatArray]]:
+    """The version's calibration, and the calibrated raw of every model on the test rows, each by its own."""
+    own = _calibration(task, measured.valid[FULL], valid, measured.hidden)
+    fitted = {name: _calibration(task, raw, valid, None) for name, raw in measured.valid.items()}
+    raws = {name: calibrated(task.head, fitted.get(name, own), raw) for name, raw in measured.test.items()}
+    if measured.champion is not None and measured.champion.raw is not None:
+        raws[CHAMPION] = measured.champion.raw
+    return own, raws
+
+
+def _calibration(task: Task, raw: FloatArray, valid: Rows, hidden: FloatArray | None) -> Calibration:
+    """Fitted, or the neutral one where the model gives no numbers: its version is refused, but still written out."""
+    if not np.isfinite(raw).all() or (hidden is not None and not np.isfinite(hidden).all()):
+        return Calibration(rows=len(raw))
+    return calibrate.fit(task.head, raw, valid.target, hidden, independent(task, valid))
+
+
+def independent(task: Task, rows: Rows) -> int:
+    """How many outcomes count as independent of each other: the truths of labels, the clusters of numbers."""
+    if task.head.kind == "regress":
+        return int(clusters(rows, task.metric.cluster).max(initial=-1)) + 1
+    return truths(task.head, rows.target)
+
+
+def _score(task: Task, rows: Rows, raw: FloatArray) -> Score:
+    """The task's metric; not a number where the model gives none."""
+    return task.metric.score(rows, raw) if np.isfinite(raw).all() else lambda weights: float("nan")
+
+
+def _reliability(
+    task: Task, sides: Sides, calibration: Calibration, measured: Measured, raws: Mapping[str, FloatArray]
+) -> CalibrationFigures:
+    """How far the probabilities and the 90 % sets can be taken at their word, on test rows."""
+    target = sides.test.target
+    return CalibrationFigures(
+        ece=ece(task.head, raws[FULL], target),
+        baseline_ece=ece(task.head, raws[BASELINE], target),
+        temperature=calibration.temperature,
+        coverage=coverage(task.head, calibration, measured.test[FULL], target),
+        coverage_band=calibrate.coverage_interval(*(independent(task, part) for part in (sides.valid, sides.test))),
+    )
+
+
+def _evidence(
+    task: Task,
+    measured: Measured,
+    comparison: Comparison,
+    reliability: CalibrationFigures,
+    kinds: Sequence[Segment],
+    one_answer: bool,
+) -> Evidence:
+    champion = measured.champion
+    return Evidence(
+        metric=task.metric.name,
+        value=comparison.estimates[FULL],
+        baseline_name=measured.baseline_name,
+        baseline=comparison.estimates[BASELINE],
+        lift=comparison.lifts[BASELINE],
+        collapsed=one_answer,
+        clusters=comparison.clusters,
+        reliability=reliability,
+        segments=kinds,
+        champion=None if champion is None else champion.version,
+        champion_lift=comparison.lifts.get(CHAMPION),
+        contaminated=measured.contaminated,
+    )
+
+
+def _ablation(comparison: Comparison) -> dict[str, Ablation]:
+    """What each part is worth: the metric without it, and what is lost."""
+    lost = {name.removeprefix(WITHOUT): name for name in comparison.lifts if name.startswith(WITHOUT)}
+    return {
+        part: Ablation(
+            value=comparison.estimates[name].value,
+            loss=comparison.lifts[name].value,
+            loss_ci95=comparison.lifts[name].ci95,
+        )
+        for part, name in lost.items()
+    }
+
+
+def _fairness(task: Task, test: Rows, raw: FloatArray, seed: int) -> tuple[FairnessRow, ...]:
+    """Rates by protected group, where the rows are known by them."""
+    groups = task.protected(test) if task.protected is not None and task.head.kind == "score" else {}
+    if not groups or not np.isfinite(raw).all():
+        return ()
+    return fairness.table(groups, test.target[:, 0], probability(task.head, raw)[:, 0], seed)
+
+
+def _beside(champion: Champion | None, comparison: Comparison) -> ChampionFigures | ChampionNotCompared | None:
+    """The champion on the same draws."""
+    if champion is None:
+        return None
+    if champion.why is not None:
+        return ChampionNotCompared(version=champion.version, why=champion.why)
+    own, lift = comparison.estimates[CHAMPION], comparison.lifts[CHAMPION]
+    return ChampionFigures(
+        version=champion.version, value=own.value, ci95=own.ci95, lift=lift.value, lift_ci95=lift.ci95
+    )
