@@ -12,6 +12,7 @@ import tasks
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
 from tasks.classical import table as hybrid
+from tasks.classical.cross_fit import out_of_fold
 from tasks.risk.task import german_credit
 from tasks.task import Classical, FloatArray, IntArray, Place, Rows
 
@@ -74,7 +75,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
 
 
 def _each_fold(classical: Classical, rows: Rows, fold: IntArray) -> FloatArray:
-    return hybrid.out_of_fold(classical, rows.inputs, rows.target, fold, int(fold.max()) + 1, 0)
+    return out_of_fold(classical, rows.inputs, rows.target, fold, int(fold.max()) + 1, 0)
 
 
 def _area(rows: Rows, raw: FloatArray) -> float:

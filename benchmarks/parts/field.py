@@ -16,7 +16,8 @@ from flows import recipe
 from tasks.backbone.device import set_threads
 from tasks.backbone.load import folder_of, open_backbone
 from tasks.backbone.section import BackboneSection
-from tasks.data import prepare as data
+from tasks.data.parquet import load_rows
+from tasks.data.prepare import prepare
 from tasks.model import forward, saved
 from tasks.task import FloatArray, Rows
 from tasks.validate.bootstrap import clusters, compare
@@ -40,7 +41,7 @@ class Field:
 
     def rows(self, name: str, side: str) -> Rows:
         """The rows of one task and split."""
-        return data.load_rows(self.folder / "data" / name / f"{side}.parquet")
+        return load_rows(self.folder / "data" / name / f"{side}.parquet")
 
 
 def lay_out(plan: recipe.Recipe, folder: Path) -> Field:
@@ -51,12 +52,12 @@ def lay_out(plan: recipe.Recipe, folder: Path) -> Field:
             continue
         section, splits = plan.tasks[name].model_dump(mode="json"), plan.section("validate_")["splits"]
         place = folder / "data" / name
-        data.prepare(name, section, plan.section("data"), plan.train.seed, str(place), splits)
-        if data.load_rows(place / "train.parquet").inputs.text is None:
+        prepare(name, section, plan.section("data"), plan.train.seed, str(place), splits)
+        if load_rows(place / "train.parquet").inputs.text is None:
             continue
         found.append(name)
         for side in ("train", "valid", "test"):
-            rows = data.load_rows(place / f"{side}.parquet")
+            rows = load_rows(place / f"{side}.parquet")
             lines = [
                 json.dumps({"text": text, "labels": _label(tasks.get(name).head.kind, target)})
                 for text, target in zip(rows.inputs.text or (), rows.target.tolist(), strict=True)

@@ -9,7 +9,7 @@ from benchmarks.parts.field import Field, ours
 from benchmarks.parts.process import Took
 from flows import console
 from tasks.data import grammar
-from tasks.data import prepare as data
+from tasks.data.parquet import save_rows
 from tasks.sentiment import source
 
 ROWS = 2000
@@ -39,5 +39,5 @@ def _job(ground: Field, count: int) -> Took:
     for side, size, seed in (("train", count, 1), ("valid", VALID, 2)):
         shares: dict[tuple[str, ...], int] = {(label,): round(size * share) for label, share in source.SHARES.items()}
         made = [(sample.text, sample.labels[0], "", side) for sample in grammar.write(rules, shares, seed)]
-        data.save_rows(source.rows(made, f"synthetic-{side}"), place / f"{side}.parquet")
+        save_rows(source.rows(made, f"synthetic-{side}"), place / f"{side}.parquet")
     return ours(Field(ground.plan, folder, ("sentiment",)), "job", train=FIXED)

@@ -39,10 +39,12 @@ MIXED, SEPARATE = f"{ADAPTERS} adapters in one pass", f"{ADAPTERS} adapters in {
 
 def table(ground: Field) -> list[dict[str, Any]]:
     """Padding of every text task, and milliseconds of a step of every variant on the task with the shortest texts."""
-    name = min(ground.tasks, key=lambda each: np.mean([len(text) for text in ground.rows(each, "train").inputs.text]))
+    name = min(
+        ground.tasks, key=lambda each: np.mean([len(text) for text in ground.rows(each, "train").inputs.text or ()])
+    )
     config = config_of(ground, ground.folder / "steps", [name])
     config["train"]["sweep"] = []  # one adapter a step
-    command = [sys.executable, "-m", "benchmarks.parts.steps", write_config(ground.folder / "steps.json", config)]
+    command = [sys.executable, "-m", "benchmarks.parts.steps", str(write_config(ground.folder / "steps.json", config))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the steps ended with status {done.returncode}: {done.stderr[-2000:]}")
@@ -109,7 +111,7 @@ def _taken(step: Callable[[], object], times: int) -> list[float]:
 def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[], object]:
     """A function that makes the next step of a job of its own."""
     from tasks.backbone.blocks import block_list
-    from tasks.train import loop as train
+    from tasks.train.loop import take_turn
 
     job, course = _job(config, changed)
     if changed.get("compiled"):
@@ -118,7 +120,7 @@ def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[]
             block.compile(dynamic=True)
 
     def step() -> None:
-        train._turn(job, course)
+        take_turn(job, course)
         course.step = (course.step + 1) % course.plan.steps
 
     return step
@@ -126,16 +128,16 @@ def _steps(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Callable[[]
 
 def _job(config: Mapping[str, Any], changed: Mapping[str, Any]) -> tuple[Any, Any]:
     from tasks.train import job
-    from tasks.train import loop as train
+    from tasks.train.loop import train_mode
+    from tasks.train.section import TrainSection
     from tasks.train.world import ALONE
 
     own = copy.deepcopy(dict(config))
     for part in ("lora", "train"):
         own[part] |= changed.get(part, {})
     own["states"] = {"folder": str(Path(config["out"]) / "states"), "gigabytes": changed.get("states", 4)}
-    section = train.TrainSection(**own["train"])
-    made = job.prepare(own, section, ALONE)
-    train.train_mode(made.model)
+    made = job.prepare(own, TrainSection(**own["train"]), ALONE)
+    train_mode(made.model)
     (course,) = made.courses.values()
     return made, course
 

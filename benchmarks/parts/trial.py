@@ -163,7 +163,7 @@ def row(case: str, name: str, told: Comparison, peer: str, bar: float | None, **
 
 def conformal(name: str, part: Learned, seed: int) -> dict[str, Any]:
     """Coverage of the 90 % sets, and the band in which 95 of 100 honest ones lie for these counts of rows."""
-    band = calibrate.band(*part.counts)
+    band = calibrate.coverage_interval(*part.counts)
     held = part.coverage
     return {
         "case": f"conformal_{name}",

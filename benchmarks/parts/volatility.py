@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-import tasks
 from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
 from tasks.data import market
 from tasks.task import FloatArray, IntArray, Rows
-from tasks.volatility import backtest, features, source
+from tasks.volatility import backtest, features, har, source
 from tasks.volatility.task import loss, r2
 
 YEARS = range(2010, 2023)
@@ -81,8 +80,8 @@ def _walk(bench: Bench, rows: Rows, prices: market.Prices) -> Judged:
         test = np.flatnonzero(year == now)
         sides = {"train": known[day[known] < cut - PURGE], "valid": known[day[known] >= cut], "test": test}
         found = {"ours": _ours(bench, rows, sides, str(now))}
-        har = tasks.get("volatility").baseline
-        found["HAR+"] = har.raw(har.fit(rows.inputs.take(known), rows.target[known]), rows.inputs.take(test))
+        fitted = har.fit(rows.inputs.take(known), rows.target[known])
+        found["HAR+"] = har.raw(fitted, rows.inputs.take(test))
         found |= _older(rows, test, prices, start)
         for name, answer in found.items():
             raw.setdefault(name, []).append(answer)

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tasks import digest
 from tasks.task import IntArray
@@ -112,8 +114,6 @@ class _Pack:
 
 def _open(store: Store) -> list[_Pack]:
     """Every whole pack of the folder; a file that is not what its name says is removed, and computed again."""
-    from safetensors import safe_open
-
     packs = []
     for path in sorted(store.folder.glob(f"*{SUFFIX}")):
         with contextlib.suppress(FileNotFoundError):  # another run has just made room
@@ -209,8 +209,6 @@ def _rows_of(length: int) -> int:
 
 
 def _write(store: Store, names: Sequence[bytes], starts: Sequence[int], gathered: Any) -> None:
-    from safetensors.torch import save_file
-
     handle, part = tempfile.mkstemp(suffix=".part", dir=store.folder)
     os.close(handle)
     tensors = {

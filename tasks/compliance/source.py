@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +30,26 @@ SIZES = {"train": 840, "test": 360}
 UNFAIR_SHARE = 0.42
 FOLDER = "compliance_unfair_tos_claudette50"
 FOLD = 0  # of the corpus's five folds by document
-Labelled = tuple[str, tuple[str, ...], str, str]  # text, labels, group, split
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause with the kinds of unfairness that it holds, its document or template, and its split."""
+
+    text: str
+    labels: tuple[str, ...]
+    group: str
+    split: str
 
 
 def embedded(place: Place) -> Rows:
     """Synthetic clauses; train, valid and test come from disjoint templates, the group is the template's frame."""
-    written: list[Labelled] = []
+    written: list[Clause] = []
     for part, size in SIZES.items():
         rules = grammar.read(Path(__file__).parent / f"{part}.txt")
         held = grammar.held_out(rules) if part == "train" else frozenset()
         written += [
-            (sample.text, sample.labels, sample.frame, "valid" if sample.frame in held else part)
+            Clause(sample.text, sample.labels, sample.frame, "valid" if sample.frame in held else part)
             for sample in grammar.write(rules, _shares(rules, size), place.seed)
         ]
     return rows(written, "synthetic")
@@ -62,11 +72,11 @@ def unfair_clauses(place: Place) -> Rows:
     if place.root is None:
         raise DataError("the source unfair_clauses needs data.root: the folder that holds " + FOLDER)
     corpus = place.root / FOLDER / "corpus"
-    labelled: list[Labelled] = []
+    clauses: list[Clause] = []
     for part in ("train", "test"):
         for name in documents(place.root, part, FOLD):
-            labelled += _document(corpus, name, part)
-    return rows(labelled, "claudette")
+            clauses += _document(corpus, name, part)
+    return rows(clauses, "claudette")
 
 
 def documents(root: Path, part: str, fold: int) -> list[str]:
@@ -75,13 +85,13 @@ def documents(root: Path, part: str, fold: int) -> list[str]:
     return [name.strip().removesuffix(".txt") for name in names if name.strip()]
 
 
-def _document(corpus: Path, name: str, part: str) -> list[Labelled]:
+def _document(corpus: Path, name: str, part: str) -> list[Clause]:
     texts = _lines(corpus / "sentences" / "en" / "original" / f"{name}.txt")
     tags = _lines(corpus / "tags" / "en" / "original" / f"{name}.txt")
     if len(texts) != len(tags):
         raise DataError(f"{name} has {len(texts)} sentences and {len(tags)} lines of tags; fetch the corpus again")
     pairs = zip(texts, tags, strict=True)
-    return [(text.strip(), _unfair(tag.split()), name, part) for text, tag in pairs if text.strip()]
+    return [Clause(text.strip(), _unfair(tag.split()), name, part) for text, tag in pairs if text.strip()]
 
 
 def _unfair(tags: Iterable[str]) -> tuple[str, ...]:
@@ -97,18 +107,17 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
-def rows(labelled: Iterable[Labelled], name: str) -> Rows:
+def rows(clauses: Sequence[Clause], name: str) -> Rows:
     """Rows of undated clauses."""
-    texts, labels, groups, parts = zip(*labelled, strict=True)
-    when = np.full(len(texts), UNDATED)
+    when = np.full(len(clauses), UNDATED)
     return Rows(
-        ids=tuple(f"{name}-{number}" for number in range(len(texts))),
-        inputs=Inputs(owner=np.arange(len(texts), dtype=np.int64), text=tuple(texts)),
-        target=np.array([[float(label in held) for label in OUTPUTS] for held in labels]),
+        ids=tuple(f"{name}-{number}" for number in range(len(clauses))),
+        inputs=Inputs(owner=np.arange(len(clauses), dtype=np.int64), text=tuple(clause.text for clause in clauses)),
+        target=np.array([[float(label in clause.labels) for label in OUTPUTS] for clause in clauses]),
         time=when,
         known=when.copy(),
-        group=np.array(groups),
-        split=np.array(parts),
+        group=np.array([clause.group for clause in clauses]),
+        split=np.array([clause.split for clause in clauses]),
     )
 
 

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tasks.data.columns import mapping_of, no_constant, parse, rows_of
 from tasks.task import DataError, Rows, Task
 
@@ -137,9 +140,6 @@ def _jsonl_records(path: str, text: str) -> Iterator[Record]:
 
 def _parquet_records(path: str, content: bytes) -> Iterator[Record]:
     """Rows of a Parquet file of plain types; NaN counts as missing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         table = pq.read_table(pa.BufferReader(content))
         table.validate(full=True)

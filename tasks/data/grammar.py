@@ -87,31 +87,29 @@ def write(grammar: Grammar, shares: Mapping[tuple[str, ...], int], seed: int) ->
     templates of a label set cannot give that many different sentences.
     """
     dice = random.Random(seed)
-    seen: set[str] = set()
-    samples: list[Sample] = []
+    samples: dict[str, Sample] = {}
     for labels, count in shares.items():
         templates = [template for template in grammar.templates if template.labels == labels]
-        samples += _of_one_label(grammar, templates, count, (dice, seen))
-    dice.shuffle(samples)
-    return samples
+        _of_one_label(grammar, templates, count, dice, samples)
+    shuffled = list(samples.values())
+    dice.shuffle(shuffled)
+    return shuffled
 
 
 def _of_one_label(
-    grammar: Grammar, templates: list[Template], count: int, state: tuple[random.Random, set[str]]
-) -> list[Sample]:
-    dice, seen = state
-    samples: list[Sample] = []
+    grammar: Grammar, templates: list[Template], count: int, dice: random.Random, samples: dict[str, Sample]
+) -> None:
+    """Add `count` sentences to `samples`, which go by their text."""
+    wanted = len(samples) + count
     for attempt in range(count * 50):
-        if len(samples) == count:
-            return samples
+        if len(samples) == wanted:
+            return
         template = templates[attempt % len(templates)] if templates else Template((), "", 0)
         text = _capital(" ".join(_fill(grammar, template.words, dice).split()))
-        if text not in seen:
-            seen.add(text)
-            samples.append(Sample(text, template.labels, f"{grammar.name}:{template.frame}"))
-    if len(samples) < count:
-        raise ValueError(f"the grammar {grammar.name} gives only {len(samples)} of {count} sentences; add templates")
-    return samples
+        samples.setdefault(text, Sample(text, template.labels, f"{grammar.name}:{template.frame}"))
+    if len(samples) < wanted:
+        found = len(samples) - wanted + count
+        raise ValueError(f"the grammar {grammar.name} gives only {found} of {count} sentences; add templates")
 
 
 def _fill(grammar: Grammar, words: str, dice: random.Random) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
 
 from tasks.task import FloatArray
 
@@ -17,8 +18,6 @@ def nearest(texts: Sequence[str], others: Sequence[str]) -> FloatArray:
 
     Exact, not hashed: the words of all texts are a sparse matrix. A text without a word is near to none.
     """
-    from sklearn.feature_extraction.text import CountVectorizer
-
     found = np.zeros(len(texts))
     if not len(texts) or not len(others):
         return found

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.task import DataError, Inputs, Rows
 
 
 def save_rows(rows: Rows, path: Path) -> None:
     """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if rows.inputs.hidden is not None:
         raise ValueError(
             "rows with hidden spans belong to an explanation and are not saved: save the rows they came from"
@@ -38,13 +38,15 @@ def save_rows(rows: Rows, path: Path) -> None:
     pq.write_table(table, str(path), compression="zstd")
 
 
+@cache
+def _use_system_pool() -> None:
+    """Arrow's own pool keeps what it has freed; the system's gives it back. Once a process."""
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 def load_rows(path: Path | str) -> Rows:
     """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Arrow's own pool keeps what it has freed; the system's gives it back.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _use_system_pool()
     try:
         table = pq.read_table(str(path))
         shapes = json.loads((table.schema.metadata or {})[b"shapes"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PatchTSTConfig, PatchTSTModel
 
 
 class SeriesEncoder(nn.Module):
@@ -20,8 +21,6 @@ class SeriesEncoder(nn.Module):
         self, channels: int, length: int, width: int = 32, layers: int = 2, heads: int = 4, patch: int = 8
     ) -> None:
         super().__init__()
-        from transformers import PatchTSTConfig, PatchTSTModel
-
         self.sizes = {
             "channels": channels,
             "length": length,

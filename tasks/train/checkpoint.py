@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load, save
+
 from tasks import digest
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
@@ -17,8 +19,6 @@ TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
 def write(folder: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Write a checkpoint so that a crash, or a loss of power, leaves it whole or without a manifest."""
-    from safetensors.torch import save
-
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     _put(folder / TENSORS, save(kept))
     _put(folder / STATE, digest.canonical(state))
@@ -35,8 +35,6 @@ def read(folders: Sequence[Path], run: str) -> tuple[dict[str, Any], dict[str, A
 
     `run` is the digest of what the run was asked for, as its state names it: another recipe's weights are not taken up.
     """
-    from safetensors.torch import load
-
     for folder in folders:
         if not is_whole(folder):
             continue

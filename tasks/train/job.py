@@ -108,7 +108,7 @@ def _in_bf16(net: Model, asked: str) -> Model:
 
 def _shard(net: Model) -> None:
     """Split the frozen weights over the workers by FSDP2; adapters are small, and stay whole on each of them."""
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard  # a second to import, for large bodies alone
 
     if net.body is None:
         return

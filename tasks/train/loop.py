@@ -70,7 +70,7 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
     while any(course.left for course in job.courses.values()):
         name = mixture.turn({key: course.left for key, course in job.courses.items()}, share, job.section.seed, step)
         course = job.courses[name]
-        done = _turn(job, course)
+        done = take_turn(job, course)
         step += 1
         course.step += 1
         if course.due:
@@ -81,7 +81,7 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
     return step
 
 
-def _turn(job: Job, course: Course) -> Turn:
+def take_turn(job: Job, course: Course) -> Turn:
     """One batch of a task, one step of each of its trials."""
     index = course.rows(job.section.seed)
     mine = index[job.world.rank :: job.world.size]

@@ -7,6 +7,8 @@ intervals: split conformal with the residual over the predicted deviation (Lei e
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import betabinom
 
 from tasks.task import FloatArray, Head
 from tasks.validate.calibration import (
@@ -82,7 +84,6 @@ def _temperature(head: Head, raw: FloatArray, target: FloatArray, clusters: int)
 
 def _platt(head: Head, raw: FloatArray, target: FloatArray) -> tuple[float, float]:
     """Temperature and shift of the lowest loss, the same for all labels: few rows hold a rare one."""
-    from scipy.optimize import minimize
 
     def at(place: FloatArray) -> float:
         return loss(head, raw / np.exp(place[0]) + place[1], target)
@@ -120,8 +121,6 @@ def coverage_interval(calibration_rows: int, test_rows: int) -> tuple[float, flo
     With exchangeable rows the number inside is beta-binomial.
     Source: Angelopoulos and Bates 2023, Conformal prediction: a gentle introduction, section 3.2.
     """
-    from scipy.stats import betabinom
-
     rank = int(np.ceil((calibration_rows + 1) * COVERAGE))
     if rank > calibration_rows or not test_rows:
         return None

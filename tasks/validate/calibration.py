@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from tasks.task import FloatArray, Head, Prediction
 
@@ -205,8 +206,6 @@ def ece(head: Head, raw: FloatArray, target: FloatArray) -> float:
 
 def _interval_error(chance: FloatArray, truth: FloatArray) -> float:
     """The probability integral transform against the uniform, in central intervals."""
-    from scipy.stats import norm
-
     place = norm.cdf((truth - chance[:, 0]) / np.sqrt(chance[:, 1]))
     levels = np.arange(1, 10) / 10
     inside = [(np.abs(place - 0.5) <= level / 2).mean() for level in levels]

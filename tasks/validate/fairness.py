@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from fairlearn.metrics import MetricFrame, count, false_positive_rate, selection_rate, true_positive_rate
 
 from tasks.task import FloatArray
 from tasks.validate.judgement import FairnessRow
@@ -24,7 +25,6 @@ def table(
     is a group's spared share over that of the group that is spared most, None where either has fewer than FEW rows;
     below four fifths it is evidence of adverse impact (29 CFR 1607.4 D).
     """
-    from fairlearn.metrics import MetricFrame, count, false_positive_rate, selection_rate, true_positive_rate
 
     def spared(true: Any, refused: Any) -> float:
         return 1.0 - float(selection_rate(true, refused))
