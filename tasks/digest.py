@@ -37,12 +37,6 @@ def of_files(folder: Path, names: Iterable[str]) -> str:
     return next(iter(digests.values())) if len(digests) == 1 else of_json(digests)
 
 
-def of_folder(folder: Path) -> str:
-    """SHA-256 of {relative path: digest} over every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return of_json({path.relative_to(folder).as_posix(): of_file(path) for path in files})
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write the canonical JSON text of a value."""
     path.write_bytes(canonical(value))

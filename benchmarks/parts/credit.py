@@ -11,8 +11,8 @@ import numpy as np
 import tasks
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
-from tasks.classical import table as hybrid
 from tasks.classical.cross_fit import out_of_fold
+from tasks.classical.table import lightgbm_table, logistic_table
 from tasks.risk.task import german_credit
 from tasks.task import Classical, FloatArray, IntArray, Place, Rows
 
@@ -30,7 +30,7 @@ def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     found = crossed(bench, "risk", rows, fold)
     order = np.concatenate([np.flatnonzero(fold == number) for number in range(FOLDS)])
     tuned = _tuned(rows, fold, bench.seed)[order]
-    scorecard = _each_fold(hybrid.logistic_table(tasks.get("risk").head), rows, fold)[order]
+    scorecard = _each_fold(logistic_table(tasks.get("risk").head), rows, fold)[order]
     answers = {"ours": found.raw, PEER: tuned, "LightGBM, as shipped": found.baseline, "scorecard": scorecard}
     told = beside("risk", found.rows, answers, bench.seed)
     gap, lift = error("risk", found.rows, found.raw), told.lifts[PEER]
@@ -60,7 +60,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
     """The settings of the highest inner AUC in each fold, fitted on all its training rows."""
     head = tasks.get("risk").head
     choices = [
-        hybrid.lightgbm_table(head, leaves=leaves, rounds=rounds, rate=rate)
+        lightgbm_table(head, leaves=leaves, rounds=rounds, rate=rate)
         for leaves, rounds, rate in product(LEAVES, ROUNDS, RATES)
     ]
     raw = np.zeros((len(rows), 1))

@@ -1,4 +1,7 @@
-"""Bags of words as classical parts: TF-IDF by scikit-learn, kept as JSON, and what a bag may see of a text."""
+"""Bag of words as a classical part: TF-IDF by scikit-learn, kept as JSON, and what a bag may see of a text.
+
+Beside its words a bag may count extra tokens, which a task finds in a text. Saved states call them "marks".
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ State = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Marks:
+class ExtraTokens:
     """What is counted of a text beside its words: `find` names what it holds, each there or not.
 
-    `size` is the value of a mark; the words of a text have length one together.
+    `size` is the value of one of them; the words of a text have length one together.
     """
 
     find: Callable[[str], Iterable[str]]
@@ -30,7 +33,7 @@ class Marks:
 
 
 def tfidf_logistic(
-    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = True, marks: Marks | None = None
+    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = True, extra: ExtraTokens | None = None
 ) -> Classical:
     """TF-IDF of words and word pairs, then logistic regression; for `classify` and `score`.
 
@@ -39,31 +42,31 @@ def tfidf_logistic(
     """
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
-        words, state = _fit_words(visible(inputs), ngrams, marks)
+        words, state = _fit_words(visible(inputs), ngrams, extra)
         return state | fit_logistic(head, words, target, Penalty(strength, balanced))
 
-    return Classical(f"{_name(marks)} + logistic regression", fit, lambda state, inputs: _raw(state, inputs, marks))
+    return Classical(f"{_name(extra)} + logistic regression", fit, lambda state, inputs: _raw(state, inputs, extra))
 
 
 def tfidf_ovr(
-    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = False, marks: Marks | None = None
+    head: Head, *, strength: float = 10.0, ngrams: int = 2, balanced: bool = False, extra: ExtraTokens | None = None
 ) -> Classical:
     """TF-IDF, then one logistic regression per label; for `multilabel`. `balanced` weighs rare labels up."""
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
-        words, state = _fit_words(visible(inputs), ngrams, marks)
+        words, state = _fit_words(visible(inputs), ngrams, extra)
         fits = [binary(words, target[:, label], Penalty(strength, balanced)) for label in range(head.width)]
         return state | linear(np.stack([coef for coef, _ in fits]), np.array([start for _, start in fits]))
 
-    name = f"{_name(marks)} + logistic regression per label"
-    return Classical(name, fit, lambda state, inputs: _raw(state, inputs, marks))
+    name = f"{_name(extra)} + logistic regression per label"
+    return Classical(name, fit, lambda state, inputs: _raw(state, inputs, extra))
 
 
-def _name(marks: Marks | None) -> str:
-    return "TF-IDF" if marks is None else "TF-IDF and marks"
+def _name(extra: ExtraTokens | None) -> str:
+    return "TF-IDF" if extra is None else "TF-IDF and marks"
 
 
-def groups(path: Path, between: str | None = None) -> dict[str, list[str]]:
+def read_groups(path: Path, between: str | None = None) -> dict[str, list[str]]:
     """The groups of a word list: lines of "name: words", several lines a group, comments after "#" at their start.
 
     `between` parts what stands in a line, blanks unless given.
@@ -92,7 +95,7 @@ def _vectorizer(**more: Any) -> Any:
     return TfidfVectorizer(lowercase=True, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|%", **more)
 
 
-def _fit_words(texts: list[str], ngrams: int, marks: Marks | None) -> tuple[Any, dict[str, Any]]:
+def _fit_words(texts: list[str], ngrams: int, extra: ExtraTokens | None) -> tuple[Any, dict[str, Any]]:
     from scipy.sparse import hstack
 
     vectorizer = _vectorizer(ngram_range=(1, ngrams), min_df=2 if len(texts) > 200 else 1)
@@ -104,32 +107,32 @@ def _fit_words(texts: list[str], ngrams: int, marks: Marks | None) -> tuple[Any,
         ) from error
     terms = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
     state = {"ngrams": ngrams, "terms": terms, "idf": numbers(vectorizer.idf_)}
-    if marks is None:
+    if extra is None:
         return words, state
-    found = [set(marks.find(text)) for text in texts]
+    found = [set(extra.find(text)) for text in texts]
     counts = Counter(chain.from_iterable(found))
-    known = sorted(mark for mark, count in counts.items() if count > 1)
-    return hstack([words, _held(found, known, marks.size)]).tocsr(), state | {"marks": known}
+    known = sorted(token for token, count in counts.items() if count > 1)
+    return hstack([words, _counted(found, known, extra.size)]).tocsr(), state | {"marks": known}
 
 
-def _held(found: Sequence[set[str]], known: Sequence[str], size: float) -> Any:
-    """(texts, known marks) sparse: `size` where a text holds the mark."""
+def _counted(found: Sequence[set[str]], known: Sequence[str], size: float) -> Any:
+    """(texts, known tokens) sparse: `size` where a text holds the token."""
     from scipy.sparse import csr_matrix
 
-    column = {mark: place for place, mark in enumerate(known)}
-    held = [sorted(column[mark] for mark in marks if mark in column) for marks in found]
+    column = {token: place for place, token in enumerate(known)}
+    held = [sorted(column[token] for token in tokens if token in column) for tokens in found]
     starts = np.cumsum([0, *map(len, held)])
     columns = np.array(list(chain.from_iterable(held)), dtype=np.int64)
     return csr_matrix((np.full(len(columns), size), columns, starts), shape=(len(found), len(known)))
 
 
-def _raw(state: State, inputs: Inputs, marks: Marks | None) -> FloatArray:
+def _raw(state: State, inputs: Inputs, extra: ExtraTokens | None) -> FloatArray:
     vectorizer, coef, intercept = _compiled(_Same(state))
     texts, terms = visible(inputs), len(state["terms"])
     answer = vectorizer.transform(texts) @ coef[:, :terms].T + intercept
-    if marks is not None:
-        found = [set(marks.find(text)) for text in texts]
-        answer = answer + _held(found, state["marks"], marks.size) @ coef[:, terms:].T
+    if extra is not None:
+        found = [set(extra.find(text)) for text in texts]
+        answer = answer + _counted(found, state["marks"], extra.size) @ coef[:, terms:].T
     return np.asarray(answer, dtype=np.float64)
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import read_groups
 
 APART = ".{0,60}?"  # "..." between two words
 
@@ -27,7 +27,7 @@ def marks(text: str) -> list[str]:
 @cache
 def concepts() -> Mapping[str, re.Pattern[str]]:
     """The words of each concept as one regular expression."""
-    held = words.groups(Path(__file__).with_name("concepts.txt"), between="|")
+    held = read_groups(Path(__file__).with_name("concepts.txt"), between="|")
     alternatives = {name: "|".join(map(_expression, each)) for name, each in held.items()}
     return {name: re.compile(rf"\b(?:{each})\b", re.IGNORECASE) for name, each in alternatives.items()}
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import ExtraTokens, tfidf_ovr
 from tasks.compliance import concepts
 from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, SOURCES
 from tasks.data.text import LongText, sentences
@@ -134,9 +134,9 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=words.tfidf_ovr(HEAD, strength=20.0, balanced=True, marks=words.Marks(concepts.marks, size=0.1)),
+    classical=tfidf_ovr(HEAD, strength=20.0, balanced=True, extra=ExtraTokens(concepts.marks, size=0.1)),
     additive=True,
-    baseline=words.tfidf_ovr(HEAD, strength=20.0, balanced=True),
+    baseline=tfidf_ovr(HEAD, strength=20.0, balanced=True),
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "

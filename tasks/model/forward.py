@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.backbone import tokenizer as tokens
+from tasks.backbone import tokenizer
 from tasks.backbone.hidden_states import States
 from tasks.model.cache import Cache
 from tasks.model.model import Model
@@ -71,7 +71,7 @@ def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None =
     table = series = ids = present = None
     lengths = np.ones(len(inputs), dtype=np.int64)
     if "text" in parts and inputs.text is not None:
-        ids = tokens.encode(model.tokenizer, inputs.text, inputs.hidden).ids
+        ids = tokenizer.encode(model.tokenizer, inputs.text, inputs.hidden).ids
         lengths = np.array([len(row) for row in ids], dtype=np.int64)
         present = np.array([bool(text.strip()) for text in inputs.text], dtype=np.float32).reshape(-1, 1)
     if "table" in parts and inputs.table is not None:
@@ -180,7 +180,7 @@ def truncated(model: Model, inputs: Inputs) -> NDArray[np.bool_]:
     """(n,) whether a row's text is longer than the body's window, so that its end was not read."""
     if inputs.text is None or model.backbone is None:
         return np.zeros(len(inputs), dtype=np.bool_)
-    return tokens.encode(model.tokenizer, inputs.text).truncated
+    return tokenizer.encode(model.tokenizer, inputs.text).truncated
 
 
 def _fuse(model: Model, name: str, hidden: dict[str, Any], present: Any, offset: Any, rows: int) -> Any:

@@ -21,7 +21,6 @@ from tasks.task import FloatArray
 MOST = 4  # reasons that an answer names, as is usual in adverse action notices
 LEAST = 0.05  # log odds; less is no reason
 PENALTY = 1.0  # squared coefficients of standardised columns, against the summed log loss
-STEPS = 4000
 
 
 def reasons(item: Any) -> list[dict[str, Any]]:
@@ -44,7 +43,7 @@ def _reason(item: Any, name: str, effect: float) -> dict[str, Any]:
 
 
 def fit(table: FloatArray, target: FloatArray) -> dict[str, dict[str, float]]:
-    """Coefficient and mean of each column with a declared sign: projected gradient with momentum (FISTA), from zero.
+    """Coefficient and mean of each column with a declared sign, by logistic regression with one bound a coefficient.
 
     A column whose coefficient ends at zero, because the data speak against its sign, stays in with zero.
     """
@@ -61,18 +60,23 @@ def fit(table: FloatArray, target: FloatArray) -> dict[str, dict[str, float]]:
 
 
 def _nonnegative_logistic(scaled: FloatArray, target: FloatArray) -> FloatArray:
+    """The coefficients (columns,), none below zero, of the least penalised log loss; the intercept is free."""
+    from scipy.optimize import minimize
+
     design = np.column_stack([np.ones(len(scaled)), scaled])
     penalty = np.r_[0.0, np.full(scaled.shape[1], PENALTY)]
-    step = 1.0 / (0.25 * float(np.linalg.norm(design, 2)) ** 2 + PENALTY)
-    now = ahead = np.zeros(design.shape[1])
-    momentum = 1.0
-    for _ in range(STEPS):
-        slope = design.T @ (1.0 / (1.0 + np.exp(-design @ ahead)) - target) + penalty * ahead
-        after = ahead - step * slope
-        after[1:] = np.maximum(after[1:], 0.0)
-        faster = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
-        ahead, now, momentum = after + (momentum - 1.0) / faster * (after - now), after, faster
-    return np.asarray(now[1:])
+
+    def loss(weights: FloatArray) -> float:
+        logit = design @ weights
+        return float((np.logaddexp(0.0, logit) - target * logit).sum() + 0.5 * penalty @ weights**2)
+
+    def slope(weights: FloatArray) -> FloatArray:
+        return np.asarray(design.T @ (1.0 / (1.0 + np.exp(-design @ weights)) - target) + penalty * weights)
+
+    bounds = [(None, None), *[(0.0, None)] * scaled.shape[1]]
+    exact = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000}
+    found = minimize(loss, np.zeros(design.shape[1]), jac=slope, method="L-BFGS-B", bounds=bounds, options=exact)
+    return np.asarray(found.x[1:])
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.classical import table as hybrid
+from tasks.classical.table import lightgbm_table, logistic_table, mean
 from tasks.data.text import Notes
 from tasks.risk import features, german, scorecard
 from tasks.task import (
@@ -188,12 +188,12 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.mean(
+    classical=mean(
         "gradient boosting (LightGBM) and scorecard",
-        hybrid.lightgbm_table(HEAD, monotone=SIGNS),
-        hybrid.logistic_table(HEAD, monotone=SIGNS, strength=0.03),
+        lightgbm_table(HEAD, monotone=SIGNS),
+        logistic_table(HEAD, monotone=SIGNS, strength=0.03),
     ),
-    baseline=hybrid.lightgbm_table(HEAD, monotone=SIGNS),
+    baseline=lightgbm_table(HEAD, monotone=SIGNS),
     metric=Metric("auc", auc),
     example={
         "checking_account": "overdrawn",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import read_groups
 
 WORD = re.compile(r"[a-z]+|[.;,]")
 BEFORE, AFTER = 12, 7  # words before and after a direction among which the thing that moved is looked for
@@ -51,7 +51,7 @@ def _is_thing(group: str) -> bool:
 def lexicon() -> Mapping[str, tuple[str, ...]]:
     """The groups of each word."""
     groups: dict[str, list[str]] = {}
-    for name, held in words.groups(Path(__file__).with_name("lexicon.txt")).items():
+    for name, held in read_groups(Path(__file__).with_name("lexicon.txt")).items():
         for word in held:
             groups.setdefault(word, []).append(name)
     return {word: tuple(dict.fromkeys(held)) for word, held in groups.items()}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import ExtraTokens, tfidf_logistic
 from tasks.data.text import Text
 from tasks.sentiment import directions, figures
 from tasks.sentiment.source import LABELS, SOURCES
@@ -85,9 +85,9 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=words.tfidf_logistic(HEAD, marks=words.Marks(marks, size=0.5)),
+    classical=tfidf_logistic(HEAD, extra=ExtraTokens(marks, size=0.5)),
     additive=True,
-    baseline=words.tfidf_logistic(HEAD),
+    baseline=tfidf_logistic(HEAD),
     metric=Metric("weighted_f1", weighted_f1, cluster="group"),
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.classical import table as hybrid
+from tasks.classical.table import ridge_table
 from tasks.data import market
 from tasks.data.market import WINDOW, YEAR
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
@@ -132,7 +132,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=hybrid.ridge_table(HEAD, strength=SHRINK),
+    classical=ridge_table(HEAD, strength=SHRINK),
     baseline=Classical("HAR+", har.fit, har.raw),
     metric=Metric("r2_log_variance", r2, cluster="time"),
     example={"prices": market.example_closes(100.0), "vix": 18.5},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tasks
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import ExtraTokens, tfidf_logistic
 from tasks.sentiment.directions import lexicon, marks
 from tasks.task import Inputs
 
@@ -47,7 +47,7 @@ def test_marks_speak_for_words_that_training_never_held() -> None:
 
 def test_a_part_without_any_mark_still_answers() -> None:
     rows = Inputs(owner=np.arange(4), text=("blue", "red", "blue door", "red door"))
-    plain = words.tfidf_logistic(tasks.get("sentiment").head, marks=words.Marks(lambda text: [], size=0.5))
+    plain = tfidf_logistic(tasks.get("sentiment").head, extra=ExtraTokens(lambda text: [], size=0.5))
     state = plain.fit(rows, np.array([[0.0], [2.0], [0.0], [2.0]]))
     assert state["marks"] == []
     assert plain.raw(state, rows).argmax(axis=1).tolist() == [0, 2, 0, 2]

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.classical import bag_of_words as words
 from tasks.classical import logistic
-from tasks.classical import table as hybrid
+from tasks.classical.bag_of_words import tfidf_logistic, tfidf_ovr, visible
 from tasks.classical.cross_fit import out_of_fold
+from tasks.classical.table import lightgbm_table, logistic_table, mean, ridge_table
 from tasks.digest import canonical
 from tasks.task import Classical, FloatArray, Head, Inputs
 
@@ -47,7 +47,7 @@ def test_words_answer_from_json_as_scikit_learn_does() -> None:
     from sklearn.linear_model import LogisticRegression
 
     inputs, target = texts(90)
-    raw = through_json(words.tfidf_logistic(Head("classify", WORDS), balanced=False), inputs, target)
+    raw = through_json(tfidf_logistic(Head("classify", WORDS), balanced=False), inputs, target)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     bag = vectorizer.fit_transform(inputs.text or ())
     peer = LogisticRegression(C=10.0, max_iter=2000).fit(bag, target[:, 0]).decision_function(bag)
@@ -58,8 +58,8 @@ def test_words_answer_from_json_as_scikit_learn_does() -> None:
 def test_two_classes_and_a_score_give_the_same_log_odds() -> None:
     inputs, target = texts(90)
     target = (target > 0).astype(np.float64)
-    pair = through_json(words.tfidf_logistic(Head("classify", ("no", "yes"))), inputs, target)
-    score = through_json(words.tfidf_logistic(Head("score", ("yes",))), inputs, target)
+    pair = through_json(tfidf_logistic(Head("classify", ("no", "yes"))), inputs, target)
+    score = through_json(tfidf_logistic(Head("score", ("yes",))), inputs, target)
     assert pair.shape == (90, 2)
     assert score.shape == (90, 1)
     assert np.abs((pair[:, 1] - pair[:, 0]) - score[:, 0]).max() < 1e-5
@@ -68,33 +68,33 @@ def test_two_classes_and_a_score_give_the_same_log_odds() -> None:
 def test_a_class_or_a_label_that_the_rows_lack_is_all_but_excluded() -> None:
     inputs, target = texts(60)
     keep = np.flatnonzero(target[:, 0] != 1)
-    raw = through_json(words.tfidf_logistic(Head("classify", WORDS)), inputs.take(keep), target[keep])
+    raw = through_json(tfidf_logistic(Head("classify", WORDS)), inputs.take(keep), target[keep])
     assert (raw.argmax(axis=1) != 1).all()
     assert (raw[:, 1] == logistic.NEVER).all()
     labels = np.zeros((60, 2))
     labels[:, 0] = target[:, 0] == 0
-    raw = through_json(words.tfidf_ovr(Head("multilabel", ("loss", "never"))), inputs, labels)
+    raw = through_json(tfidf_ovr(Head("multilabel", ("loss", "never"))), inputs, labels)
     assert ((raw[:, 0] > 0) == (labels[:, 0] == 1)).all()
     assert (raw[:, 1] < -4).all()
 
 
 def test_hidden_words_are_not_counted() -> None:
     inputs, target = texts(60)
-    classical = words.tfidf_logistic(Head("classify", WORDS))
+    classical = tfidf_logistic(Head("classify", WORDS))
     state = classical.fit(inputs, target)
     rows = replace(inputs.take(np.array([0, 1])), text=("loss today", "gain today"), hidden=(((0, 4),), ((0, 4),)))
     raw = classical.raw(state, rows)
     assert np.array_equal(raw[0], raw[1])
-    assert words.visible(rows) == ["     today", "     today"]
+    assert visible(rows) == ["     today", "     today"]
 
 
 def test_texts_without_a_word_are_refused() -> None:
     empty = Inputs(owner=np.arange(2), text=("", "..."))
     with pytest.raises(ValueError, match="the 2 training texts hold no word"):
-        words.tfidf_logistic(Head("classify", WORDS)).fit(empty, np.zeros((2, 1)))
+        tfidf_logistic(Head("classify", WORDS)).fit(empty, np.zeros((2, 1)))
 
 
-@pytest.mark.parametrize("make", [hybrid.logistic_table, hybrid.lightgbm_table])
+@pytest.mark.parametrize("make", [logistic_table, lightgbm_table])
 def test_a_score_on_columns_ranks_and_bears_missing_values(make: Callable[[Head], Classical]) -> None:
     inputs, signal = columns(400)
     raw = through_json(make(Head("score", ("bad",))), inputs, (signal > 0).astype(np.float64))
@@ -102,7 +102,7 @@ def test_a_score_on_columns_ranks_and_bears_missing_values(make: Callable[[Head]
     assert np.corrcoef(raw[:, 0], signal[:, 0])[0, 1] > 0.85
 
 
-@pytest.mark.parametrize("make", [hybrid.ridge_table, hybrid.lightgbm_table])
+@pytest.mark.parametrize("make", [ridge_table, lightgbm_table])
 def test_a_regression_on_columns_gives_a_mean_and_a_log_variance(make: Callable[[Head], Classical]) -> None:
     inputs, signal = columns(400)
     noisy = signal + np.random.default_rng(1).normal(0, 0.1, size=signal.shape)
@@ -115,7 +115,7 @@ def test_a_regression_on_columns_gives_a_mean_and_a_log_variance(make: Callable[
 def test_boosting_with_several_classes_gives_a_logit_for_each() -> None:
     inputs, signal = columns(300)
     classes = np.digitize(signal, [-0.5, 0.5]).astype(np.float64)
-    raw = through_json(hybrid.lightgbm_table(Head("classify", WORDS)), inputs, classes)
+    raw = through_json(lightgbm_table(Head("classify", WORDS)), inputs, classes)
     assert (raw.argmax(axis=1) == classes[:, 0]).mean() > 0.9
 
 
@@ -123,7 +123,7 @@ def test_boosting_keeps_a_declared_direction() -> None:
     inputs, signal = columns(400)
     target = (signal > 0).astype(np.float64)
     # Declared against the data: the column may then not be used in its true direction.
-    classical = hybrid.lightgbm_table(Head("score", ("bad",)), monotone=(-1, 0, 0))
+    classical = lightgbm_table(Head("score", ("bad",)), monotone=(-1, 0, 0))
     state = classical.fit(inputs, target)
     probe = np.zeros((50, 3))
     probe[:, 0] = np.linspace(-3, 3, 50)
@@ -134,9 +134,9 @@ def test_boosting_keeps_a_declared_direction() -> None:
 def test_a_scorecard_leaves_out_what_speaks_against_its_sign() -> None:
     inputs, signal = columns(400)
     target = (signal > 0).astype(np.float64)
-    free = np.array(hybrid.logistic_table(Head("score", ("bad",))).fit(inputs, target)["coef"][0])
+    free = np.array(logistic_table(Head("score", ("bad",))).fit(inputs, target)["coef"][0])
     signs = -np.sign(free[:3]).astype(int)
-    held = hybrid.logistic_table(Head("score", ("bad",)), monotone=(int(signs[0]), 0, 0)).fit(inputs, target)
+    held = logistic_table(Head("score", ("bad",)), monotone=(int(signs[0]), 0, 0)).fit(inputs, target)
     assert free[0] != 0
     assert held["coef"][0][0] == 0
     assert held["coef"][0][1] != 0
@@ -145,16 +145,16 @@ def test_a_scorecard_leaves_out_what_speaks_against_its_sign() -> None:
 def test_the_mean_of_two_models_lies_half_way() -> None:
     inputs, signal = columns(200)
     head, target = Head("score", ("bad",)), (signal > 0).astype(np.float64)
-    two = hybrid.logistic_table(head), hybrid.lightgbm_table(head)
+    two = logistic_table(head), lightgbm_table(head)
     apart = [through_json(model, inputs, target) for model in two]
-    assert through_json(hybrid.mean("both", *two), inputs, target) == pytest.approx(sum(apart) / 2)
+    assert through_json(mean("both", *two), inputs, target) == pytest.approx(sum(apart) / 2)
 
 
 def test_a_classical_model_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="answers regress, not 'score'"):
-        hybrid.ridge_table(Head("score", ("bad",)))
+        ridge_table(Head("score", ("bad",)))
     with pytest.raises(ValueError, match="answers classify or score, not 'regress'"):
-        words.tfidf_logistic(Head("regress", ("x",))).fit(*texts(10))
+        tfidf_logistic(Head("regress", ("x",))).fit(*texts(10))
 
 
 def test_cross_fitting_never_answers_a_row_from_its_own_group() -> None:

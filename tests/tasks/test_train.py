@@ -17,8 +17,8 @@ from pydantic import BaseModel
 import tasks
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection, LoraSection
-from tasks.classical import bag_of_words as words
-from tasks.classical import table as hybrid
+from tasks.classical.bag_of_words import tfidf_logistic
+from tasks.classical.table import logistic_table
 from tasks.data.parquet import load_rows, save_rows
 from tasks.model import build, forward, heads, saved, weights
 from tasks.model.model import Model
@@ -42,9 +42,9 @@ def toy(name: str, head: Head, classical: object, **shape: object) -> Task:
     )  # fmt: skip
 
 
-WORDS = toy("words", Head("classify", ("down", "up")), words.tfidf_logistic(Head("classify", ("down", "up"))))
+WORDS = toy("words", Head("classify", ("down", "up")), tfidf_logistic(Head("classify", ("down", "up"))))
 NUMBERS = toy(
-    "numbers", Head("score", ("event",)), hybrid.logistic_table(Head("score", ("event",))),
+    "numbers", Head("score", ("event",)), logistic_table(Head("score", ("event",))),
     features=(Feature("a", "g"), Feature("b", "g")), channels=("x",), length=LENGTH,
 )  # fmt: skip
 

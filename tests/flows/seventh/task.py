@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from tasks.classical import bag_of_words as words
+from tasks.classical.bag_of_words import tfidf_logistic
 from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Prediction, Rows, Source, Task, TaskSection
 
 LABELS = ("calm", "urgent")
@@ -78,7 +78,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=words.tfidf_logistic(HEAD),
+    classical=tfidf_logistic(HEAD),
     metric=Metric("accuracy", accuracy),
     example={"text": "Please pay Aldora right now."},
 )
