@@ -202,7 +202,7 @@ def gradients(config: dict) -> dict[str, dict[str, torch.Tensor]]:
     found = {}
     for step in range(4):
         for course in job.courses.values():
-            train._turn(job, course)
+            train.take_turn(job, course)
             course.step += 1
             last = course.trials[-1].name
             found[f"{last}/{step}"] = {key: value.grad.clone() for key, value in job.of[last].items()}
@@ -436,7 +436,7 @@ def test_with_recomputed_activations_a_run_ends_with_the_same_bytes(make, dropou
         for name, module in job.model.body.named_modules():
             if name.endswith("lora_A.adapter_of_words"):
                 module.register_forward_hook(lambda *_, seen=seen: seen.append(1))
-        train._turn(job, job.courses["words"])
+        train.take_turn(job, job.courses["words"])
         passes.append(len(seen))
         train.fit(config)
     assert passes[1] == 2 * passes[0]
