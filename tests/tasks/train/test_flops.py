@@ -9,8 +9,7 @@ from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.model import build
 from tasks.model.model import Model
 from tasks.train import flops
-
-from .conftest import make_task
+from tests.tasks.toys import make_task
 
 
 def adapted(kind: str, layers: int | str) -> Model:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from tasks.task import FloatArray, Head
 from tasks.validate import calibrate, calibration
 from tasks.validate.calibrate import fit, loss
-from tasks.validate.calibration import Calibration, answer, calibrated, intervals, label_sets, probability
+from tasks.validate.calibration import Calibration, answer, calibrated, ece, intervals, label_sets, probability
 
 CLASSES = Head("classify", ("a", "b", "c"))
 LABELS = Head("multilabel", ("x", "y"))
@@ -185,3 +185,17 @@ def test_a_wild_month_of_many_shares_is_one_month() -> None:
     assert shared.temperature == pytest.approx(np.sqrt((20 + 3 * 2.5**2) / 23), rel=0.1)
     assert shared.conformal == pytest.approx(1.645, abs=0.001)
     assert wild.conformal != shared.conformal
+
+
+def test_the_calibration_error_is_zero_for_an_honest_model_and_the_gap_for_a_boaster() -> None:
+    random = np.random.default_rng(5)
+    logit = random.normal(size=(20_000, 1)) * 2
+    truth = (random.random(logit.shape) < 1 / (1 + np.exp(-logit))).astype(float)
+    assert ece(SCORE, logit, truth) < 0.015
+    boast = np.column_stack([np.full(1000, 4.0), np.zeros(1000)])  # 98.2 % sure, 60 % right
+    right = (np.arange(1000) % 10 >= 6).astype(float)[:, None]
+    assert ece(CLASSES, boast, right) == pytest.approx(1 / (1 + np.exp(-4)) - 0.6, abs=0.01)
+    regress = Head("regress", ("value",))
+    honest = np.column_stack([np.zeros(5000), np.zeros(5000)])
+    assert ece(regress, honest, random.normal(size=(5000, 1))) < 0.02
+    assert ece(regress, honest, 5 * random.normal(size=(5000, 1))) > 0.3

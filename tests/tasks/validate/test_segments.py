@@ -9,8 +9,7 @@ import pytest
 
 from tasks.task import FloatArray, Head, Inputs, Rows
 from tasks.validate import segments
-
-from .conftest import make_task
+from tests.tasks.toys import make_task
 
 TASK = make_task("mood", "classify", ("bad", "good"), ("text",))
 

@@ -15,8 +15,7 @@ from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.model import build, weights
 from tasks.model.model import Model
-
-from .conftest import KINDS, make_task
+from tests.tasks.toys import KINDS, make_task
 
 WIDTH = 8
 

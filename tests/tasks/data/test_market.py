@@ -14,7 +14,7 @@ from tasks.data import market
 from tasks.data.market import Prices
 from tasks.task import Place
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_embedded_prices_are_whole() -> None:

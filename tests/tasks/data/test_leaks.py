@@ -12,8 +12,7 @@ import pytest
 import tasks
 from tasks.data import leaks as audit
 from tasks.task import DataError, Inputs, Place, Rows
-
-from .conftest import make_task
+from tests.tasks.toys import make_task
 
 DAYS = np.datetime64("2020-01-01", "us") + np.arange(60).astype("timedelta64[D]")
 PRICES = 100 + np.random.default_rng(1).normal(size=60).cumsum()

@@ -3,146 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from pydantic import BaseModel
 
 import tasks
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection, LoraSection
-from tasks.classical.bag_of_words import tfidf_logistic
-from tasks.classical.table import logistic_table
 from tasks.data.parquet import load_rows, save_rows
 from tasks.model import build, forward, heads, saved, weights
 from tasks.model.model import Model
-from tasks.task import Classical, Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
-from tasks.train import checkpoint, mixture
+from tasks.task import Classical
 from tasks.train import loop as train
+from tasks.train import mixture
 from tasks.train.course import Course, set_up
 from tasks.train.early_stopping import TEMPERATURES, valid_losses
 from tasks.train.job import default_store, prepare
-from tasks.train.progress import Progress, Turn
-
-LENGTH = 16
-
-
-def toy(name: str, head: Head, classical: object, **shape: object) -> Task:
-    return Task(
-        name=name, summary="", reads=("text", "table", "series"), needs=(), head=head, section=TaskSection, item=Item,
-        answer=BaseModel, sources={}, target=lambda value: [value], encode=lambda items: Inputs(np.arange(len(items))),
-        decode=lambda item, raw: {}, classical=classical, metric=Metric("none", lambda rows, raw: lambda w: 0.0), example={},
-        **shape,
-    )  # fmt: skip
-
-
-WORDS = toy("words", Head("classify", ("down", "up")), tfidf_logistic(Head("classify", ("down", "up"))))
-NUMBERS = toy(
-    "numbers", Head("score", ("event",)), logistic_table(Head("score", ("event",))),
-    features=(Feature("a", "g"), Feature("b", "g")), channels=("x",), length=LENGTH,
-)  # fmt: skip
-
-
-def words(rows: int, seed: int) -> Rows:
-    """The order of two words decides, which a bag of words cannot see: pairs are therefore left out of the baseline's reach."""
-    rng = np.random.default_rng(seed)
-    label = rng.integers(0, 2, rows)
-    filler = np.array(["market", "share", "price", "quarter", "income"])
-    texts = []
-    for up in label:
-        first, last = ("rose", "fell") if up else ("fell", "rose")
-        noise = [" ".join(rng.choice(filler, int(rng.integers(1, 4)))) for _ in range(2)]
-        texts.append(f"{noise[0]} {first} {noise[1]} {last}")
-    return labelled(Inputs(np.arange(rows), text=tuple(texts)), label)
-
-
-def numbers(rows: int, seed: int) -> Rows:
-    """The product of two columns decides, which a scorecard cannot see."""
-    rng = np.random.default_rng(seed)
-    table = rng.normal(size=(rows, 2))
-    series = rng.normal(size=(rows, 1, LENGTH))
-    return labelled(Inputs(np.arange(rows), table=table, series=series), table.prod(axis=1) > 0)
-
-
-def labelled(inputs: Inputs, label: np.ndarray) -> Rows:
-    count = len(inputs)
-    day = np.full(count, np.datetime64("2024-01-02", "us"))
-    names = np.array([f"r{i}" for i in range(count)])
-    blank = np.full(count, "", dtype=np.str_)
-    return Rows(tuple(names.tolist()), inputs, label.astype(np.float64)[:, None], day, day, names, blank)
-
-
-@dataclass
-class Shelf:
-    """A world of one that keeps checkpoints in a folder, and is killed after `deaths` of them."""
-
-    folder: Path
-    deaths: int = 10**9
-    kept: list[Path] = field(default_factory=list)
-    rank, size, device = 0, 1, "cpu"
-
-    def report(self, metrics: dict, folder: Path | None) -> None:
-        place = self.folder / f"{len(self.kept)}"
-        shutil.copytree(folder, place)
-        self.kept.append(place)
-        if len(self.kept) == self.deaths:
-            raise ProcessLookupError("killed")
-
-    def resume(self) -> list[Path]:
-        return self.kept[::-1]
-
-
-@pytest.fixture(scope="module")
-def parquet(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rows")
-    for name, make in (("words", words), ("numbers", numbers)):
-        for side, rows, seed in (("train", 192, 1), ("valid", 64, 2)):
-            (folder / name).mkdir(exist_ok=True)
-            save_rows(make(rows, seed), folder / name / f"{side}.parquet")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch):
-    monkeypatch.setattr(tasks, "get", {"words": WORDS, "numbers": NUMBERS}.__getitem__)
-
-
-@pytest.fixture
-def make(parquet, tmp_path):
-    """A training config, with some settings changed; each call writes to a folder of its own."""
-    made = []
-
-    def config(*names: str, lora: dict | None = None, **settings: object) -> dict:
-        made.append(tmp_path / f"run{len(made)}" / "models")
-        return {
-            "backbone": {"name": "tiny-bert"},
-            "lora": {"layers": 1, "rank": 2, **(lora or {})},
-            "train": {
-                "epochs": 2, "learning_rate": 0.02, "threads": 1, "checkpoint_every": 5, "batch_size_numeric": 16, **settings,
-            },
-            "tasks": {
-                name: {"section": {}, **{side: str(parquet / name / f"{side}.parquet") for side in ("train", "valid")}}
-                for name in names or ("words", "numbers")
-            },
-            "out": str(made[-1]),
-        }  # fmt: skip
-
-    return config
-
-
-def files(config: dict) -> dict[str, bytes]:
-    out = Path(config["out"])
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-
-
-def weights_of(config: dict) -> dict[str, bytes]:
-    return {name: content for name, content in files(config).items() if name.endswith(".safetensors")}
+from tests.tasks.train.toys import NUMBERS, WORDS, files, weights_of, words
 
 
 def test_a_run_writes_a_model_folder_per_task_and_an_adapter_only_where_there_is_text(make):
@@ -180,20 +60,6 @@ def test_the_network_learns_what_the_classical_part_cannot_and_moves_every_adapt
     assert still == []
 
 
-def test_a_killed_run_that_resumes_ends_with_the_same_bytes(make, tmp_path):
-    whole, killed = make(), make()
-    train.fit(whole)
-    for deaths in (1, 3):
-        world = Shelf(tmp_path / f"shelf{deaths}", deaths)
-        with pytest.raises(ProcessLookupError):
-            train.fit(killed, world)
-        assert not Path(killed["out"]).exists()
-        again = train.fit(killed, Shelf(tmp_path / f"again{deaths}", kept=world.kept))
-        assert again["resumed"] == 5 * deaths
-        assert files(killed) == files(whole)
-        shutil.rmtree(killed["out"])
-
-
 def gradients(config: dict) -> dict[str, dict[str, torch.Tensor]]:
     """Every gradient of four rounds over the tasks, in float64: "<task or trial>/<step>" -> by name of the weight."""
     job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
@@ -228,35 +94,6 @@ def test_gradients_of_several_adapters_in_one_job_are_those_of_separate_runs(mak
             torch.testing.assert_close(trial[f"words~1/{step}"][key], value, rtol=0, atol=1e-6)
 
 
-def test_a_sweep_keeps_the_rate_with_the_best_valid_loss_and_tells_every_trial(make):
-    rates = [1e-6, 0.02, 1e-5]
-    config, alone = make(sweep=rates), make(learning_rate=0.02)
-    told, single = train.fit(config)["tasks"], train.fit(alone)["tasks"]
-    for name in ("words", "numbers"):
-        assert [trial["learning_rate"] for trial in told[name]["trials"]] == rates
-        assert told[name]["learning_rate"] == 0.02
-        assert told[name]["best_loss"] == single[name]["best_loss"]
-        assert min(trial["best_loss"] for trial in told[name]["trials"]) == told[name]["best_loss"]
-    weights = [{key: value for key, value in files(each).items() if "training" not in key} for each in (config, alone)]
-    assert weights[0] == weights[1]
-
-
-def test_after_each_epoch_the_worse_half_of_a_sweep_stops(make):
-    told = train.fit(make("numbers", sweep=[1e-6, 0.02, 1e-5, 0.01], epochs=4, patience=99))["tasks"]["numbers"]
-    checks = {trial["learning_rate"]: len(trial["losses"]) for trial in told["trials"]}
-    assert checks == {1e-6: 3, 1e-5: 3, 0.01: 5, 0.02: 9}
-
-
-def test_a_sweep_that_was_killed_and_resumed_ends_with_the_same_bytes(make, tmp_path):
-    whole, killed = make(sweep=[0.005, 0.02]), make(sweep=[0.005, 0.02])
-    train.fit(whole)
-    world = Shelf(tmp_path / "shelf", 2)
-    with pytest.raises(ProcessLookupError):
-        train.fit(killed, world)
-    assert train.fit(killed, Shelf(tmp_path / "again", kept=world.kept))["resumed"] == 10
-    assert files(killed) == files(whole)
-
-
 def test_a_check_in_the_middle_of_training_is_without_dropout(make):
     config = make("words", lora={"dropout": 0.5})
     job = prepare(config, train.TrainSection(**config["train"]), train.ALONE)
@@ -281,17 +118,6 @@ def test_in_bfloat16_a_run_learns_nearly_the_same_and_keeps_its_weights_in_float
     assert {str(value.dtype) for value in tensors.values()} == {"float32"}
 
 
-def test_a_rate_that_runs_away_costs_the_sweep_nothing(make):
-    told = train.fit(make("numbers", sweep=[1e30, 0.02], clip=1e30))["tasks"]["numbers"]
-    assert told["learning_rate"] == 0.02
-    assert told["trials"][0]["losses"][-1] is None
-
-
-def test_a_sweep_over_a_shared_adapter_is_refused(make):
-    with pytest.raises(ValueError, match=r"train\.sweep tries rates for each task"):
-        train.fit(make("words", lora={"mode": "shared"}, sweep=[0.1, 0.2]))
-
-
 def test_from_stored_states_a_run_learns_what_it_learns_without_a_store(make):
     stored, bare, again = make("words"), make("words"), make("words")
     bare["states"] = {"folder": stored["out"] + "-none", "gigabytes": 0}
@@ -301,29 +127,6 @@ def test_from_stored_states_a_run_learns_what_it_learns_without_a_store(make):
     assert told["tasks"]["words"]["best_loss"] == pytest.approx(without["tasks"]["words"]["best_loss"], abs=1e-5)
     train.fit(again)  # reads what the first one wrote
     assert files(again) == files(stored)
-
-
-def test_a_broken_checkpoint_is_passed_over_for_the_one_before(make, tmp_path):
-    whole, killed = make(), make()
-    train.fit(whole)
-    world = Shelf(tmp_path / "shelf", 3)
-    with pytest.raises(ProcessLookupError):
-        train.fit(killed, world)
-    (world.kept[2] / checkpoint.MANIFEST).unlink()
-    tensors = world.kept[1] / checkpoint.TENSORS
-    flipped = bytearray(tensors.read_bytes())
-    flipped[-1] ^= 1
-    tensors.write_bytes(flipped)
-    again = train.fit(killed, Shelf(tmp_path / "again", kept=world.kept))
-    assert again["resumed"] == 5
-    assert files(killed) == files(whole)
-
-
-def test_a_checkpoint_of_another_recipe_is_not_taken_up(make, tmp_path):
-    world = Shelf(tmp_path / "shelf", 2)
-    with pytest.raises(ProcessLookupError):
-        train.fit(make(), world)
-    assert train.fit(make(learning_rate=0.01), Shelf(tmp_path / "again", kept=world.kept))["resumed"] == 0
 
 
 def test_a_task_learns_the_same_alone_as_in_company(make):
@@ -400,29 +203,6 @@ def test_without_text_no_backbone_is_opened(make):
     config = make("numbers")
     config["backbone"] = {"name": "there-is-no-such-body"}
     assert train.fit(config)["steps"] > 0
-
-
-def test_progress_is_written_as_lines_with_rate_and_time_left(make):
-    config = make("numbers")
-    steps = train.fit(config)["steps"]
-    lines = [json.loads(line) for line in (Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()]
-    assert lines[-1]["step"] == lines[-1]["steps"] == steps
-    assert lines[-1]["left_s"] == 0.0
-    assert set(lines[0]) == {"step", "steps", "task", "loss", "rows_per_s", "tokens_per_s", "mfu", "left_s"}
-    assert lines[0]["mfu"] is None
-
-
-def test_progress_tells_the_frozen_part_before_the_first_step_and_the_share_of_a_card_that_is_used(make, tmp_path):
-    config = make("words")
-    train.fit(config)
-    first = json.loads((Path(config["out"]).parent / "progress.jsonl").read_text().splitlines()[0])
-    assert first == {"step": 0, "states": first["texts"], "texts": first["texts"]}
-    assert 0 < first["texts"] <= 192 + 64
-    progress = Progress(tmp_path / "progress.jsonl", 0)
-    progress.start(1e9)
-    progress.add(1, 1, "words", Turn(0.5, 4, 100))
-    line = json.loads((tmp_path / "progress.jsonl").read_text())
-    assert line["mfu"] == round(line["tokens_per_s"] / 1e9, 4)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
