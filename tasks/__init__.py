@@ -43,7 +43,7 @@ def get(name: str) -> Task:
         )
     try:
         found = importlib.import_module(f"tasks.{name}.task").TASK
-    except Exception as error:  # whatever a stranger's file raises while it is read
+    except (Exception, SystemExit) as error:  # whatever a stranger's file raises while it is read
         raise BrokenTask(
             f"tasks/{name}/task.py cannot be read ({type(error).__name__}: {error}); mend it, or move the folder away"
         ) from error

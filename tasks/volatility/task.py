@@ -36,7 +36,10 @@ class VolatilityItem(Item):
 
 
 class VolatilityAnswer(BaseModel):
-    """Annualised volatility of the next five days (a fraction), its 90 % range, and their 99 % value at risk."""
+    """Annualised volatility of the next five days (a fraction), its 90 % range, and their 99 % value at risk.
+
+    The range is the answer's `interval`, brought from log variance a day to volatility a year.
+    """
 
     model_config = ConfigDict(frozen=True)
 

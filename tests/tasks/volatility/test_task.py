@@ -12,6 +12,7 @@ from tasks.data import market
 from tasks.data.section import Splits
 from tasks.data.split import divide
 from tasks.task import Inputs, Place, Rows
+from tasks.validate.calibration import Calibration, predict
 from tasks.volatility import features, har, source
 from tasks.volatility.task import loss, r2
 
@@ -128,3 +129,12 @@ def test_stocknet_is_read_with_its_published_days(shared_data) -> None:  # type:
     for name, before in (("train", market.STOCKNET_VALID), ("valid", market.STOCKNET_TEST)):
         assert (rows.known[rows.split == name] < before).all()
     assert (rows.time[rows.split == "test"] >= market.STOCKNET_TEST).all()
+
+
+def test_the_range_of_an_answer_is_the_interval_that_its_version_was_calibrated_to() -> None:
+    item = TASK.item(**TASK.example)
+    found = predict(TASK.head, Calibration(conformal=2.0), np.array([[-9.0, math.log(0.25)]]))
+    answer = TASK.decode(item, found)
+    assert found.interval.tolist() == [[-10.0, -8.0]]
+    assert answer["volatility_5d_low"] == pytest.approx(math.sqrt(252 * math.exp(-10.0)))
+    assert answer["volatility_5d_high"] == pytest.approx(math.sqrt(252 * math.exp(-8.0)))
