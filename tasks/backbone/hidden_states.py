@@ -1,4 +1,4 @@
-"""The store of hidden states: what the frozen part of a body gives for a text, kept on disk and read memory-mapped.
+"""The cache of hidden states on disk: what the frozen part of a body gives for a text, kept and read memory-mapped.
 
 A pack is one safetensors file, named by its own sha256, in a folder per body and depth. It is written once, whole or
 not at all, checked when it is opened, and the least recently used ones go when the store is full.

@@ -1,4 +1,4 @@
-"""Classical models as the first line: fitted by scikit-learn or LightGBM, kept as JSON, on the head's own scale.
+"""Classical models of a table: scorecard, ridge, gradient boosting; kept as JSON, on the head's own scale.
 
 The network then learns what they leave over. Every `raw` computes from the JSON state alone.
 """

@@ -1,4 +1,4 @@
-"""What rows must keep before anything is learned from them: the contract's shapes, labels, times, and no repetition."""
+"""Checks before anything is learned from rows: the contract's shapes, labels, times; and deduplication."""
 
 from __future__ import annotations
 

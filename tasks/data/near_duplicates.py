@@ -1,4 +1,4 @@
-"""Texts that nearly repeat others: how much of a figure rests on test rows that training rows already told."""
+"""Near-duplicates: how much of a figure rests on test texts that nearly repeat training texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who learns from what: a given split is kept, the rest is cut by time, by group, or at random with labels in balance.
+"""Train, validation and test: a given split is kept, the rest is cut by time, by group, or at random in balance.
 
 Test rows are never handed to validation, an item is never cut in two, and an entity that occurs more than once stays
 in one split.

@@ -126,7 +126,7 @@ def features(
     prepared = prepare(model, name, inputs)
     hidden = _small(model, name, prepared, without, cache)
     if prepared.ids is not None and "text" not in without:
-        hidden["text"] = _pooled(model, [(row, model.adapters[name]) for row in prepared.ids], cache)
+        hidden["text"] = _pooled(model, prepared.ids, [model.adapters[name]] * len(prepared.ids), cache)
     return Features(hidden, prepared.present, _offset(model, name, inputs, without), len(inputs))
 
 
@@ -156,12 +156,13 @@ def raw(
 def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Features]:
     """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
     prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
-    jobs = [(row, model.adapters[name]) for name in inputs for row in prepared[name].ids or ()]
-    texts, start, found = _pooled(model, jobs), 0, {}
+    texts = [ids for name in inputs for ids in prepared[name].ids or ()]
+    adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
+    pooled, start, found = _pooled(model, texts, adapters), 0, {}
     for name, rows in inputs.items():
         hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:
-            hidden["text"] = texts[start : start + len(ids)]
+            hidden["text"] = pooled[start : start + len(ids)]
             start += len(ids)
         found[name] = Features(hidden, prepared[name].present, _offset(model, name, rows, NOTHING), len(rows))
     return found
@@ -240,23 +241,27 @@ def _encoded(model: Model, name: str, part: str, values: NDArray[np.float32]) ->
         return np.concatenate([net.encode(part, chunk).cpu().numpy() for chunk in chunks])
 
 
-def _pooled(model: Model, jobs: Sequence[tuple[IntArray, str]], cache: Cache | None = None) -> NDArray[np.float32]:
-    """Pooled states (jobs, width) of (token ids, adapter); equal jobs are computed once, batches hold equal lengths."""
+def _pooled(
+    model: Model, texts: Sequence[IntArray], adapters: Sequence[str], cache: Cache | None = None
+) -> NDArray[np.float32]:
+    """Pooled states (n, width) of token ids, each under its adapter; the same is computed once, in like lengths."""
 
     def compute(new: list[int]) -> NDArray[np.float32]:
-        lengths = np.array([len(jobs[job][0]) for job in new])
+        lengths = np.array([len(texts[place]) for place in new])
         order = np.argsort(lengths, kind="stable")
         states = np.zeros((len(new), model.width), dtype=np.float32)
         with model.evaluating(), torch.no_grad():
             for part in _chunks(lengths[order].tolist()):
-                chosen = [jobs[new[place]] for place in order[part].tolist()]
-                rows, attention = _pad(model, [ids for ids, _ in chosen])
-                states[order[part]] = model.pool_as([own for _, own in chosen], rows, attention).cpu().numpy()
+                chosen = [new[place] for place in order[part].tolist()]
+                rows, attention = _pad(model, [texts[place] for place in chosen])
+                pooled = model.pool_as([adapters[place] for place in chosen], rows, attention)
+                states[order[part]] = pooled.cpu().numpy()
         return states
 
-    if not jobs:
+    if not texts:
         return np.zeros((0, model.width), dtype=np.float32)
-    return (cache or Cache()).of([(adapter, ids.tobytes()) for ids, adapter in jobs], compute)
+    keys = [(adapter, ids.tobytes()) for ids, adapter in zip(texts, adapters, strict=True)]
+    return (cache or Cache()).of(keys, compute)
 
 
 def _chunks(lengths: Sequence[int]) -> list[slice]:

@@ -1,4 +1,4 @@
-"""Which task comes next, and which of its rows: a function of (seed, step), so that a resumed run repeats itself."""
+"""The mixture of tasks: which comes next, and with which rows: a function of (seed, step), so that a run repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a training job is kept so that it can go on as if it had never been killed, and how it is taken up again."""
+"""What a training job saves, and how it is restored: it goes on as if it had never been killed."""
 
 from __future__ import annotations
 

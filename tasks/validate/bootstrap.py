@@ -1,4 +1,4 @@
-"""How good is a version: its figure with an interval, its lift over another model, its calibration error.
+"""The cluster bootstrap: a figure with its 95 % interval, and its lift over another model on the same draws.
 
 Pure: rows and raw numbers in, records out. Intervals are weighted cluster bootstraps: rows that depend on each other
 are drawn together, and two models are compared on the same draws (paired).
