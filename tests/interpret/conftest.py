@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from interpret import report
+from interpret.report import stage
 from interpret.section import ExplainSection
 from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
@@ -149,7 +149,7 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
             "lineage": {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}},
             "truncated": 0,
         }
-        return report.describe(task or toy_task(), folder, parts, toy_raw, run)
+        return stage.describe(task or toy_task(), folder, parts, toy_raw, run)
 
     return make
 
@@ -162,5 +162,5 @@ def toy_report(make_report: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def toy_folder(toy_report: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    report.write(toy_report, folder)
+    stage.write(toy_report, folder)
     return folder

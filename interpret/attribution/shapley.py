@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from interpret.game import Game, Memo, values
+from interpret.attribution.game import Game, Memo, values
 from tasks.task import FloatArray
 
 LEAST_RUNS = 2  # fewer give no standard error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts, card_sections
-from interpret.sections import words
-from interpret.sections.findings import findings
-from interpret.study import Study
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts, card_sections
+from interpret.report.sections import words
+from interpret.report.sections.findings import findings
 
 PURPOSE = ("purpose", "use", "prohibited", "reads", "answers", "user")
 DATA = ("data", "licence", "license", "source", "synthetic", "split", "label")

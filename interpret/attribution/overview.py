@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from interpret.cases import Case
-from interpret.game import Game
-from interpret.shapley import Attribution
+from interpret.attribution.cases import Case
+from interpret.attribution.game import Game
+from interpret.attribution.shapley import Attribution
 from tasks.task import FloatArray, Modality, Task
 
 DRAWS = 1000

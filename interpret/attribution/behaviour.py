@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import tasks
-from interpret.game import Raw
+from interpret.attribution.game import Raw
 from tasks import digest
 from tasks.task import Task
 from tasks.validate.calibrate import Calibration, calibrated

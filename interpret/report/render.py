@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interpret import blocks, plots
+from interpret.report import blocks, plots
 
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture

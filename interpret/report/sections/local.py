@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
-from interpret.overview import Explained
-from interpret.sections import words
-from interpret.study import Study
+from interpret.attribution.overview import Explained
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
+from interpret.report.sections import words
 from tasks.task import FloatArray
 from tasks.validate.calibrate import Calibration, calibrated, probability
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from interpret import blocks, cases, overview
-from interpret.blocks import Block
-from interpret.facts import Facts
-from interpret.game import values
-from interpret.overview import Explained
-from interpret.sections import words
-from interpret.sections.front import comparison
-from interpret.study import Study
+from interpret.attribution import cases, overview
+from interpret.attribution.game import values
+from interpret.attribution.overview import Explained
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
+from interpret.report.sections import words
+from interpret.report.sections.front import comparison
 from tasks.validate.calibrate import calibrated, probability
 
 BINS = 8

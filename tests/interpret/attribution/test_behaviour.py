@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interpret import behaviour
+from interpret.attribution import behaviour
 from tasks.task import Inputs, Item
 from tasks.validate.calibrate import Calibration
 

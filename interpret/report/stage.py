@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from interpret import behaviour, document, facts, render
-from interpret.game import Raw
+from interpret.attribution import behaviour
+from interpret.attribution.game import Raw
+from interpret.attribution.served_model import raw_of
+from interpret.attribution.study import study
+from interpret.report import document, facts, render
 from interpret.section import ExplainSection
-from interpret.served import raw_of
-from interpret.study import study
 from tasks import digest
 from tasks.data.prepare import load_rows
 from tasks.task import Rows, Task, get

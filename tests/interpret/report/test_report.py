@@ -11,12 +11,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from interpret import blocks, document, render, report
+from interpret.report import blocks, document, render, stage
 from interpret.section import ExplainSection
 from tasks import digest
 from tasks.task import Feature, Inputs, Rows
 
-SCHEMA = Path(report.__file__).with_name("report.schema.json")
+SCHEMA = Path(stage.__file__).with_name("report.schema.json")
 Make = Callable[..., dict[str, Any]]
 Toy = dict[str, Callable[..., Any]]
 
@@ -101,7 +101,7 @@ def test_the_same_input_gives_the_same_bytes(toy_report: dict[str, Any], make_re
 
 def test_rendering_again_gives_the_same_page(toy_folder: Path) -> None:
     before = (toy_folder / "report.html").read_bytes()
-    assert report.rerender(toy_folder).read_bytes() == before
+    assert stage.rerender(toy_folder).read_bytes() == before
 
 
 def test_every_case_adds_up_to_its_answer(toy_report: dict[str, Any]) -> None:
@@ -158,7 +158,7 @@ def test_sampling_that_did_not_converge_is_said(make_report: Make, monkeypatch: 
         return toy["raw"](inputs) * (1 + inputs.table[:, [2]] + inputs.series[:, 0, [0]])
 
     monkeypatch.setattr(
-        report, "study", lambda t, train, test, _, section, seed: STUDY(t, train, test, crossed, section, seed)
+        stage, "study", lambda t, train, test, _, section, seed: STUDY(t, train, test, crossed, section, seed)
     )
     content = make_report(ExplainSection(cases=2, budget=64, tolerance=1e-6, rows=2, background=2))
     assert [case["converged"] for case in every(content, "case")] == [False, False]
@@ -174,7 +174,7 @@ def test_every_kind_of_head_has_a_report(
 ) -> None:
     raw = toy["raw"]
     monkeypatch.setattr(
-        report,
+        stage,
         "study",
         lambda t, train, test, _, section, seed: STUDY(t, train, test, lambda i: two(raw(i)), section, seed),
     )
@@ -188,7 +188,7 @@ def test_every_kind_of_head_has_a_report(
     assert render.html(content)
 
 
-STUDY = report.study
+STUDY = stage.study
 
 
 def two(raw: Any) -> Any:

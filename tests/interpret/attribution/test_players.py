@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpret.players import MIXED_TEXT_PLAYERS, NothingToExplain, players_of, sentence_spans, text_players
+from interpret.attribution.players import MIXED_TEXT_PLAYERS, NothingToExplain, players_of, sentence_spans, text_players
 from tasks.task import Feature, Inputs
 
 Toy = dict[str, Callable[..., Any]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
 from tasks.task import Head
 from tasks.validate.calibrate import Calibration, from_json
 

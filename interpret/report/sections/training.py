@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
 
 
 def learned(facts: Facts) -> list[Block]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
-from interpret.study import Study
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
 
 MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
 ENOUGH_CASES, ENOUGH_ROWS = 20, 200

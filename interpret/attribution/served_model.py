@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.game import Raw
+from interpret.attribution.game import Raw
 from tasks.task import FloatArray, Inputs
 
 MOST = 20_000  # hidden states kept; a game over mixed parts asks for the same few texts and series again and again

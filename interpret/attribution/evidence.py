@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from interpret.game import values
-from interpret.overview import DRAWS, Explained
+from interpret.attribution.game import values
+from interpret.attribution.overview import DRAWS, Explained
 from tasks.task import FloatArray
 
 GRID = np.linspace(0.0, 1.0, 11)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interpret.cases import RANDOM, choose, explained_output, outcome
+from interpret.attribution.cases import RANDOM, choose, explained_output, outcome
 from tasks.task import Head
 
 SCORE, CLASSES, NUMBER = Head("score", ("bad",)), Head("classify", ("a", "b", "c")), Head("regress", ("return",))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from interpret.players import Player, players_of
+from interpret.attribution.players import Player, players_of
 from tasks.task import FloatArray, Inputs, IntArray, Task
 
 Raw = Callable[[Inputs], FloatArray]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interpret.game import game_of
-from interpret.served import raw_of
-from interpret.shapley import attribute
+from interpret.attribution.game import game_of
+from interpret.attribution.served_model import raw_of
+from interpret.attribution.shapley import attribute
 from tasks.backbone import load as backbone
 from tasks.model import forward as model
 from tasks.task import Inputs

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interpret.game import Game, Memo, decode, game_of, values
-from interpret.shapley import attribute
+from interpret.attribution.game import Game, Memo, decode, game_of, values
+from interpret.attribution.shapley import attribute
 from tasks.task import FloatArray, Inputs
 
 Toy = dict[str, Callable[..., Any]]

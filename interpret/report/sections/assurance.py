@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts, card_sections
-from interpret.sections import words
-from interpret.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
-from interpret.study import Study
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts, card_sections
+from interpret.report.sections import words
+from interpret.report.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
 
 HIDING = {
     "text": "Text: sentences where there are three or more, else phrases of whole words. A hidden span is shown to the "

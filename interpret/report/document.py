@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
-from interpret.sections import annex, assurance, front, local, outcome, training
-from interpret.study import Study
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
+from interpret.report.sections import annex, assurance, front, local, outcome, training
 
 SCHEMA = "assay/report/1"
 Writer = Callable[[Facts, Study], list[Block]]

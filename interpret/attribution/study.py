@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from interpret import cases, evidence, overview
-from interpret.cases import Case
-from interpret.game import Game, Raw, game_of
-from interpret.overview import Explained
+from interpret.attribution import cases, evidence, overview
+from interpret.attribution.cases import Case
+from interpret.attribution.game import Game, Raw, game_of
+from interpret.attribution.overview import Explained
+from interpret.attribution.shapley import Attribution, attribute
 from interpret.section import ExplainSection
-from interpret.shapley import Attribution, attribute
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
 
 TEXT_POOL, POOL = 96, 1024  # rows that cases are chosen from: text costs a pass through the backbone each

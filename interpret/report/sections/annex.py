@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from interpret import blocks
-from interpret.blocks import Block
-from interpret.facts import Facts
-from interpret.study import Study
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
 from tasks import digest
 
 HOME = Path(__file__).resolve().parents[1]
