@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from interpret.report import blocks
 from interpret.report.blocks import Block
@@ -35,6 +36,11 @@ def fitted(facts: Facts) -> Calibration:
     """The version's calibration, or the neutral one where none was written."""
     document = facts.documents["calibration"]
     return from_json(document) if document else Calibration()
+
+
+def ends(pair: Any) -> tuple[Any, Any]:
+    """The two ends of an interval as cells of a table; dashes where there is none."""
+    return (pair[0], pair[1]) if pair else (None, None)
 
 
 def markdown(slug: str, lines: Iterable[str]) -> list[Block]:

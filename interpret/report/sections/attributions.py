@@ -1,4 +1,4 @@
-"""Sections 6, 8, 9 and 11: performance, attributions over all rows and over kinds of rows, interactions."""
+"""Sections 8, 9 and 11: attributions over all rows and over kinds of rows, interactions."""
 
 from __future__ import annotations
 
@@ -14,43 +14,8 @@ from interpret.report import blocks
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
-from interpret.report.sections.front import comparison
-from tasks.validate.calibrate import calibrated, probability
 
-BINS = 8
 FEW = 5
-
-
-def performance(facts: Facts, study: Study) -> list[Block]:
-    """Section 6: the metric beside the baseline's, what each part is worth, calibration."""
-    m = facts.metrics
-    if not m:
-        return [blocks.absent("metric", "Metric and baseline", "not_provided", "metrics.json is not in the version.")]
-    base = m.get("baseline") or {}
-    rows = [
-        ("this version", m.get("value"), *_ends(m.get("ci95"))),
-        (f"baseline: {base.get('name')}", base.get("value"), *_ends(base.get("ci95"))),
-        ("difference", m.get("lift", _minus(m.get("value"), base.get("value"))), *_ends(m.get("lift_ci95"))),
-    ]
-    champion = m.get("champion") or {}
-    if "value" in champion:
-        rows.append((f"champion: {champion['version']}", champion["value"], *_ends(champion.get("ci95"))))
-        rows.append(("difference to it", champion["lift"], *_ends(champion.get("lift_ci95"))))
-    columns = [("", "text"), (str(m.get("metric")), "number"), ("95 % from", "number"), ("to", "number")]
-    drawn = m.get("clusters") or {}
-    found = [
-        comparison("figure", facts),
-        blocks.table("metric", "On the test rows", columns, rows),
-        blocks.text(
-            "how",
-            "Intervals are cluster bootstraps: rows that depend on each other are drawn together"
-            + (f" (by {drawn.get('by')}, {drawn.get('count')} clusters, {drawn.get('draws')} draws)." if drawn else ".")
-            + " The difference is paired: both models are scored on the same draws.",
-        ),
-    ]
-    if "why" in champion:
-        found.append(blocks.text("champion", f"Not compared with {champion['version']}: {champion['why']}."))
-    return [*found, *_ablation(m), *_calibration(facts, study), *_segments(m), *_abstention(m)]
 
 
 def global_view(facts: Facts, study: Study) -> list[Block]:
@@ -112,87 +77,6 @@ def interactions(facts: Facts, study: Study) -> list[Block]:
     return [*found, blocks.absent("heads", "Overlap with other heads", "not_measured", note)]
 
 
-def _segments(metrics: Any) -> list[Block]:
-    """The figure on kinds of test rows, those without a near neighbour in training among them."""
-    kinds = metrics.get("segments") or []
-    if not kinds:
-        note = "The test rows hold no text, no missing value and no dates that would tell kinds of them apart."
-        return [blocks.absent("segments", "Figures by segment", "not_applicable", note)]
-    columns = [
-        ("segment", "text"),
-        ("rows", "integer"),
-        (str(metrics.get("metric")), "number"),
-        ("95 % from", "number"),
-    ]
-    columns += [("to", "number"), ("lift", "signed"), ("95 % from", "signed"), ("to", "signed")]
-    rows = [(k["segment"], k["rows"], k["value"], *_ends(k["ci95"]), k["lift"], *_ends(k["lift_ci95"])) for k in kinds]
-    return [blocks.table("segments", "Figures by segment; lift over the baseline", columns, rows)]
-
-
-def _abstention(metrics: Any) -> list[Block]:
-    """The figure where only the surest rows are answered."""
-    told = metrics.get("abstention") or []
-    columns = [("rows answered, the surest first", "percent"), (str(metrics.get("metric")), "number")]
-    rows = [(line["answered"], line["value"]) for line in told]
-    return [blocks.table("abstention", "If the least sure rows went to a person", columns, rows)] if told else []
-
-
-def _ablation(metrics: Any) -> list[Block]:
-    parts: dict[str, Any] = metrics.get("ablation") or {}
-    if not parts:
-        return [blocks.absent("ablation", "Worth of each part", "not_measured", "validate.ablation was off.")]
-    names = [f"without {words.MODALITIES.get(part, part)}" for part in parts]
-    full = ("all parts", metrics.get("value"), None, None, None)
-    rows = [
-        full,
-        *((n, p["value"], p["loss"], *_ends(p.get("loss_ci95"))) for n, p in zip(names, parts.values(), strict=True)),
-    ]
-    columns = [
-        ("", "text"),
-        (str(metrics.get("metric")), "number"),
-        ("lost or gained", "signed"),
-        ("95 % from", "signed"),
-        ("to", "signed"),
-    ]
-    data: dict[str, Any] = {
-        "names": names,
-        "values": [part["loss"] for part in parts.values()],
-        "ci95": [part.get("loss_ci95") for part in parts.values()],
-        "kinds": ["off"] * len(parts),
-        "xlabel": f"{metrics.get('metric')} of the whole minus without the part: right of zero, the part helps",
-        "zero": True,
-    }
-    alt = "; ".join(f"{name}: {part['loss']:+.3g}" for name, part in zip(names, parts.values(), strict=True))
-    drawable = all(isinstance(value, (int, float)) for value in data["values"])
-    drawn = [blocks.figure("ablation", "estimates", "What each part is worth", alt, data)] if drawable else []
-    return [*drawn, blocks.table("ablation_table", "With one part switched off", columns, rows)]
-
-
-def _calibration(facts: Facts, study: Study) -> list[Block]:
-    m = facts.metrics.get("calibration") or {}
-    rows = [(key.replace("_", " "), value, "number") for key, value in sorted(m.items())]
-    found = [blocks.facts("calibration", "Calibration", rows)] if rows else []
-    if facts.task.head.kind == "regress" or len(study.pool) < 4 * BINS:
-        return found
-    chance = probability(facts.task.head, calibrated(facts.task.head, words.fitted(facts), study.raw))
-    if facts.task.head.kind == "classify":
-        said, true = chance.max(axis=1), chance.argmax(axis=1) == study.pool.target[:, 0].astype(int)
-    else:
-        said, true = chance.ravel(), study.pool.target.ravel() > 0.5
-    parts = np.array_split(np.argsort(said, kind="stable"), BINS)
-    data: dict[str, Any] = {
-        "predicted": [float(said[part].mean()) for part in parts],
-        "observed": [float(true[part].mean()) for part in parts],
-        "count": [len(part) for part in parts],
-        "xlabel": "probability that was given",
-        "ylabel": "share that was true",
-    }
-    pairs = ", ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(data["predicted"], data["observed"], strict=True))
-    alt = f"Given probability against observed share in {BINS} groups of equal size: {pairs}"
-    title = f"Given probability against what happened, {len(study.pool)} test rows"
-    return [*found, blocks.figure("reliability", "reliability", title, alt, data)]
-
-
 def _phrases(facts: Facts, study: Study) -> Block:
     if not study.phrases:
         return blocks.absent("phrases", "Phrases that moved an answer most", "not_applicable", "The rows hold no text.")
@@ -220,7 +104,7 @@ def _signs(study: Study) -> list[Block]:
         ("95 % from", "signed"),
     ]
     columns += [("to", "signed"), ("verdict", "verdict")]
-    rows = [(x["feature"], x["declared"], x["found"], *_ends(x["ci95"]), x["verdict"]) for x in study.signs]
+    rows = [(x["feature"], x["declared"], x["found"], *words.ends(x["ci95"]), x["verdict"]) for x in study.signs]
     return [blocks.table("signs", "Expected signs against found directions", columns, rows)]
 
 
@@ -260,11 +144,3 @@ def _interaction(row: Explained) -> float:
     base = row.attribution.base[output]
     whole = row.attribution.full[output] - base
     return float(abs(whole - (single - base).sum()) / max(np.abs(row.values).sum(), 1e-300))
-
-
-def _ends(pair: Any) -> tuple[Any, Any]:
-    return (pair[0], pair[1]) if pair else (None, None)
-
-
-def _minus(a: Any, b: Any) -> Any:
-    return None if a is None or b is None else a - b

@@ -1,4 +1,4 @@
-"""Sections 7 and 13 to 18: how it was explained and what shows that it can be trusted; limits; what comes after."""
+"""Sections 7 and 13: how it was explained, and what shows that the explanations can be trusted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from interpret.attribution.study import Study
 from interpret.report import blocks
 from interpret.report.blocks import Block
-from interpret.report.facts import Facts, card_sections
+from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
 
@@ -129,109 +129,3 @@ def _criteria(study: Study) -> list[tuple[str, Any, str, str]]:
     ]
     words_ = {True: "met", False: "not met", None: "not applicable"}
     return [(name, value, bar, words_[ok]) for name, value, bar, ok in measured]
-
-
-def fairness(facts: Facts, study: Study) -> list[Block]:
-    """Section 14: rates by protected group, where the version's figures hold them."""
-    found = facts.metrics.get("fairness")
-    proxies = "Whether an input stands in for a protected column was not measured."
-    if not found:
-        note = "Protected attributes are never inputs, and the rows of this report do not carry them."
-        return [
-            blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
-            blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
-        ]
-    columns = [
-        ("column", "text"),
-        ("group", "text"),
-        ("rows", "integer"),
-        ("spared", "percent"),
-        ("95 % from", "percent"),
-    ]
-    columns += [("to", "percent"), ("good refused", "percent"), ("bad refused", "percent"), ("ratio", "number")]
-    rows = [
-        (
-            x["column"], x["group"], x["rows"], x["spared"], *x["spared_ci95"], x["good_refused"], x["bad_refused"],
-            x["ratio"],
-        )
-        for x in found
-    ]  # fmt: skip
-    said = (
-        "A row is refused where the event is more likely than not; the columns are no inputs. The ratio is a group's "
-        "spared share over the largest one; below 0.8 it is evidence of adverse impact (29 CFR 1607.4 D)."
-    )
-    return [
-        blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
-        blocks.text("rule", said),
-        blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
-    ]
-
-
-def robustness(facts: Facts, study: Study) -> list[Block]:
-    """Section 15: behaviour under small changes, odd inputs and attacks."""
-    far = facts.metrics.get("out_of_distribution")
-    rows = [
-        ("Test rows out of distribution", far, "percent"),
-        ("Test rows cut off at the window, share", facts.metrics.get("truncated"), "percent"),
-        ("Test rows cut off at the window, number", facts.truncated, "integer"),
-    ]
-    columns = [("kind", "text"), ("case", "text"), ("found", "text"), ("verdict", "verdict")]
-    asked = [(case["kind"], case["name"], case["found"], case["verdict"]) for case in facts.behaviour]
-    return [
-        blocks.table("behaviour", "Behaviour cases, asked of this version", columns, asked)
-        if asked
-        else blocks.absent("behaviour", "Behaviour cases", "not_declared", "The task declares none (cases.json)."),
-        blocks.facts("inputs", "Inputs at the edge", rows),
-        blocks.absent("attacks", "Security tests", "not_measured", "No attack was run against this version."),
-    ]
-
-
-def limitations(facts: Facts, study: Study) -> list[Block]:
-    """Section 16: what the version does not know and when it stays silent."""
-    found: list[Block] = []
-    for number, (heading, lines) in enumerate(card_sections(facts.card).items()):
-        if "limit" in heading.lower() and any(lines):
-            found += words.markdown(f"card_{number}", lines)
-    calibration = facts.documents["calibration"]
-    if calibration:
-        rule = [
-            ("Calibration temperature", calibration.get("temperature"), "number"),
-            ("Calibration shift", calibration.get("shift", 0.0), "number"),
-            ("Conformal quantile, 90 % sets", calibration.get("conformal"), "number"),
-            ("Distance beyond which a row is unknown", calibration.get("limit"), "number"),
-            ("Validation rows behind them", calibration.get("rows"), "integer"),
-        ]
-        found.append(blocks.facts("rule", "When an answer is flagged", rule))
-    else:
-        found.append(blocks.absent("rule", "When an answer is flagged", "not_provided", "calibration.json is absent."))
-    words_ = [
-        "An answer is flagged truncated when the text is longer than the window, and out of distribution when its "
-        "hidden state lies beyond the distance above. Flagged answers are for a person to decide.",
-        "The data are synthetic: no figure here carries over to real documents or markets." if facts.synthetic else "",
-    ]
-    return [*found, blocks.bullets("general", [line for line in words_ if line])]
-
-
-def monitoring(facts: Facts, study: Study) -> list[Block]:
-    """Section 17: what is watched after release."""
-    drift = [(line["modality"], line["share"]) for line in study.shares]
-    columns = [("modality", "text"), ("share", "percent")]
-    plan = "The recipe's [release] alarms come with operations."
-    return [
-        blocks.table("reference", "Reference for attribution drift: share of each modality", columns, drift),
-        blocks.absent("plan", "Triggers and alarms", "not_built", plan),
-        blocks.absent("previous", "Difference to the version before", "not_provided", "./assay diff compares two."),
-    ]
-
-
-def approvals(facts: Facts, study: Study) -> list[Block]:
-    """Section 18: who answers for it."""
-    name = facts.task.name
-    return [
-        blocks.absent("approval", "Approval", "pending", "A person approves after reading this report."),
-        blocks.code("command", f"./assay approve {name}@NUMBER --as NAME --reason TEXT", f"./assay show {name}@NUMBER"),
-        blocks.absent(
-            "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
-        ),
-        blocks.absent("signatures", "Signatures", "not_built", "Versions are not signed yet."),
-    ]
