@@ -7,8 +7,9 @@ minimum (an output has a value, or lies in a range).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,10 +21,21 @@ from tasks.validate.calibrate import Calibration, calibrated
 
 SAME = 0.05  # a probability may move a little with a name
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
+Judge = Callable[[Mapping[str, Any], Answer], tuple[bool, str]]
 
 
-def check(task: Task, raw: Raw, calibration: Calibration) -> list[dict[str, Any]]:
-    """Each case with what was found and "holds", "fails" or "not run" (the case could not be asked)."""
+@dataclass(frozen=True)
+class Behaviour:
+    """One case as it was asked: what was found, and whether it holds; "not run" where it could not be asked."""
+
+    kind: str
+    name: str
+    found: str
+    verdict: Literal["holds", "fails", "not run"]
+
+
+def check(task: Task, raw: Raw, calibration: Calibration) -> tuple[Behaviour, ...]:
+    """Every case of the task, asked and judged; () where the task declares none."""
     path = Path(tasks.__file__).parent / task.name / "cases.json"
     cases: Mapping[str, Any] = digest.read_json(path) if path.is_file() else {}
 
@@ -32,16 +44,15 @@ def check(task: Task, raw: Raw, calibration: Calibration) -> list[dict[str, Any]
         return dict(leaves(task.decode(item, calibrated(task.head, calibration, np.asarray(raw(task.encode([item])))))))
 
     judges = {"invariance": _invariance, "direction": _direction, "minimum": _minimum}
-    found = []
-    for kind, judge in judges.items():
-        for case in cases.get(kind, []):
-            try:
-                holds, said = judge(case, answer)
-                verdict = "holds" if holds else "fails"
-            except (ValueError, KeyError, TypeError) as error:
-                verdict, said = "not run", f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            found.append({"kind": kind, "name": case["name"], "found": said, "verdict": verdict})
-    return found
+    return tuple(_asked(kind, judge, case, answer) for kind, judge in judges.items() for case in cases.get(kind, []))
+
+
+def _asked(kind: str, judge: Judge, case: Mapping[str, Any], answer: Answer) -> Behaviour:
+    try:
+        holds, found = judge(case, answer)
+    except (ValueError, KeyError, TypeError) as error:
+        return Behaviour(kind, case["name"], f"{type(error).__name__}: {str(error).splitlines()[0]}", "not run")
+    return Behaviour(kind, case["name"], found, "holds" if holds else "fails")
 
 
 def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -78,13 +89,10 @@ def _direction(case: Mapping[str, Any], answer: Answer) -> tuple[bool, str]:
 
 def _minimum(case: Mapping[str, Any], answer: Answer) -> tuple[bool, str]:
     got = answer(case["item"])
-    holds, said = True, []
+    holds, found = True, []
     for path, expected in case["expect"].items():
-        value = got[path]
-        inside = expected[0] <= value <= expected[1] if isinstance(expected, list) else value == expected
-        holds = holds and bool(inside)
+        value, bounds = got[path], isinstance(expected, list)
+        holds = holds and bool(expected[0] <= value <= expected[1] if bounds else value == expected)
         shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-        said.append(
-            f"{path} {shown}, expected {' to '.join(map(str, expected)) if isinstance(expected, list) else expected}"
-        )
-    return holds, "; ".join(said)
+        found.append(f"{path} {shown}, expected {' to '.join(map(str, expected)) if bounds else expected}")
+    return holds, "; ".join(found)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from interpret.attribution.cases import Case
 from interpret.attribution.game import Game
 from interpret.attribution.shapley import Attribution
-from tasks.task import FloatArray, Modality, Task
+from tasks.task import Feature, FloatArray, Modality, Task
 
 DRAWS = 1000
+FEWEST_PAIRS = 8  # rows below which no direction is looked for
 TEXT = "text (all spans)"
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -41,73 +43,100 @@ class Explained:
         """Their standard errors of the choice of reference rows."""
         return np.asarray(self.attribution.choice[:, self.case.output])
 
+    @property
+    def weight(self) -> float:
+        """The sum of |value| over the players, never zero: errors are stated as shares of it."""
+        return max(float(np.abs(self.values).sum()), 1e-300)
 
-def interval(samples: FloatArray, seed: int) -> list[float]:
+
+@dataclass(frozen=True)
+class Importance:
+    """How much one player moves the answers: mean |value| over rows with its 95 % interval, and the mean value."""
+
+    name: str
+    modality: Modality
+    mean_abs: float
+    ci95: Interval
+    mean: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of the sum of |value| one modality carries, 0 to 1, with its 95 % interval."""
+
+    modality: Modality
+    share: float
+    ci95: Interval
+
+
+@dataclass(frozen=True)
+class SignCheck:
+    """The declared direction of a feature (+1 or -1) beside the rank correlation that was found, -1 to 1.
+
+    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; `found` and `ci95` are None where
+    the rows are too few or do not vary.
+    """
+
+    feature: str
+    declared: int
+    found: float | None = None
+    ci95: Interval | None = None
+    verdict: Literal["agrees", "disagrees", "undecided"] = "undecided"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A text span with its value and standard error, in raw units of `output`; `case` counts from one."""
+
+    words: str
+    value: float
+    error: float
+    case: int
+    output: int
+
+
+def interval(samples: FloatArray, seed: int) -> Interval:
     """The 95 % bootstrap interval of the mean over rows (percentiles of 1,000 seeded draws)."""
     draw = np.random.default_rng(seed)
     picks = draw.integers(0, len(samples), size=(DRAWS, len(samples)))
     low, high = np.percentile(samples[picks].mean(axis=1), [2.5, 97.5])
-    return [float(low), float(high)]
+    return float(low), float(high)
 
 
-def importance(rows: Sequence[Explained], seed: int) -> list[dict[str, Any]]:
-    """Mean |value| per player with its 95 % interval, largest first. The text spans of a row are one line."""
-    columns = _columns(rows)
-    table = [
-        {
-            "name": name,
-            "modality": modality,
-            "mean_abs": float(np.abs(values).mean()),
-            "ci95": interval(np.abs(values), seed),
-            "mean": float(values.mean()),
-        }
-        for (name, modality), values in columns.items()
+def importance(rows: Sequence[Explained], seed: int) -> tuple[Importance, ...]:
+    """Mean |value| per player, largest first. The text spans of a row are one line."""
+    lines = [
+        Importance(
+            name=name,
+            modality=modality,
+            mean_abs=float(np.abs(values).mean()),
+            ci95=interval(np.abs(values), seed),
+            mean=float(values.mean()),
+        )
+        for (name, modality), values in _columns(rows).items()
     ]
-    return sorted(table, key=lambda line: (-float(str(line["mean_abs"])), str(line["name"])))
+    return tuple(sorted(lines, key=lambda line: (-line.mean_abs, line.name)))
 
 
-def shares(rows: Sequence[Explained], seed: int) -> list[dict[str, Any]]:
-    """How much of the sum of |value| each modality carries, mean over rows, with its 95 % interval."""
-    kinds: list[Modality] = [
-        kind
-        for kind in ("text", "table", "series")
-        if any(p.modality == kind for row in rows for p in row.game.players)
-    ]
-    parts = np.array([[_weight(row, kind) for kind in kinds] for row in rows])
+def shares(rows: Sequence[Explained], seed: int) -> tuple[Share, ...]:
+    """The share of each modality that plays in any row, mean over rows."""
+    playing = {player.modality for row in rows for player in row.game.players}
+    kinds: list[Modality] = [kind for kind in ("text", "table", "series") if kind in playing]
+    parts = np.array([[_of_modality(row, kind) for kind in kinds] for row in rows])
     parts /= np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
-    return [
-        {"modality": kind, "share": float(parts[:, at].mean()), "ci95": interval(parts[:, at], seed)}
-        for at, kind in enumerate(kinds)
-    ]
+    return tuple(
+        Share(kind, float(part.mean()), interval(part, seed)) for kind, part in zip(kinds, parts.T, strict=True)
+    )
 
 
-def signs(task: Task, rows: Sequence[Explained], seed: int) -> list[dict[str, Any]]:
+def signs(task: Task, rows: Sequence[Explained], seed: int) -> tuple[SignCheck, ...]:
     """Declared against found direction of each feature that has a sign.
 
-    Found is the rank correlation (Spearman) between the feature and its group's value, bootstrap interval over rows;
-    "agrees" or "disagrees" where the interval leaves zero out, else "undecided".
+    Found is the rank correlation (Spearman) between the feature and its group's value, bootstrap interval over rows.
     """
-    lines = []
-    for column, feature in enumerate(task.features):
-        if feature.sign == 0:
-            continue
-        pairs = [
-            (row.game.row.table[0, column], row.values[at])
-            for row in rows
-            if row.game.row.table is not None
-            for at, player in enumerate(row.game.players)
-            if column in player.columns
-        ]
-        clean = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
-        lines.append(
-            {
-                "feature": feature.name,
-                "group": feature.group,
-                "declared": feature.sign,
-                **_direction(clean, feature.sign, seed),
-            }
-        )
-    return lines
+    return tuple(
+        _sign_check(feature, _pairs(rows, column), seed) for column, feature in enumerate(task.features) if feature.sign
+    )
 
 
 def stability(rows: Sequence[Explained]) -> float | None:
@@ -122,18 +151,18 @@ def stability(rows: Sequence[Explained]) -> float | None:
     return float(kendalltau(*halves).statistic)
 
 
-def phrases(rows: Sequence[Explained], most: int) -> list[dict[str, Any]]:
+def phrases(rows: Sequence[Explained], most: int) -> tuple[Phrase, ...]:
     """The text spans that moved an answer most, largest |value| first."""
     found = [
-        {"phrase": player.name, "value": float(value), "error": float(error), "case": number, "output": row.case.output}
+        Phrase(player.name, float(value), float(error), number, row.case.output)
         for number, row in enumerate(rows, start=1)
         for player, value, error in zip(row.game.players, row.values, row.errors, strict=True)
         if player.modality == "text" and abs(value) > 0.01 * np.abs(row.values).sum()
     ]
-    return sorted(found, key=lambda line: (-abs(float(str(line["value"]))), str(line["phrase"])))[:most]
+    return tuple(sorted(found, key=lambda phrase: (-abs(phrase.value), phrase.words))[:most])
 
 
-def _weight(row: Explained, kind: Modality) -> float:
+def _of_modality(row: Explained, kind: Modality) -> float:
     return float(sum(abs(v) for p, v in zip(row.game.players, row.values, strict=True) if p.modality == kind))
 
 
@@ -141,24 +170,36 @@ def _columns(rows: Sequence[Explained]) -> dict[tuple[str, Modality], FloatArray
     """Player -> its value in each row; the text spans of a row are added up."""
     columns: dict[tuple[str, Modality], list[float]] = {}
     for row in rows:
-        own: dict[tuple[str, Modality], float] = {}
+        totals: dict[tuple[str, Modality], float] = {}
         for player, value in zip(row.game.players, row.values, strict=True):
             key: tuple[str, Modality] = (TEXT, "text") if player.modality == "text" else (player.name, player.modality)
-            own[key] = own.get(key, 0.0) + float(value)
-        for key, total in own.items():
+            totals[key] = totals.get(key, 0.0) + float(value)
+        for key, total in totals.items():
             columns.setdefault(key, []).append(total)
     return {key: np.array(values) for key, values in columns.items()}
 
 
-def _direction(pairs: FloatArray, declared: int, seed: int) -> dict[str, Any]:
-    if len(pairs) < 8 or np.ptp(pairs[:, 0]) == 0 or np.ptp(pairs[:, 1]) == 0:
-        return {"found": None, "ci95": None, "rows": len(pairs), "verdict": "undecided"}
+def _pairs(rows: Sequence[Explained], column: int) -> FloatArray:
+    """The column's feature beside the value of its group, (n, 2), over the rows where both are numbers."""
+    pairs = [
+        (row.game.row.table[0, column], value)
+        for row in rows
+        if row.game.row.table is not None
+        for player, value in zip(row.game.players, row.values, strict=True)
+        if column in player.columns
+    ]
+    return np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
+
+
+def _sign_check(feature: Feature, pairs: FloatArray, seed: int) -> SignCheck:
+    if len(pairs) < FEWEST_PAIRS or np.ptp(pairs[:, 0]) == 0 or np.ptp(pairs[:, 1]) == 0:
+        return SignCheck(feature.name, feature.sign)
     draw = np.random.default_rng(seed)
     found = _spearman(pairs)
     again = [_spearman(pairs[draw.integers(0, len(pairs), len(pairs))]) for _ in range(200)]
     low, high = (float(x) for x in np.percentile(again, [2.5, 97.5]))
-    verdict = "undecided" if low <= 0 <= high else "agrees" if np.sign(found) == declared else "disagrees"
-    return {"found": found, "ci95": [low, high], "rows": len(pairs), "verdict": verdict}
+    sure: Literal["agrees", "disagrees"] = "agrees" if np.sign(found) == feature.sign else "disagrees"
+    return SignCheck(feature.name, feature.sign, found, (low, high), "undecided" if low <= 0 <= high else sure)
 
 
 def _spearman(pairs: FloatArray) -> float:

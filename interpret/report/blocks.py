@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Block = dict[str, Any]
 Level = Literal["pass", "note", "warn", "fail"]
+Format = Literal["text", "number", "signed", "percent", "integer", "digest", "code", "verdict"]
 DIGITS = 6
 
 # Why something that a report should hold is not there.
@@ -20,6 +22,15 @@ REASONS = {
     "pending": "happens after the report is written",
     "not_built": "not part of this release of the product",
 }
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name with one value and the format that it is shown in; None is shown as a dash."""
+
+    name: str
+    value: Any
+    format: Format = "text"
 
 
 def text(slug: str, *paragraphs: str) -> Block:
@@ -42,18 +53,13 @@ def code(slug: str, *lines: str) -> Block:
     return {"kind": "code", "slug": slug, "lines": list(lines)}
 
 
-def facts(slug: str, title: str, rows: Sequence[tuple[str, Any, str]]) -> Block:
-    """Names with one value each. A row is (name, value, format); None is shown as a dash."""
-    return {
-        "kind": "facts",
-        "slug": slug,
-        "title": title,
-        "rows": [{"name": name, "value": value, "format": form} for name, value, form in rows],
-    }
+def facts(slug: str, title: str, rows: Iterable[Fact]) -> Block:
+    """Names with one value each."""
+    return {"kind": "facts", "slug": slug, "title": title, "rows": [asdict(row) for row in rows]}
 
 
 def table(slug: str, title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> Block:
-    """A table. A column is (name, format): text, number, signed, percent, integer, digest, code, verdict."""
+    """A table. A column is its name and a Format."""
     return {
         "kind": "table",
         "slug": slug,
@@ -82,11 +88,10 @@ def absent(slug: str, item: str, reason: str, note: str) -> Block:
 
 def section(number: str, title: str, blocks: Sequence[Block]) -> dict[str, Any]:
     """One numbered section; its blocks get ids such as "s6.ablation"."""
-    named = []
-    for block in blocks:
-        own = dict(block)
-        own["id"] = f"s{number}.{own.pop('slug')}"
-        named.append(own)
+    named = [
+        {key: value for key, value in block.items() if key != "slug"} | {"id": f"s{number}.{block['slug']}"}
+        for block in blocks
+    ]
     return {"number": number, "title": title, "blocks": named}
 
 

@@ -20,6 +20,7 @@ from interpret.report.sections import (
     performance,
     summary,
     training,
+    words,
 )
 
 SCHEMA = "assay/report/1"
@@ -57,20 +58,21 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
     empty = [part["number"] for part in sections if not part["blocks"]]
     if empty:
         raise ValueError(f"section {empty[0]} of the report has nothing; give it a block or a reason why it is absent")
+    task, metrics = facts.task, facts.metrics
     document = {
         "schema": SCHEMA,
-        "task": facts.task.name,
-        "summary": facts.task.summary,
-        "kind": facts.task.head.kind,
-        "outputs": list(facts.task.head.outputs),
+        "task": task.name,
+        "summary": task.summary,
+        "kind": task.head.kind,
+        "outputs": task.head.outputs,
         "model_digest": facts.model_digest,
-        "verdict": facts.metrics.get("verdict"),
-        "metric": facts.metrics.get("metric"),
-        "value": facts.metrics.get("value"),
-        "ci95": facts.metrics.get("ci95"),
-        "baseline": facts.metrics.get("baseline"),
-        "lift": facts.metrics.get("lift"),
-        "lift_ci95": facts.metrics.get("lift_ci95"),
+        "verdict": metrics.verdict,
+        "metric": metrics.metric,
+        "value": metrics.value,
+        "ci95": words.known(metrics.ci95),
+        "baseline": metrics.baseline.model_dump(),
+        "lift": metrics.lift,
+        "lift_ci95": words.known(metrics.lift_ci95),
         "synthetic": facts.synthetic,
         "sections": sections,
     }

@@ -4,52 +4,77 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from interpret.attribution.behaviour import Behaviour
 from interpret.section import ExplainSection
 from tasks import digest
 from tasks.data.files import UNDATED
 from tasks.task import Rows, Task, card
+from tasks.validate.calibrate import Calibration, from_json
+from tasks.validate.judgement import Judgement
 
 LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything that a report states beside its own measurements. A document that was not written is {}.
+class Run:
+    """What is known beside a version's own files.
 
-    files     (name, bytes, sha256) of every file of the version, and `model_digest` over all of them
-    documents metrics, data, recipe, calibration, head, classical, training: the version's own JSON files by name
-    lineage   what the flow passes on: run ids, code commit
-    truncated test rows that are longer than the model reads; behaviour, the behaviour cases with their verdicts
+    lineage    what the flow passes on: run ids, code commit
+    truncated  test rows that are longer than the model reads
+    """
+
+    section: ExplainSection
+    seed: int
+    threads: int
+    lineage: Mapping[str, Any]
+    truncated: int = 0
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the version: its path below the version's folder, its size in bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report states beside its own measurements.
+
+    metrics, calibration           the version's judgement, and what it knows about its own errors
+    data, recipe, head, classical, training   the version's other documents; {} for one that was not written
+    files      every file of the version, and `model_digest` over all of them
+    rows, periods   number of rows by part, and their first and last day
+    behaviour  the behaviour cases with their verdicts
     """
 
     task: Task
     card: str
-    documents: Mapping[str, Mapping[str, Any]]
-    files: tuple[tuple[str, int, str], ...]
+    run: Run
+    metrics: Judgement
+    calibration: Calibration
+    data: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    head: Mapping[str, Any]
+    classical: Mapping[str, Any]
+    training: Mapping[str, Any]
+    files: tuple[File, ...]
     model_digest: str
-    lineage: Mapping[str, Any]
-    section: ExplainSection
-    seed: int
-    threads: int
     rows: Mapping[str, int]
     periods: Mapping[str, tuple[str, str]]
-    truncated: int
     libraries: Mapping[str, str]
-    behaviour: tuple[Mapping[str, Any], ...]
+    behaviour: tuple[Behaviour, ...] = ()
 
     @property
-    def metrics(self) -> Mapping[str, Any]:
-        """The version's row of the retrain document."""
-        return self.documents["metrics"]
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """The data card."""
-        return self.documents["data"]
+    def fingerprint(self) -> str | None:
+        """The digest of the rows, as the data card tells it."""
+        return self.data.get("fingerprint")
 
     @property
     def synthetic(self) -> bool:
@@ -57,29 +82,29 @@ class Facts:
         return bool(self.data.get("synthetic", False))
 
 
-def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Mapping[str, Any]) -> Facts:
-    """Read the facts of a version. `run` holds section, seed, threads, lineage, truncated and behaviour."""
-    names = ("metrics", "data", "recipe", "calibration", "head", "classical", "training")
+def read(task: Task, folder: Path, rows: Mapping[str, Rows], run: Run) -> Facts:
+    """Read the facts of a version that was judged. Raises ValueError where its metrics or calibration are missing."""
     files = tuple(
-        (path.relative_to(folder).as_posix(), path.stat().st_size, digest.of_file(path))
+        File(path.relative_to(folder).as_posix(), path.stat().st_size, digest.of_file(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     )
     return Facts(
         task=task,
         card=_card(task),
-        documents={name: _document(folder / f"{name}.json") for name in names},
+        run=replace(run, lineage=_of_task(run.lineage, task.name)),
+        metrics=Judgement.model_validate(digest.read_json(folder / "metrics.json")),
+        calibration=from_json(digest.read_json(folder / "calibration.json")),
+        data=_document(folder / "data.json"),
+        recipe=_document(folder / "recipe.json"),
+        head=_document(folder / "head.json"),
+        classical=_document(folder / "classical.json"),
+        training=_document(folder / "training.json"),
         files=files,
-        model_digest=digest.of_json({name: sha for name, _, sha in files}),
-        lineage=_own(run["lineage"], task.name),
-        section=run["section"],
-        seed=run["seed"],
-        threads=run["threads"],
+        model_digest=digest.of_json({file.name: file.sha256 for file in files}),
         rows={name: len(part) for name, part in rows.items()},
         periods={name: period(part) for name, part in rows.items() if len(part)},
-        truncated=run["truncated"],
         libraries={name: version(name) for name in LIBRARIES},
-        behaviour=tuple(run["behaviour"]),
     )
 
 
@@ -111,10 +136,13 @@ def card_sections(markdown: str) -> dict[str, list[str]]:
     return found
 
 
-def _own(lineage: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _of_task(lineage: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The lineage of one task: of a table by task its own entry; libraries are listed apart."""
-    own = {key: value for key, value in lineage.items() if key != "libraries"}
-    return {key: value.get(name) if key == "data" and isinstance(value, dict) else value for key, value in own.items()}
+    shared = {key: value for key, value in lineage.items() if key not in {"data", "libraries"}}
+    if "data" not in lineage:
+        return shared
+    data = lineage["data"]
+    return {**shared, "data": data.get(name) if isinstance(data, dict) else data}
 
 
 def _card(task: Task) -> str:

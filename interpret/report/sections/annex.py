@@ -7,7 +7,7 @@ from typing import Any
 
 from interpret.attribution.study import Study
 from interpret.report import blocks
-from interpret.report.blocks import Block
+from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts
 from tasks import digest
 
@@ -31,11 +31,11 @@ def replay(facts: Facts, study: Study) -> list[Block]:
             "needs",
             "What has to be equal",
             [
-                ("Model digest", facts.model_digest, "digest"),
-                ("Data fingerprint", facts.data.get("fingerprint"), "digest"),
-                ("Seed", facts.seed, "integer"),
-                ("Threads", facts.threads, "integer"),
-                ("Explanation section", ", ".join(f"{k} {v}" for k, v in facts.section.model_dump().items()), "code"),
+                Fact("Model digest", facts.model_digest, "digest"),
+                Fact("Data fingerprint", facts.fingerprint, "digest"),
+                Fact("Seed", facts.run.seed, "integer"),
+                Fact("Threads", facts.run.threads, "integer"),
+                Fact("Explanation section", ", ".join(f"{key} {value}" for key, value in facts.run.section), "code"),
             ],
         ),
         blocks.absent(
@@ -63,9 +63,9 @@ def schema(facts: Facts, study: Study) -> list[Block]:
             "schema",
             "JSON schema of report.json",
             [
-                ("Identifier", document["$id"], "code"),
-                ("Dialect", document["$schema"], "code"),
-                ("Digest", digest.of_json(document), "digest"),
+                Fact("Identifier", document["$id"], "code"),
+                Fact("Dialect", document["$schema"], "code"),
+                Fact("Digest", digest.of_json(document), "digest"),
             ],
         ),
         blocks.text(

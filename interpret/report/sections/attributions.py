@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interpret.attribution import cases, overview
 from interpret.attribution.game import values
@@ -15,35 +16,33 @@ from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 
-FEW = 5
+DRAWN = 14  # players in the figure; all of them are in the table
+FEW = 5  # rows below which a cohort has no figures
 
 
 def global_view(facts: Facts, study: Study) -> list[Block]:
     """Section 8: what moves the answers over all explained rows."""
     unit = words.scale(facts.task.head)
-    top = study.importance[:14]
+    top = study.importance[:DRAWN]
     data = {
-        "names": [line["name"] for line in top],
-        "values": [line["mean_abs"] for line in top],
-        "ci95": [line["ci95"] for line in top],
-        "kinds": [line["modality"] for line in top],
+        "names": [line.name for line in top],
+        "values": [line.mean_abs for line in top],
+        "ci95": [line.ci95 for line in top],
+        "kinds": [line.modality for line in top],
         "xlabel": f"mean |value| in {unit}; the line is the 95 % interval over {len(study.rows)} rows",
     }
-    alt = "Mean absolute value per player: " + ", ".join(f"{line['name']} {line['mean_abs']:.3g}" for line in top[:6])
-    found = [blocks.figure("importance", "bars", "What moves the answers", alt, data)]
+    alt = "Mean absolute value per player: " + ", ".join(f"{line.name} {line.mean_abs:.3g}" for line in top[:6])
     columns = [("player", "text"), ("modality", "text"), ("mean |value|", "number"), ("95 % from", "number")]
     columns += [("to", "number"), ("mean value", "signed")]
-    rows = [(x["name"], x["modality"], x["mean_abs"], *x["ci95"], x["mean"]) for x in study.importance]
-    found.append(blocks.table("table", f"All players, in {unit}", columns, rows))
-    columns = [("modality", "text"), ("share of |value|", "percent"), ("95 % from", "percent"), ("to", "percent")]
-    share_rows = [(words.MODALITIES[x["modality"]], x["share"], *x["ci95"]) for x in study.shares]
-    found.append(blocks.table("shares", "Share of each modality", columns, share_rows))
-    found += [_phrases(facts, study), *_signs(study)]
-    if study.stability is None:
-        note = "Fewer than three players are common to all rows, so there is no order to compare."
-        return [*found, blocks.absent("stability", "Order in two halves of the rows", "not_applicable", note)]
-    said = f"The order of mean |value| in two halves of the rows agrees with Kendall's tau {study.stability:.2f}."
-    return [*found, blocks.text("stability", said)]
+    rows = [(line.name, line.modality, line.mean_abs, *line.ci95, line.mean) for line in study.importance]
+    return [
+        blocks.figure("importance", "bars", "What moves the answers", alt, data),
+        blocks.table("table", f"All players, in {unit}", columns, rows),
+        _shares(study),
+        _phrases(facts, study),
+        _signs(study),
+        _stability(study),
+    ]
 
 
 def cohorts(facts: Facts, study: Study) -> list[Block]:
@@ -62,62 +61,61 @@ def cohorts(facts: Facts, study: Study) -> list[Block]:
 
 def interactions(facts: Facts, study: Study) -> list[Block]:
     """Section 11: how far parts act together."""
-    gaps = [_interaction(row) for row in study.local]
-    mean, ends = float(np.mean(gaps)), overview.interval(np.array(gaps), facts.seed)
+    gaps = np.array([_interaction(row) for row in study.local])
+    low, high = overview.interval(gaps, facts.run.seed)
     said = (
-        f"Shown alone, the players would move the answers by sums that miss the whole by {100 * mean:.0f} % of the sum "
-        f"of |value| on average over the cases (95 % interval {100 * ends[0]:.0f} to {100 * ends[1]:.0f} %): this much "
-        "is said by parts together and by none alone. The values in this report share it evenly."
-    )
-    found: list[Block] = [blocks.text("sum", said)]
-    found.append(
-        blocks.absent("pairs", "Values of pairs", "not_measured", "Pairs need more evaluations than the budget.")
+        f"Shown alone, the players would move the answers by sums that miss the whole by {100 * gaps.mean():.0f} % of "
+        f"the sum of |value| on average over the cases (95 % interval {100 * low:.0f} to {100 * high:.0f} %): this "
+        "much is said by parts together and by none alone. The values in this report share it evenly."
     )
     note = "Each task has an adapter of its own; reports of the other tasks hold their attributions."
-    return [*found, blocks.absent("heads", "Overlap with other heads", "not_measured", note)]
+    return [
+        blocks.text("sum", said),
+        blocks.absent("pairs", "Values of pairs", "not_measured", "Pairs need more evaluations than the budget."),
+        blocks.absent("heads", "Overlap with other heads", "not_measured", note),
+    ]
+
+
+def _shares(study: Study) -> Block:
+    columns = [("modality", "text"), ("share of |value|", "percent"), ("95 % from", "percent"), ("to", "percent")]
+    rows = [(words.MODALITIES[line.modality], line.share, *line.ci95) for line in study.shares]
+    return blocks.table("shares", "Share of each modality", columns, rows)
 
 
 def _phrases(facts: Facts, study: Study) -> Block:
     if not study.phrases:
         return blocks.absent("phrases", "Phrases that moved an answer most", "not_applicable", "The rows hold no text.")
-    columns = [
-        ("phrase", "text"),
-        ("towards", "text"),
-        ("value", "signed"),
-        ("standard error", "number"),
-        ("case", "integer"),
-    ]
-    head = facts.task.head
+    columns = [("phrase", "text"), ("towards", "text"), ("value", "signed")]
+    columns += [("standard error", "number"), ("case", "integer")]
     rows = [
-        (p["phrase"], words.output_name(head, p["output"]), p["value"], p["error"], p["case"]) for p in study.phrases
+        (phrase.words, words.output_name(facts.task.head, phrase.output), phrase.value, phrase.error, phrase.case)
+        for phrase in study.phrases
     ]
     return blocks.table("phrases", "Phrases that moved an answer most, among the cases", columns, rows)
 
 
-def _signs(study: Study) -> list[Block]:
+def _signs(study: Study) -> Block:
     if not study.signs:
-        return [blocks.absent("signs", "Check of expected signs", "not_applicable", "No sign is declared.")]
-    columns = [
-        ("feature", "text"),
-        ("declared", "signed"),
-        ("found (rank correlation)", "signed"),
-        ("95 % from", "signed"),
-    ]
-    columns += [("to", "signed"), ("verdict", "verdict")]
-    rows = [(x["feature"], x["declared"], x["found"], *words.ends(x["ci95"]), x["verdict"]) for x in study.signs]
-    return [blocks.table("signs", "Expected signs against found directions", columns, rows)]
+        return blocks.absent("signs", "Check of expected signs", "not_applicable", "No sign is declared.")
+    columns = [("feature", "text"), ("declared", "signed"), ("found (rank correlation)", "signed")]
+    columns += [("95 % from", "signed"), ("to", "signed"), ("verdict", "verdict")]
+    rows = [(sign.feature, sign.declared, sign.found, *words.ends(sign.ci95), sign.verdict) for sign in study.signs]
+    return blocks.table("signs", "Expected signs against found directions", columns, rows)
 
 
-def _cohort(slug: str, title: str, study: Study, label: Any) -> Block:
-    """Per cohort the mean sum of |value|, its interval, and the share of each modality."""
-    columns = [
-        ("cohort", "text"),
-        ("rows", "integer"),
-        ("mean sum of |value|", "number"),
-        ("95 % from", "number"),
-        ("to", "number"),
-    ]
-    kinds = [share["modality"] for share in study.shares]
+def _stability(study: Study) -> Block:
+    if study.stability is None:
+        note = "Fewer than three players are common to all rows, so there is no order to compare."
+        return blocks.absent("stability", "Order in two halves of the rows", "not_applicable", note)
+    said = f"The order of mean |value| in two halves of the rows agrees with Kendall's tau {study.stability:.2f}."
+    return blocks.text("stability", said)
+
+
+def _cohort(slug: str, title: str, study: Study, label: NDArray[np.str_]) -> Block:
+    """Per cohort the mean sum of |value|, its interval, and the share of each modality. `label` is (pool,)."""
+    kinds = [line.modality for line in study.shares]
+    columns = [("cohort", "text"), ("rows", "integer"), ("mean sum of |value|", "number")]
+    columns += [("95 % from", "number"), ("to", "number"), *((f"{kind} share", "percent") for kind in kinds)]
     rows: list[tuple[Any, ...]] = []
     for name in sorted({str(x) for x in label}):
         mine = [row for row in study.rows if label[row.case.index] == name]
@@ -125,16 +123,10 @@ def _cohort(slug: str, title: str, study: Study, label: Any) -> Block:
             rows.append((name, len(mine), *[None] * (3 + len(kinds))))
             continue
         sums = np.array([np.abs(row.values).sum() for row in mine])
-        parts = {share["modality"]: share["share"] for share in overview.shares(mine, 0)}
-        rows.append(
-            (name, len(mine), sums.mean(), *overview.interval(sums, 0), *(parts.get(kind, 0.0) for kind in kinds))
-        )
-    return blocks.table(
-        slug,
-        f"{title} (dashes: fewer than {FEW} rows)",
-        [*columns, *((f"{kind} share", "percent") for kind in kinds)],
-        rows,
-    )
+        parts = {line.modality: line.share for line in overview.shares(mine, 0)}
+        shares = (parts.get(kind, 0.0) for kind in kinds)
+        rows.append((name, len(mine), sums.mean(), *overview.interval(sums, 0), *shares))
+    return blocks.table(slug, f"{title} (dashes: fewer than {FEW} rows)", columns, rows)
 
 
 def _interaction(row: Explained) -> float:
@@ -143,4 +135,4 @@ def _interaction(row: Explained) -> float:
     single = values(row.game, row.attribution.memo, np.eye(count)).mean(axis=1)[:, output]
     base = row.attribution.base[output]
     whole = row.attribution.full[output] - base
-    return float(abs(whole - (single - base).sum()) / max(np.abs(row.values).sum(), 1e-300))
+    return float(abs(whole - (single - base).sum()) / row.weight)

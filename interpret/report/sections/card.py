@@ -6,14 +6,16 @@ from typing import Any
 
 from interpret.attribution.study import Study
 from interpret.report import blocks
-from interpret.report.blocks import Block
+from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.listing import listed
 
+# Words of the card's headings, by the section that takes what stands under them.
 PURPOSE = ("purpose", "use", "prohibited", "reads", "answers", "user")
 DATA = ("data", "licence", "license", "source", "synthetic", "split", "label")
 SIGNS = ("sign", "assum", "design", "classical", "expected", "method")
+SPLITS = {"time": "by time, walk-forward with a purge", "group": "by group, no group in two parts"}
 
 
 def purpose(facts: Facts, study: Study) -> list[Block]:
@@ -22,46 +24,43 @@ def purpose(facts: Facts, study: Study) -> list[Block]:
     found = [blocks.text("summary", task.summary), *_from_card("card", facts, PURPOSE, rest=True)]
     if not facts.card:
         found.append(blocks.absent("card", "Purpose and prohibited uses", "not_declared", "The task has no card."))
-    found.append(
-        blocks.facts(
-            "modalities",
-            "What it reads and answers",
-            [
-                ("Reads", ", ".join(task.reads), "text"),
-                ("Must hold", ", ".join(task.needs), "text"),
-                ("Answers", ", ".join(task.head.outputs) or "a number", "text"),
-            ],
-        )
-    )
+    modalities = [
+        Fact("Reads", ", ".join(task.reads)),
+        Fact("Must hold", ", ".join(task.needs)),
+        Fact("Answers", ", ".join(task.head.outputs) or "a number"),
+    ]
     note = "Exposure and purpose are the user's; declare them before production."
-    return [*found, blocks.absent("materiality", "Materiality tier", "not_declared", note)]
+    return [
+        *found,
+        blocks.facts("modalities", "What it reads and answers", modalities),
+        blocks.absent("materiality", "Materiality tier", "not_declared", note),
+    ]
 
 
 def data(facts: Facts, study: Study) -> list[Block]:
     """Section 4: where the rows come from and what was left out."""
-    known = [row for row in listed(facts.data) if not row[0].startswith(("rows.", "labels."))]
+    known = [row for row in listed(facts.data) if not row.name.startswith(("rows.", "labels."))]
     found: list[Block] = []
     if facts.synthetic:
         found.append(
             blocks.finding("synthetic", "warn", "Synthetic data", "Written by a generator, from a fixed seed.")
         )
     if known:
-        found.append(blocks.facts("card", "Data card", known))
-        found += _labels(facts.data.get("labels"))
+        found += [blocks.facts("card", "Data card", known), *_labels(facts.data.get("labels"))]
     else:
         found.append(blocks.absent("card", "Data card", "not_provided", "No data.json lies beside the weights."))
-    rows = [(name, facts.rows[name], *facts.periods.get(name, (None, None))) for name in facts.rows]
     columns = [("part", "text"), ("rows", "integer"), ("from", "text"), ("to", "text")]
-    found.append(blocks.table("splits", "Rows and periods", columns, rows))
-    how = {"time": "by time, walk-forward with a purge", "group": "by group, no group in two parts"}
-    found.append(
-        blocks.text(
-            "split",
-            f"Rows without a given part are divided {how.get(facts.task.split, 'at random, seeded')}. "
-            "Rows with equal inputs are kept once, so that no test row is known from training.",
-        )
+    rows = [(part, count, *facts.periods.get(part, (None, None))) for part, count in facts.rows.items()]
+    split = (
+        f"Rows without a given part are divided {SPLITS.get(facts.task.split, 'at random, seeded')}. "
+        "Rows with equal inputs are kept once, so that no test row is known from training."
     )
-    return [*found, *_from_card("about", facts, DATA)]
+    return [
+        *found,
+        blocks.table("splits", "Rows and periods", columns, rows),
+        blocks.text("split", split),
+        *_from_card("about", facts, DATA),
+    ]
 
 
 def soundness(facts: Facts, study: Study) -> list[Block]:
@@ -76,7 +75,7 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
         ),
         *_from_card("card", facts, SIGNS),
     ]
-    declared = [(f.name, f.group, f.sign) for f in task.features if f.sign]
+    declared = [(feature.name, feature.group, feature.sign) for feature in task.features if feature.sign]
     if declared:
         columns = [("feature", "text"), ("group", "text"), ("expected sign", "signed")]
         found.append(blocks.table("signs", "Signs declared before training", columns, declared))
@@ -91,8 +90,8 @@ def _from_card(slug: str, facts: Facts, keys: tuple[str, ...], *, rest: bool = F
     """The card's parts whose heading fits; with `rest`, also those that no other section takes."""
     found: list[Block] = []
     for number, (heading, lines) in enumerate(card_sections(facts.card).items()):
-        mine = _home(heading) == keys or (rest and _home(heading) is None)
-        if mine and any(lines):
+        taken_by = _home(heading)
+        if any(lines) and (taken_by == keys or (rest and taken_by is None)):
             if heading:
                 found.append(blocks.heading(f"{slug}_{number}", heading))
             found += words.markdown(f"{slug}_{number}", lines)
@@ -112,7 +111,8 @@ def _labels(labels: Any) -> list[Block]:
     if not isinstance(labels, dict) or not all(isinstance(part, dict) for part in labels.values()):
         return []
     names = sorted({name for part in labels.values() for name in part})
-    rows = [
-        (part, *(labels[part].get(name) for name in names)) for part in ("train", "valid", "test") if part in labels
+    parts = [part for part in ("train", "valid", "test") if part in labels]
+    columns = [("part", "text"), *((name, "integer") for name in names)]
+    return [
+        blocks.table("labels", "Labels", columns, [(part, *map(labels[part].get, names)) for part in parts]),
     ]
-    return [blocks.table("labels", "Labels", [("part", "text"), *((name, "integer") for name in names)], rows)]

@@ -13,20 +13,19 @@ from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from tasks.task import FloatArray
-from tasks.validate.calibrate import Calibration, calibrated, probability
+from tasks.validate.calibrate import calibrated, probability
 
 REASONS = 4
 
 
 def local_cases(facts: Facts, study: Study) -> list[Block]:
     """Section 10: how to read a case, and one record per case."""
-    calibration = words.fitted(facts)
     legend = (
         "Base plus the values of all players is the answer. Blue parts push towards the explained output, orange parts "
         "(with a dotted line in the text) away from it; a stronger colour is a larger value. The thin line on a "
         "bar is the 95 % interval of sampling. The row and its answer are those of the served version."
     )
-    cases = [_case(facts, study, row, number, calibration) for number, row in enumerate(study.local, start=1)]
+    cases = [_case(facts, study, row, number) for number, row in enumerate(study.local, start=1)]
     return [blocks.text("legend", legend), *cases]
 
 
@@ -56,10 +55,10 @@ def reasons(facts: Facts, study: Study) -> list[Block]:
     ]
 
 
-def _case(facts: Facts, study: Study, row: Explained, number: int, calibration: Calibration) -> Block:
+def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
     head, index = facts.task.head, row.case.index
     raw = study.raw[index]
-    given = probability(head, calibrated(head, calibration, raw[None]))[0]
+    given = probability(head, calibrated(head, facts.calibration, raw[None]))[0]
     player_text = row.game.row.text[0] if row.game.row.text is not None else ""
     return {
         "kind": "case",

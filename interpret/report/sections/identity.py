@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interpret.attribution.study import Study
 from interpret.report import blocks
-from interpret.report.blocks import Block
+from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.findings import findings
@@ -14,21 +14,18 @@ from interpret.report.sections.listing import flat, listed
 def verification(facts: Facts, study: Study) -> list[Block]:
     """Section 0: what this report is about, in digests."""
     name = facts.task.name
+    about = [
+        Fact("Report", f"{name}-{facts.model_digest[:16]}", "code"),
+        Fact("Task", name),
+        Fact("Head", words.KINDS[facts.task.head.kind]),
+        Fact("Model digest", facts.model_digest, "digest"),
+        Fact("Data fingerprint", facts.fingerprint, "digest"),
+        Fact("Recipe digest", facts.run.lineage.get("recipe_digest"), "digest"),
+        Fact("Verdict of validation", facts.metrics.verdict, "verdict"),
+        Fact("Findings", len(findings(facts, study)), "integer"),
+    ]
     return [
-        blocks.facts(
-            "identity",
-            "What this report is about",
-            [
-                ("Report", f"{name}-{facts.model_digest[:16]}", "code"),
-                ("Task", name, "text"),
-                ("Head", words.KINDS[facts.task.head.kind], "text"),
-                ("Model digest", facts.model_digest, "digest"),
-                ("Data fingerprint", facts.data.get("fingerprint"), "digest"),
-                ("Recipe digest", facts.lineage.get("recipe_digest"), "digest"),
-                ("Verdict of validation", facts.metrics.get("verdict"), "verdict"),
-                ("Findings", len(findings(facts, study)), "integer"),
-            ],
-        ),
+        blocks.facts("identity", "What this report is about", about),
         blocks.text(
             "how",
             "The model digest is the SHA-256 of the canonical JSON {file name: SHA-256 of the file} over the version's "
@@ -44,30 +41,32 @@ def verification(facts: Facts, study: Study) -> list[Block]:
 
 def lineage(facts: Facts, study: Study) -> list[Block]:
     """Section 2: of what, by what and from what the version was made."""
-    head = facts.documents["head"]
-    body, lora = head.get("backbone") or {}, head.get("lora") or {}
-    found = [
-        blocks.facts(
-            "model",
-            "Model",
-            [
-                ("Parts", ", ".join(words.MODALITIES.get(p, p) for p in head.get("parts", [])), "text"),
-                ("Backbone", body.get("name", "none: no row of this task holds text"), "text"),
-                ("Backbone digest", body.get("digest"), "digest"),
-                ("Tokenizer digest", body.get("tokenizer_digest"), "digest"),
-                ("LoRA", ", ".join(f"{k} {v}" for k, v in sorted(lora.items())) or "none", "text"),
-                ("Classical part", facts.documents["classical"].get("name", facts.task.classical.name), "text"),
-                ("Threads in training", head.get("threads"), "integer"),
-            ],
-        ),
-        blocks.facts("run", "Run", listed(facts.lineage))
-        if facts.lineage
+    columns = [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")]
+    files = [(file.name, file.size, file.sha256) for file in facts.files]
+    return [
+        _model(facts),
+        blocks.facts("run", "Run", listed(facts.run.lineage))
+        if facts.run.lineage
         else blocks.absent("run", "Run and code", "not_provided", "The report was made outside a flow."),
-        blocks.table("files", "Files", [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")], facts.files),
-        blocks.facts("libraries", "Libraries", [(name, v, "text") for name, v in facts.libraries.items()]),
+        blocks.table("files", "Files", columns, files),
+        blocks.facts("libraries", "Libraries", [Fact(name, version) for name, version in facts.libraries.items()]),
+        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in flat(facts.recipe)])
+        if facts.recipe
+        else blocks.absent("recipe", "Recipe", "not_provided", "No recipe.json lies beside the weights."),
+        blocks.absent("sbom", "Software bill of materials", "not_built", "Pins are in constraints.txt."),
     ]
-    if facts.documents["recipe"]:
-        found.append(blocks.facts("recipe", "Recipe", [(k, v, "code") for k, v in flat(facts.documents["recipe"])]))
-    else:
-        found.append(blocks.absent("recipe", "Recipe", "not_provided", "No recipe.json lies beside the weights."))
-    return [*found, blocks.absent("sbom", "Software bill of materials", "not_built", "Pins are in constraints.txt.")]
+
+
+def _model(facts: Facts) -> Block:
+    head = facts.head
+    backbone, lora = head.get("backbone") or {}, head.get("lora") or {}
+    rows = [
+        Fact("Parts", ", ".join(words.MODALITIES.get(part, part) for part in head.get("parts", []))),
+        Fact("Backbone", backbone.get("name", "none: no row of this task holds text")),
+        Fact("Backbone digest", backbone.get("digest"), "digest"),
+        Fact("Tokenizer digest", backbone.get("tokenizer_digest"), "digest"),
+        Fact("LoRA", ", ".join(f"{key} {value}" for key, value in sorted(lora.items())) or "none"),
+        Fact("Classical part", facts.classical.get("name", facts.task.classical.name)),
+        Fact("Threads in training", head.get("threads"), "integer"),
+    ]
+    return blocks.facts("model", "Model", rows)

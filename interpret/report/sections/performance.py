@@ -8,133 +8,125 @@ import numpy as np
 
 from interpret.attribution.study import Study
 from interpret.report import blocks
-from interpret.report.blocks import Block
+from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.summary import comparison
 from tasks.validate.calibrate import calibrated, probability
+from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Judgement
 
 BINS = 8
 
 
 def performance(facts: Facts, study: Study) -> list[Block]:
     """Section 6: the metric beside the baseline's, what each part is worth, calibration."""
-    m = facts.metrics
-    if not m:
-        return [blocks.absent("metric", "Metric and baseline", "not_provided", "metrics.json is not in the version.")]
-    base = m.get("baseline") or {}
-    rows = [
-        ("this version", m.get("value"), *words.ends(m.get("ci95"))),
-        (f"baseline: {base.get('name')}", base.get("value"), *words.ends(base.get("ci95"))),
-        ("difference", m.get("lift", _minus(m.get("value"), base.get("value"))), *words.ends(m.get("lift_ci95"))),
-    ]
-    champion = m.get("champion") or {}
-    if "value" in champion:
-        rows.append((f"champion: {champion['version']}", champion["value"], *words.ends(champion.get("ci95"))))
-        rows.append(("difference to it", champion["lift"], *words.ends(champion.get("lift_ci95"))))
-    columns = [("", "text"), (str(m.get("metric")), "number"), ("95 % from", "number"), ("to", "number")]
-    drawn = m.get("clusters") or {}
+    metrics, clusters = facts.metrics, facts.metrics.clusters
     found = [
         comparison("figure", facts),
-        blocks.table("metric", "On the test rows", columns, rows),
+        _metric(metrics),
         blocks.text(
             "how",
-            "Intervals are cluster bootstraps: rows that depend on each other are drawn together"
-            + (f" (by {drawn.get('by')}, {drawn.get('count')} clusters, {drawn.get('draws')} draws)." if drawn else ".")
-            + " The difference is paired: both models are scored on the same draws.",
+            "Intervals are cluster bootstraps: rows that depend on each other are drawn together "
+            f"(by {clusters.by}, {clusters.count} clusters, {clusters.draws} draws). "
+            "The difference is paired: both models are scored on the same draws.",
         ),
     ]
-    if "why" in champion:
-        found.append(blocks.text("champion", f"Not compared with {champion['version']}: {champion['why']}."))
-    return [*found, *_ablation(m), *_calibration(facts, study), *_segments(m), *_abstention(m)]
+    if isinstance(metrics.champion, ChampionNotCompared):
+        said = f"Not compared with {metrics.champion.version}: {metrics.champion.why}."
+        found.append(blocks.text("champion", said))
+    found += [*_ablation(metrics), _calibration(metrics), *_reliability(facts, study)]
+    return [*found, _segments(metrics), *_abstention(metrics)]
 
 
-def _segments(metrics: Any) -> list[Block]:
-    """The figure on kinds of test rows, those without a near neighbour in training among them."""
-    kinds = metrics.get("segments") or []
-    if not kinds:
-        note = "The test rows hold no text, no missing value and no dates that would tell kinds of them apart."
-        return [blocks.absent("segments", "Figures by segment", "not_applicable", note)]
-    columns = [
-        ("segment", "text"),
-        ("rows", "integer"),
-        (str(metrics.get("metric")), "number"),
-        ("95 % from", "number"),
+def _metric(metrics: Judgement) -> Block:
+    """The figure of this version, its baseline and the champion, each with its interval, and the differences."""
+    baseline, champion = metrics.baseline, metrics.champion
+    rows = [
+        ("this version", metrics.value, *words.ends(metrics.ci95)),
+        (f"baseline: {baseline.name}", baseline.value, *words.ends(baseline.ci95)),
+        ("difference", metrics.lift, *words.ends(metrics.lift_ci95)),
     ]
+    if isinstance(champion, ChampionFigures):
+        rows += [
+            (f"champion: {champion.version}", champion.value, *words.ends(champion.ci95)),
+            ("difference to it", champion.lift, *words.ends(champion.lift_ci95)),
+        ]
+    columns = [("", "text"), (metrics.metric, "number"), ("95 % from", "number"), ("to", "number")]
+    return blocks.table("metric", "On the test rows", columns, rows)
+
+
+def _segments(metrics: Judgement) -> Block:
+    """The figure on kinds of test rows, those without a near neighbour in training among them."""
+    if not metrics.segments:
+        note = "The test rows hold no text, no missing value and no dates that would tell kinds of them apart."
+        return blocks.absent("segments", "Figures by segment", "not_applicable", note)
+    columns = [("segment", "text"), ("rows", "integer"), (metrics.metric, "number"), ("95 % from", "number")]
     columns += [("to", "number"), ("lift", "signed"), ("95 % from", "signed"), ("to", "signed")]
     rows = [
-        (k["segment"], k["rows"], k["value"], *words.ends(k["ci95"]), k["lift"], *words.ends(k["lift_ci95"]))
-        for k in kinds
+        (kind.segment, kind.rows, kind.value, *words.ends(kind.ci95), kind.lift, *words.ends(kind.lift_ci95))
+        for kind in metrics.segments
     ]
-    return [blocks.table("segments", "Figures by segment; lift over the baseline", columns, rows)]
+    return blocks.table("segments", "Figures by segment; lift over the baseline", columns, rows)
 
 
-def _abstention(metrics: Any) -> list[Block]:
+def _abstention(metrics: Judgement) -> list[Block]:
     """The figure where only the surest rows are answered."""
-    told = metrics.get("abstention") or []
-    columns = [("rows answered, the surest first", "percent"), (str(metrics.get("metric")), "number")]
-    rows = [(line["answered"], line["value"]) for line in told]
-    return [blocks.table("abstention", "If the least sure rows went to a person", columns, rows)] if told else []
+    columns = [("rows answered, the surest first", "percent"), (metrics.metric, "number")]
+    rows = [(line.answered, line.value) for line in metrics.abstention]
+    return [blocks.table("abstention", "If the least sure rows went to a person", columns, rows)] if rows else []
 
 
-def _ablation(metrics: Any) -> list[Block]:
-    parts: dict[str, Any] = metrics.get("ablation") or {}
-    if not parts:
+def _ablation(metrics: Judgement) -> list[Block]:
+    """What is lost without each part: a table, and a figure where every loss is a number."""
+    if not metrics.ablation:
         return [blocks.absent("ablation", "Worth of each part", "not_measured", "validate.ablation was off.")]
-    names = [f"without {words.MODALITIES.get(part, part)}" for part in parts]
-    full = ("all parts", metrics.get("value"), None, None, None)
-    rows = [
-        full,
-        *(
-            (n, p["value"], p["loss"], *words.ends(p.get("loss_ci95")))
-            for n, p in zip(names, parts.values(), strict=True)
-        ),
-    ]
-    columns = [
-        ("", "text"),
-        (str(metrics.get("metric")), "number"),
-        ("lost or gained", "signed"),
-        ("95 % from", "signed"),
-        ("to", "signed"),
-    ]
-    data: dict[str, Any] = {
-        "names": names,
-        "values": [part["loss"] for part in parts.values()],
-        "ci95": [part.get("loss_ci95") for part in parts.values()],
+    parts = {f"without {words.MODALITIES.get(name, name)}": part for name, part in metrics.ablation.items()}
+    rows: list[tuple[Any, ...]] = [("all parts", metrics.value, None, None, None)]
+    rows += [(name, part.value, part.loss, *words.ends(part.loss_ci95)) for name, part in parts.items()]
+    columns = [("", "text"), (metrics.metric, "number"), ("lost or gained", "signed")]
+    columns += [("95 % from", "signed"), ("to", "signed")]
+    found = [blocks.table("ablation_table", "With one part switched off", columns, rows)]
+    losses = [part.loss for part in parts.values() if part.loss is not None]
+    if len(losses) < len(parts):
+        return found
+    data = {
+        "names": list(parts),
+        "values": losses,
+        "ci95": [words.known(part.loss_ci95) for part in parts.values()],
         "kinds": ["off"] * len(parts),
-        "xlabel": f"{metrics.get('metric')} of the whole minus without the part: right of zero, the part helps",
+        "xlabel": f"{metrics.metric} of the whole minus without the part: right of zero, the part helps",
         "zero": True,
     }
-    alt = "; ".join(f"{name}: {part['loss']:+.3g}" for name, part in zip(names, parts.values(), strict=True))
-    drawable = all(isinstance(value, (int, float)) for value in data["values"])
-    drawn = [blocks.figure("ablation", "estimates", "What each part is worth", alt, data)] if drawable else []
-    return [*drawn, blocks.table("ablation_table", "With one part switched off", columns, rows)]
+    alt = "; ".join(f"{name}: {loss:+.3g}" for name, loss in zip(parts, losses, strict=True))
+    return [blocks.figure("ablation", "estimates", "What each part is worth", alt, data), *found]
 
 
-def _calibration(facts: Facts, study: Study) -> list[Block]:
-    m = facts.metrics.get("calibration") or {}
-    rows = [(key.replace("_", " "), value, "number") for key, value in sorted(m.items())]
-    found = [blocks.facts("calibration", "Calibration", rows)] if rows else []
-    if facts.task.head.kind == "regress" or len(study.pool) < 4 * BINS:
-        return found
-    chance = probability(facts.task.head, calibrated(facts.task.head, words.fitted(facts), study.raw))
-    if facts.task.head.kind == "classify":
-        said, true = chance.max(axis=1), chance.argmax(axis=1) == study.pool.target[:, 0].astype(int)
+def _calibration(metrics: Judgement) -> Block:
+    figures = sorted(metrics.calibration.model_dump(mode="json").items())
+    rows = [Fact(name.replace("_", " "), value, "number") for name, value in figures]
+    return blocks.facts("calibration", "Calibration", rows)
+
+
+def _reliability(facts: Facts, study: Study) -> list[Block]:
+    """Given probability against observed share, in groups of equal size; nothing for numbers and for few rows."""
+    head = facts.task.head
+    if head.kind == "regress" or len(study.pool) < 4 * BINS:
+        return []
+    chance = probability(head, calibrated(head, facts.calibration, study.raw))
+    if head.kind == "classify":
+        given, true = chance.max(axis=1), chance.argmax(axis=1) == study.pool.target[:, 0].astype(int)
     else:
-        said, true = chance.ravel(), study.pool.target.ravel() > 0.5
-    parts = np.array_split(np.argsort(said, kind="stable"), BINS)
-    data: dict[str, Any] = {
-        "predicted": [float(said[part].mean()) for part in parts],
-        "observed": [float(true[part].mean()) for part in parts],
-        "count": [len(part) for part in parts],
+        given, true = chance.ravel(), study.pool.target.ravel() > 0.5
+    groups = np.array_split(np.argsort(given, kind="stable"), BINS)
+    predicted, observed = ([float(values[group].mean()) for group in groups] for values in (given, true))
+    data = {
+        "predicted": predicted,
+        "observed": observed,
+        "count": [len(group) for group in groups],
         "xlabel": "probability that was given",
         "ylabel": "share that was true",
     }
-    pairs = ", ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(data["predicted"], data["observed"], strict=True))
+    pairs = ", ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(predicted, observed, strict=True))
     alt = f"Given probability against observed share in {BINS} groups of equal size: {pairs}"
     title = f"Given probability against what happened, {len(study.pool)} test rows"
-    return [*found, blocks.figure("reliability", "reliability", title, alt, data)]
-
-
-def _minus(a: Any, b: Any) -> Any:
-    return None if a is None or b is None else a - b
+    return [blocks.figure("reliability", "reliability", title, alt, data)]

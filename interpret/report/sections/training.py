@@ -11,24 +11,26 @@ from interpret.report.facts import Facts
 
 def learned(facts: Facts) -> list[Block]:
     """The curves of all trials, and a table of them; the one with the least loss on the valid rows was kept."""
-    told = facts.documents["training"]
-    trials = told.get("trials") or []
-    most = max((len(trial["losses"]) for trial in trials), default=0)
+    trials: list[dict[str, Any]] = facts.training.get("trials") or []
+    curves = [trial["losses"] for trial in trials]
+    most = max(map(len, curves), default=0)
     if most < 2:
         return [blocks.absent("training", "How it was learned", "not_provided", "training.json is not in the version.")]
+    kept, least = facts.training["learning_rate"], facts.training["best_loss"]
+    rates = [trial["learning_rate"] for trial in trials]
     data = {
-        "names": [f"rate {trial['learning_rate']:g}" for trial in trials],
+        "names": [f"rate {rate:g}" for rate in rates],
         "x": [check / (most - 1) for check in range(most)],
-        "lines": [[*trial["losses"], *[None] * (most - len(trial["losses"]))] for trial in trials],
-        "kinds": ["ours" if _kept(trial, told) else "peer" for trial in trials],
+        "lines": [[*curve, *[None] * (most - len(curve))] for curve in curves],
+        "kinds": ["ours" if rate == kept else "peer" for rate in rates],
         "xlabel": f"from the start to the last of {most - 1} checks",
         "ylabel": "loss on the valid rows",
     }
-    alt = f"Loss on the valid rows by learning rate; {told['learning_rate']:g} was kept, at {told['best_loss']:.4g}"
+    alt = f"Loss on the valid rows by learning rate; {kept:g} was kept, at {least:.4g}"
     columns = [("learning rate", "number"), ("least loss", "number"), ("checks", "integer"), ("kept", "text")]
-    rows: list[tuple[Any, ...]] = [
-        (trial["learning_rate"], trial["best_loss"], len(trial["losses"]) - 1, "kept" if _kept(trial, told) else "")
-        for trial in trials
+    rows = [
+        (rate, trial["best_loss"], len(curve) - 1, "kept" if rate == kept else "")
+        for trial, rate, curve in zip(trials, rates, curves, strict=True)
     ]
     return [
         blocks.figure("training", "curves", "How it was learned", alt, data),
@@ -40,7 +42,3 @@ def learned(facts: Facts) -> list[Block]:
             "Where several rates were tried, the worse half stopped after each epoch.",
         ),
     ]
-
-
-def _kept(trial: dict[str, Any], told: Any) -> bool:
-    return bool(trial["learning_rate"] == told["learning_rate"])

@@ -1,15 +1,13 @@
-"""Words that several sections share: names of scales, roles, and the card's text as blocks."""
+"""Words that several sections share: names of scales and outputs, intervals, and the card's text as blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from interpret.report import blocks
 from interpret.report.blocks import Block
-from interpret.report.facts import Facts
 from tasks.task import Head
-from tasks.validate.calibrate import Calibration, from_json
+from tasks.validate.judgement import Interval
 
 KINDS = {
     "classify": "one of several classes",
@@ -32,15 +30,20 @@ def output_name(head: Head, output: int) -> str:
     return head.outputs[output] if output < len(head.outputs) else f"output {output}"
 
 
-def fitted(facts: Facts) -> Calibration:
-    """The version's calibration, or the neutral one where none was written."""
-    document = facts.documents["calibration"]
-    return from_json(document) if document else Calibration()
+def ends(interval: Interval) -> tuple[float | None, float | None]:
+    """The two ends of an interval as cells of a table; None where there is none."""
+    return interval or (None, None)
 
 
-def ends(pair: Any) -> tuple[Any, Any]:
-    """The two ends of an interval as cells of a table; dashes where there is none."""
-    return (pair[0], pair[1]) if pair else (None, None)
+def known(interval: Interval) -> tuple[float, float] | None:
+    """The interval, where both of its ends are numbers."""
+    low, high = ends(interval)
+    return None if low is None or high is None else (low, high)
+
+
+def figure(value: float | None) -> str:
+    """A figure inside a sentence."""
+    return "no number" if value is None else f"{value:.4g}"
 
 
 def markdown(slug: str, lines: Iterable[str]) -> list[Block]:
@@ -62,13 +65,13 @@ def _groups(lines: Iterable[str]) -> list[list[str]]:
     groups: list[list[str]] = []
     kind = ""
     for line in lines:
-        own = "" if not line else "|" if line.startswith("|") else "-" if line.startswith(("- ", "* ")) else "p"
-        if own and (own == kind or (own == "p" and kind == "-")):
+        mark = "" if not line else "|" if line.startswith("|") else "-" if line.startswith(("- ", "* ")) else "p"
+        if mark and (mark == kind or (mark == "p" and kind == "-")):
             groups[-1].append(line)
             continue
-        if own:
+        if mark:
             groups.append([line])
-        kind = own
+        kind = mark
     return groups
 
 

@@ -50,7 +50,7 @@ def verdicts(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
         encode=lambda items: Inputs(owner=np.arange(len(items)), text=tuple(item.text for item in items)),
         decode=lambda item, raw: {"score": raw[0, 0], "named": {"up": bool(raw[0, 0] > 0)}, "evidence": [item.text]},
     )
-    return {case["name"]: case["verdict"] for case in behaviour.check(task, toy["raw"], Calibration())}
+    return {case.name: case.verdict for case in behaviour.check(task, toy["raw"], Calibration())}
 
 
 def test_cases_are_asked_of_the_version_and_judged(verdicts: dict[str, str]) -> None:
@@ -66,4 +66,4 @@ def test_cases_are_asked_of_the_version_and_judged(verdicts: dict[str, str]) -> 
 
 
 def test_a_task_without_cases_has_none(toy: Toy) -> None:
-    assert behaviour.check(toy["task"](), toy["raw"], Calibration()) == []
+    assert behaviour.check(toy["task"](), toy["raw"], Calibration()) == ()
