@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interpret.attribution.game import Raw
+from tasks.model import forward
 from tasks.task import FloatArray, Inputs
 
 MOST = 20_000  # hidden states kept; a game over mixed parts asks for the same few texts and series again and again
@@ -20,24 +21,22 @@ def raw_of(model: Any, name: str) -> Raw:
     over text and table then costs one pass of the backbone per combination of text spans, however many combinations of
     numbers are asked.
     """
-    from tasks.model import forward as models
-
     kept: dict[str, dict[Hashable, Any]] = {"text": {}, "series": {}}
 
     def raw(inputs: Inputs) -> FloatArray:
         hidden = {}
         for part, keys in _keys(inputs).items():
             if part in model.parts[name]:
-                hidden[part] = _states(model, name, inputs, (part, keys, kept[part]))
+                hidden[part] = _states(model, name, part, inputs, keys, kept[part])
         table = Inputs(owner=inputs.owner, table=inputs.table)
-        rest = models.features(model, name, table, frozenset({"classical"})).hidden
+        rest = forward.features(model, name, table, frozenset({"classical"})).hidden
         present = None
         if "text" in hidden and inputs.text is not None:
             present = np.array([[bool(text.strip())] for text in inputs.text], dtype=np.float32)
         state = model.classical.get(name)
         offset = None if state is None else model.tasks[name].classical.raw(state, inputs)
         return np.asarray(
-            models.combine(model, name, models.Features({**rest, **hidden}, present, offset, len(inputs)))
+            forward.combine(model, name, forward.Features({**rest, **hidden}, present, offset, len(inputs)))
         )
 
     return raw
@@ -53,17 +52,16 @@ def _keys(inputs: Inputs) -> dict[str, list[Hashable]]:
     return found
 
 
-def _states(model: Any, name: str, inputs: Inputs, asked: tuple[str, Sequence[Hashable], dict[Hashable, Any]]) -> Any:
-    """The hidden states (n, d) of one part, encoding only those that were not kept."""
-    from tasks.model import forward as models
-
-    part, keys, kept = asked
+def _states(
+    model: Any, name: str, part: str, inputs: Inputs, keys: Sequence[Hashable], kept: dict[Hashable, Any]
+) -> Any:
+    """The hidden states (n, d) of one part, encoding only those that were not kept; `keys` tell the n rows apart."""
     if len(kept) > MOST:
         kept.clear()
     new = {key: at for at, key in reversed(list(enumerate(keys))) if key not in kept}
     if new:
         rows = inputs.take(np.array(sorted(new.values()), dtype=np.int64))
         alone = Inputs(owner=rows.owner, **{part: getattr(rows, part)}, hidden=rows.hidden if part == "text" else None)
-        states = models.features(model, name, alone, frozenset({"classical"})).hidden[part]
+        states = forward.features(model, name, alone, frozenset({"classical"})).hidden[part]
         kept.update(zip([keys[at] for at in sorted(new.values())], states, strict=True))
     return np.stack([kept[key] for key in keys])

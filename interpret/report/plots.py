@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+Ends = tuple[float, float]
 INK, SOFT, RULE = "#1d2733", "#5d6b7a", "#d5dbe1"
 COLOURS = {
     "text": "#2b62a8",
@@ -43,15 +44,22 @@ SETTINGS = {
 
 
 def draw(plot: str, data: Mapping[str, Any], alt: str, prefix: str) -> str:
-    """The SVG of one figure block. `plot` is estimates, bars, curves or reliability; `prefix` makes its ids unique."""
+    """The SVG of one figure block. `plot` is estimates, bars, curves or reliability; `prefix` makes its ids unique.
+
+    `data` holds what the painter of that name takes.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    painters = {"estimates": _estimates, "bars": _bars, "curves": _curves, "reliability": _reliability}
+    painters: dict[str, Callable[..., None]] = {
+        "estimates": _estimates,
+        "bars": _bars,
+        "curves": _curves,
+        "reliability": _reliability,
+    }
     with matplotlib.rc_context(SETTINGS):
-        rows = len(data.get("names", ()))
-        height = 0.62 + 0.3 * rows if plot in {"estimates", "bars"} else 3.3
+        height = 0.62 + 0.3 * len(data["names"]) if plot in {"estimates", "bars"} else 3.3
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
@@ -59,70 +67,93 @@ def draw(plot: str, data: Mapping[str, Any], alt: str, prefix: str) -> str:
         axes.set_facecolor("none")
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-        painters[plot](axes, data)
+        painters[plot](axes, **data)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _clean(buffer.getvalue(), alt, prefix)
 
 
-def _estimates(axes: Any, data: Mapping[str, Any]) -> None:
-    """One dot per row with its interval: names, values, ci95 (or None), kinds."""
-    for at, (value, ci, kind) in enumerate(zip(data["values"], data["ci95"], data["kinds"], strict=True)):
+def _estimates(
+    axes: Any,
+    names: Sequence[str],
+    values: Sequence[float],
+    ci95: Sequence[Ends | None],
+    kinds: Sequence[str],
+    xlabel: str,
+    zero: bool = False,
+) -> None:
+    """One dot per row with its interval; with `zero` a line stands at zero."""
+    for at, (value, ends, kind) in enumerate(zip(values, ci95, kinds, strict=True)):
         colour = COLOURS.get(kind, SOFT)
-        if ci is not None:
-            axes.plot(ci, [at, at], color=colour, linewidth=2.4, solid_capstyle="round", alpha=0.55)
+        if ends is not None:
+            axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="round", alpha=0.55)
         axes.plot([value], [at], "o", color=colour, markersize=7)
         axes.annotate(_short(value), (value, at), (0, 8), textcoords="offset points", ha="center", fontsize=9)
-    _rows(axes, data)
+    _rows(axes, names, xlabel)
     axes.margins(x=0.12)
-    if data.get("zero"):
+    if zero:
         axes.axvline(0, color=SOFT, linewidth=0.8, zorder=0)
 
 
-def _bars(axes: Any, data: Mapping[str, Any]) -> None:
-    """One bar per row with its interval: names, values, ci95, kinds."""
-    colours = [COLOURS.get(kind, SOFT) for kind in data["kinds"]]
-    axes.barh(range(len(data["names"])), data["values"], color=colours, height=0.62)
-    ends = [max(value, ci[1] if ci else value) for value, ci in zip(data["values"], data["ci95"], strict=True)]
-    for at, (value, ci) in enumerate(zip(data["values"], data["ci95"], strict=True)):
-        if ci is not None:
-            axes.plot(ci, [at, at], color=INK, linewidth=1.1)
-        axes.annotate(_short(value), (ends[at], at), (6, 0), textcoords="offset points", va="center", fontsize=9)
-    _rows(axes, data)
-    axes.set_xlim(0, (max(ends) or 1.0) * 1.12)
+def _bars(
+    axes: Any,
+    names: Sequence[str],
+    values: Sequence[float],
+    ci95: Sequence[Ends | None],
+    kinds: Sequence[str],
+    xlabel: str,
+) -> None:
+    """One bar per row with its interval."""
+    axes.barh(range(len(names)), values, color=[COLOURS.get(kind, SOFT) for kind in kinds], height=0.62)
+    tips = [value if ends is None else max(value, ends[1]) for value, ends in zip(values, ci95, strict=True)]
+    for at, (value, ends, tip) in enumerate(zip(values, ci95, tips, strict=True)):
+        if ends is not None:
+            axes.plot(ends, [at, at], color=INK, linewidth=1.1)
+        axes.annotate(_short(value), (tip, at), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    _rows(axes, names, xlabel)
+    axes.set_xlim(0, (max(tips) or 1.0) * 1.12)
 
 
-def _rows(axes: Any, data: Mapping[str, Any]) -> None:
-    count = len(data["names"])
-    axes.set_yticks(range(count), [_clip(name) for name in data["names"]])
+def _rows(axes: Any, names: Sequence[str], xlabel: str) -> None:
+    count = len(names)
+    axes.set_yticks(range(count), [_clip(name) for name in names])
     axes.set_ylim(count - 0.45, -0.65)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(data["xlabel"])
+    axes.set_xlabel(xlabel)
     axes.grid(axis="x", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _curves(axes: Any, data: Mapping[str, Any]) -> None:
-    """Lines over one x from 0 to 1: names, x, lines (None where one has ended), kinds."""
-    for name, line, kind in zip(data["names"], data["lines"], data["kinds"], strict=True):
+def _curves(
+    axes: Any,
+    names: Sequence[str],
+    x: Sequence[float],
+    lines: Sequence[Sequence[float | None]],
+    kinds: Sequence[str],
+    xlabel: str,
+    ylabel: str,
+) -> None:
+    """Lines over one x from 0 to 1; a line is None from where it has ended."""
+    for name, line, kind in zip(names, lines, kinds, strict=True):
         style = "-" if kind == "ours" else "--"
         known = [float("nan") if value is None else value for value in line]
-        axes.plot(data["x"], known, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
+        axes.plot(x, known, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
     axes.legend(frameon=False, fontsize=9, loc="best")
-    axes.set_xlabel(data["xlabel"])
-    axes.set_ylabel(data["ylabel"])
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
     axes.grid(color=RULE, linewidth=0.6)
     axes.set_xlim(0, 1)
 
 
-def _reliability(axes: Any, data: Mapping[str, Any]) -> None:
-    """Predicted against observed shares with the number of rows behind each point: predicted, observed, count."""
-    most = max(data["count"])
-    sizes = [20 + 160 * count / most for count in data["count"]]
+def _reliability(
+    axes: Any, predicted: Sequence[float], observed: Sequence[float], count: Sequence[int], xlabel: str, ylabel: str
+) -> None:
+    """Predicted against observed shares; a point is as large as the number of rows behind it."""
+    sizes = [20 + 160 * rows / max(count) for rows in count]
     axes.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1)
-    axes.scatter(data["predicted"], data["observed"], s=sizes, color=COLOURS["ours"], alpha=0.8, linewidths=0)
-    axes.set_xlabel(data["xlabel"])
-    axes.set_ylabel(data["ylabel"])
+    axes.scatter(predicted, observed, s=sizes, color=COLOURS["ours"], alpha=0.8, linewidths=0)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.grid(color=RULE, linewidth=0.6)

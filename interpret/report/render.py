@@ -10,6 +10,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from interpret.report import blocks, plots
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture
 LEVELS = 4
+REACH = 1.96  # standard errors on each side that hold 95 % of a normal
 SHOWN = 12  # players of a case on the page; all of them are in the JSON
 ONE_SIZE = 1e4  # numbers of a column that differ more than this are each shown in their own size
 ROLES = {
@@ -30,6 +32,49 @@ ROLES = {
     "disagrees": "fail",
     "refused": "fail",
 }
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One figure at the head of the page, and where it stands in the document."""
+
+    name: str
+    value: float | None
+    ci95: list[float] | None
+    pointer: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One player of a case as a bar with its 95 % interval, in units of the picture; `at` is its index in the block."""
+
+    at: int
+    player: Mapping[str, Any]
+    sign: str
+    x: float
+    width: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of the case's text; `mark` is the class of its colour, "" where no player stands."""
+
+    text: str
+    player: int | None
+    mark: str
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """What the page draws for a case: the largest players, the text in pieces, and the values of the players left."""
+
+    rows: list[Bar]
+    zero: float
+    pieces: list[Piece]
+    sum: float
+    rest: list[float]
 
 
 def html(document: Mapping[str, Any]) -> str:
@@ -106,54 +151,49 @@ def anchor(number: str) -> str:
     return f"s{number}"
 
 
-def key_figures(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures at the head of the page, with where they stand in the document; the difference carries its sign."""
-    base = document["baseline"] or {}
-    found: list[dict[str, Any]] = [
-        {"name": document["metric"], "value": document["value"], "pointer": "/value", "ci95": document["ci95"]},
-        {"name": f"baseline: {base.get('name')}", "value": base.get("value"), "pointer": "/baseline/value"}
-        | {"ci95": base.get("ci95")},
-        {"name": "difference", "value": document["lift"], "pointer": "/lift", "ci95": document["lift_ci95"]},
+def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
+    """The figures at the head of the page; the difference carries its sign."""
+    baseline = document["baseline"] or {"name": None, "value": None, "ci95": None}
+    figures = [
+        KeyFigure(document["metric"], document["value"], document["ci95"], "/value"),
+        KeyFigure(f"baseline: {baseline['name']}", baseline["value"], baseline["ci95"], "/baseline/value"),
+        KeyFigure("difference", document["lift"], document["lift_ci95"], "/lift"),
     ]
-    return [figure for figure in found if figure["value"] is not None]
+    return [figure for figure in figures if figure.value is not None]
 
 
-def case_view(block: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page draws for a case: players by size with their bars, and the text with the weight of each span."""
+def case_view(block: Mapping[str, Any]) -> CaseView:
+    """What the page draws for a case."""
     players = block["players"]
-    order = sorted(range(len(players)), key=lambda at: (-abs(players[at]["value"]), at))
-    low = min(0.0, *(p["value"] - 1.96 * p["error"] for p in players))
-    high = max(0.0, *(p["value"] + 1.96 * p["error"] for p in players))
-    reach = (high - low) or 1.0
-    most = max(abs(p["value"]) for p in players) or 1.0
+    values, errors = ([player[key] for player in players] for key in ("value", "error"))
+    order = sorted(range(len(players)), key=lambda at: (-abs(values[at]), at))
+    reaches = [REACH * error for error in errors]
+    low = min(0.0, *(value - reach for value, reach in zip(values, reaches, strict=True)))
+    high = max(0.0, *(value + reach for value, reach in zip(values, reaches, strict=True)))
+    width, most = (high - low) or 1.0, max(map(abs, values)) or 1.0
 
     def place(value: float) -> float:
-        return round((value - low) / reach * BAR, 2)
+        return round((value - low) / width * BAR, 2)
 
+    zero = place(0.0)
     rows = [
-        {
-            "at": at,
-            "player": players[at],
-            "sign": "pos" if players[at]["value"] >= 0 else "neg",
-            "x": min(place(0.0), place(players[at]["value"])),
-            "width": abs(round(place(players[at]["value"]) - place(0.0), 2)),
-            "from": place(players[at]["value"] - 1.96 * players[at]["error"]),
-            "to": place(players[at]["value"] + 1.96 * players[at]["error"]),
-        }
+        Bar(
+            at=at,
+            player=players[at],
+            sign="pos" if values[at] >= 0 else "neg",
+            x=min(zero, place(values[at])),
+            width=abs(round(place(values[at]) - zero, 2)),
+            low=place(values[at] - reaches[at]),
+            high=place(values[at] + reaches[at]),
+        )
         for at in order[:SHOWN]
     ]
-    rest = [players[at]["value"] for at in order[SHOWN:]]
+    marks = [_mark(value, most) for value in values]
     pieces = [
-        {**piece, "mark": "" if piece["player"] is None else _mark(players[piece["player"]]["value"], most)}
-        for piece in block["text"]
+        Piece(run["text"], run["player"], "" if run["player"] is None else marks[run["player"]])
+        for run in block["text"]
     ]
-    return {
-        "rows": rows,
-        "zero": place(0.0),
-        "pieces": pieces,
-        "sum": math.fsum(p["value"] for p in players),
-        "rest": rest,
-    }
+    return CaseView(rows, zero, pieces, math.fsum(values), [values[at] for at in order[SHOWN:]])
 
 
 def _mark(value: float, most: float) -> str:
