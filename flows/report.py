@@ -25,7 +25,7 @@ def report(config: dict[str, Any]) -> dict[str, Any]:
 
 def explain(config: dict[str, Any]) -> dict[str, Any]:
     """Make the reports of the tasks in `config` on the cluster and link to them."""
-    documents: dict[str, Any] = cluster.call("interpret.report.explain", config)
+    documents: dict[str, Any] = cluster.call("interpret.report.stage.explain", config)
     for name, document in documents.items():
         page = Path(document["report"]) / "report.html"
         create_link_artifact(

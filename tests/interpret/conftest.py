@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from interpret import report
+from interpret.attribution.game import Raw
+from interpret.report import stage
+from interpret.report.facts import Run
 from interpret.section import ExplainSection
+from tasks.model.folder import Folder
 from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
 
 GOOD, BAD = "rose", "fell"
@@ -61,7 +64,7 @@ def toy_task(kind: str = "score", outputs: Sequence[str] = ("default",), **chang
             "sources": {},
             "target": lambda value: (float(value),),
             "encode": lambda items: Inputs(owner=np.arange(len(items))),
-            "decode": lambda item, raw: {"score": float(raw[0, 0])},
+            "decode": lambda item, found: {"score": float(found.raw[0, 0])},
             "classical": Classical("toy rule", lambda inputs, target: {}, lambda state, inputs: toy_raw(inputs)),
             "metric": Metric("auc", lambda rows, raw: lambda weights: 0.5),
             "example": {},
@@ -96,12 +99,25 @@ def toy_rows(count: int, seed: int) -> Rows:
 
 
 METRICS = {
-    "metric": "auc", "value": 0.91, "ci95": [0.88, 0.94], "lift": 0.05, "lift_ci95": [0.01, 0.09], "rows": 80, "rows_valid": 40,
-    "baseline": {"name": "toy rule", "value": 0.86, "ci95": [0.82, 0.9]}, "verdict": "accepted", "reasons": ["auc 0.91"],
-    "calibration": {"ece": 0.03, "baseline_ece": 0.05, "temperature": 1.2, "coverage": 0.9}, "truncated": 0.0,
-    "ablation": {"text": {"value": 0.7, "loss": 0.21, "loss_ci95": [0.1, 0.3]}, "classical": {"value": 0.9, "loss": 0.01, "loss_ci95": [-0.02, 0.03]}},
-    "clusters": {"by": "group", "count": 7, "draws": 1000, "seed": 7}, "out_of_distribution": 0.01,
+    "metric": "auc", "value": 0.91, "ci95": [0.88, 0.94], "lift": 0.05, "lift_ci95": [0.01, 0.09],
+    "baseline": {"name": "toy rule", "value": 0.86, "ci95": [0.82, 0.9]}, "champion": None,
+    "verdict": "accepted", "reasons": ["auc 0.91"], "rows": 80, "rows_valid": 40,
+    "calibration": {
+        "ece": 0.03, "baseline_ece": 0.05, "temperature": 1.2, "coverage": 0.9, "coverage_band": [0.83, 0.96],
+    },
+    "ablation": {
+        "text": {"value": 0.7, "loss": 0.21, "loss_ci95": [0.1, 0.3]},
+        "classical": {"value": 0.9, "loss": 0.01, "loss_ci95": [-0.02, 0.03]},
+    },
+    "segments": [
+        {"segment": "short", "rows": 60, "value": 0.9, "ci95": [0.8, 0.95], "lift": 0.04, "lift_ci95": [-0.01, 0.09]},
+        {"segment": "long", "rows": 20, "value": 0.92, "ci95": None, "lift": 0.06, "lift_ci95": None},
+    ],
+    "abstention": [{"answered": 1.0, "value": 0.91}, {"answered": 0.8, "value": 0.95}],
+    "clusters": {"by": "group", "count": 7, "draws": 1000, "seed": 7}, "fairness": [],
+    "truncated": 0.0, "out_of_distribution": 0.01,
 }  # fmt: skip
+CALIBRATION = {"temperature": 1.0, "shift": 0.0, "conformal": 0.8, "mean": [], "scale": [], "limit": None, "rows": 40}
 TRAINING = {
     "learning_rate": 0.002, "best_loss": 0.4,
     "trials": [
@@ -126,30 +142,30 @@ def toy() -> dict[str, Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
-    """Make a toy report into a folder; keyword arguments change the section, the task or the rows."""
+    """Describe a toy version; keyword arguments change the section, the task, the rows, the model or its figures."""
 
     def make(
-        section: ExplainSection | None = None, task: Task | None = None, rows: Rows | None = None
+        section: ExplainSection | None = None,
+        task: Task | None = None,
+        rows: Rows | None = None,
+        raw: Raw = toy_raw,
+        metrics: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp("model")
         (folder / "head.safetensors").write_bytes(b"weights")
-        for name, content in (
-            ("metrics", METRICS),
-            ("data", CARD),
-            ("recipe", {"train": {"epochs": 3}}),
-            ("training", TRAINING),
-        ):
+        documents = {
+            "metrics": METRICS | dict(metrics or {}),
+            "calibration": CALIBRATION,
+            "data": CARD,
+            "recipe": {"train": {"epochs": 3}},
+            "training": TRAINING,
+        }
+        for name, content in documents.items():
             (folder / f"{name}.json").write_text(json.dumps(content))
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
-        chosen = section or ExplainSection(cases=4, budget=512, rows=12, background=8)
-        run = {
-            "section": chosen,
-            "seed": 7,
-            "threads": 1,
-            "lineage": {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}},
-            "truncated": 0,
-        }
-        return report.describe(task or toy_task(), folder, parts, toy_raw, run)
+        lineage = {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}}
+        run = Run(section or ExplainSection(cases=4, budget=512, rows=12, background=8), 7, 1, lineage)
+        return stage.describe(task or toy_task(), Folder(folder), parts, raw, run)
 
     return make
 
@@ -162,5 +178,5 @@ def toy_report(make_report: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def toy_folder(toy_report: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    report.write(toy_report, folder)
+    stage.write(toy_report, folder)
     return folder

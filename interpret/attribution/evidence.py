@@ -1,0 +1,106 @@
+"""What shows that the attributions can be trusted: additivity, sampling error, and deletion against random order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from interpret.attribution.game import values
+from interpret.attribution.overview import Explained, Interval, interval
+from tasks.task import FloatArray
+
+GRID = np.linspace(0.0, 1.0, 11)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How sure the values of the cases are; errors are shares of a row's sum of |value|.
+
+    converged     how many of the rows are exact, or within the tolerance
+    worst_error   the largest standard error of sampling
+    choice_error  the median over rows of the largest standard error of the choice of reference rows
+    """
+
+    rows: int
+    converged: int
+    worst_error: float
+    choice_error: float
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How fast the answer falls when players are hidden, most important first, against the mean of random orders.
+
+    Curves are in raw units towards the answer that was given, over `share`, the share of players that is hidden.
+    `advantage` is the mean over the curve of (ordered - random), with the 95 % interval over rows: its lower end above
+    0 means that the order carries information.
+    """
+
+    share: tuple[float, ...]
+    ordered: tuple[float, ...]
+    random: tuple[float, ...]
+    advantage: float
+    ci95: Interval
+
+
+def additivity(rows: Sequence[Explained]) -> float:
+    """The largest |f - base - sum of values| over rows and outputs, over max(1, |f - base|).
+
+    f is the answer of the plain row from the model that is served, not the explainer's own.
+    """
+    gaps = [
+        np.abs(row.served - row.attribution.base - row.attribution.values.sum(axis=0))
+        / np.maximum(1.0, np.abs(row.served - row.attribution.base))
+        for row in rows
+    ]
+    return float(max(gap.max() for gap in gaps))
+
+
+def sampling(rows: Sequence[Explained]) -> Sampling:
+    """How many rows converged, and how large their errors are."""
+    return Sampling(
+        rows=len(rows),
+        converged=sum(row.attribution.converged for row in rows),
+        worst_error=max(float(row.errors.max() / row.weight) for row in rows),
+        choice_error=float(np.median([float(row.choice.max() / row.weight) for row in rows])),
+    )
+
+
+def deletion(rows: Sequence[Explained], seed: int) -> Deletion:
+    """Hide the players of each row in the order of their values, and in random order."""
+    ordered, random = (np.array([curve(row) for row in rows]) for curve in (_ordered, _random))
+    gain = (ordered - random).mean(axis=1)
+    return Deletion(
+        share=tuple(GRID.tolist()),
+        ordered=tuple(ordered.mean(axis=0).tolist()),
+        random=tuple(random.mean(axis=0).tolist()),
+        advantage=float(gain.mean()),
+        ci95=interval(gain, seed),
+    )
+
+
+def _towards(row: Explained) -> float:
+    return 1.0 if row.values.sum() >= 0 else -1.0
+
+
+def _ordered(row: Explained) -> FloatArray:
+    """The drop of the answer as the strongest players are hidden one by one, on the grid."""
+    count, towards = len(row.game.players), _towards(row)
+    order = np.argsort(-towards * row.values, kind="stable")
+    z = np.ones((count + 1, count))
+    for step in range(1, count + 1):
+        z[step:, order[step - 1]] = 0.0
+    answers = values(row.game, row.attribution.memo, z).mean(axis=1)[:, row.case.output]
+    full = row.attribution.full[row.case.output]
+    return np.asarray(np.interp(GRID, np.arange(count + 1) / count, towards * (full - answers)))
+
+
+def _random(row: Explained) -> FloatArray:
+    """The same with players hidden in random order: the mean answer over the coalitions of each size."""
+    count, towards = len(row.game.players), _towards(row)
+    full = row.attribution.full[row.case.output]
+    shown = sorted(row.attribution.random, reverse=True)
+    drops = [towards * (full - row.attribution.random[size][row.case.output]) for size in shown]
+    return np.asarray(np.interp(GRID, [(count - size) / count for size in shown], drops))

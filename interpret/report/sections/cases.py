@@ -1,0 +1,135 @@
+"""Sections 10 and 12: single rows, and the reason codes that may be given for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from interpret.attribution.overview import Explained
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from interpret.report.facts import Facts
+from interpret.report.sections import words
+from tasks.task import FloatArray
+from tasks.validate.calibration import calibrated, probability
+
+REASONS = 4
+
+
+def local_cases(facts: Facts, study: Study) -> list[Block]:
+    """Section 10: how to read a case, and one record per case."""
+    legend = (
+        "Base plus the values of all players is the answer. Blue parts push towards the explained output, orange parts "
+        "(with a dotted line in the text) away from it; a stronger colour is a larger value. The thin line on a "
+        "bar is the 95 % interval of sampling. The row and its answer are those of the served version."
+    )
+    cases = [_case(facts, study, row, number) for number, row in enumerate(study.local, start=1)]
+    return [blocks.text("legend", legend), *cases]
+
+
+def reasons(facts: Facts, study: Study) -> list[Block]:
+    """Section 12: which codes a decision may be explained with, and those of the cases."""
+    task = facts.task
+    codes = sorted({feature.group for feature in task.features})
+    found: list[Block] = []
+    if codes:
+        listed = [
+            (f"{task.name}.{code}", ", ".join(f.name for f in task.features if f.group == code)) for code in codes
+        ]
+        found.append(
+            blocks.table(
+                "codes", "Reason codes: one per group of features", [("code", "code"), ("features", "text")], listed
+            )
+        )
+        rows = [(n, _reason_codes(task.name, row) or "none is sure") for n, row in enumerate(study.local, start=1)]
+        columns = [("case", "integer"), ("codes towards the answer, 95 % lower bound above 0", "code")]
+        found.append(blocks.table("cases", "Codes of the cases", columns, rows))
+    else:
+        note = "The task reads no declared features; its reasons are the spans of section 10."
+        found.append(blocks.absent("codes", "Reason codes", "not_applicable", note))
+    return [
+        *found,
+        blocks.absent("counterfactuals", "Counterfactuals", "not_built", "None is shown, so none can mislead."),
+    ]
+
+
+def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
+    head, index = facts.task.head, row.case.index
+    raw = study.raw[index]
+    given = probability(head, calibrated(head, facts.calibration, raw[None]))[0]
+    player_text = row.game.row.text[0] if row.game.row.text is not None else ""
+    return {
+        "kind": "case",
+        "slug": f"case_{number}",
+        "number": number,
+        "role": row.case.role,
+        "row": study.pool.ids[index],
+        "output": words.output_name(head, row.case.output),
+        "unit": words.scale(head),
+        "truth": _truth(facts, study.pool.target[index]),
+        "probability": None if head.kind == "regress" else given[row.case.output],
+        "full": row.served[row.case.output],
+        "base": row.attribution.base[row.case.output],
+        "method": row.attribution.method,
+        "runs": row.attribution.runs,
+        "evaluations": row.attribution.evaluations,
+        "converged": row.attribution.converged,
+        "text": _pieces(player_text, row),
+        "players": [
+            {
+                "name": p.name,
+                "modality": p.modality,
+                "value": v,
+                "error": e,
+                "choice": c,
+                "shown": _shown(facts, row, p.columns),
+            }
+            for p, v, e, c in zip(row.game.players, row.values, row.errors, row.choice, strict=True)
+        ],
+    }
+
+
+def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:
+    """The text cut at the players' ends; `player` is the place in the list of players, None between them."""
+    pieces: list[dict[str, Any]] = []
+    at = 0
+    spans = [(player.span, place) for place, player in enumerate(row.game.players) if player.modality == "text"]
+    for (start, end), place in sorted(spans):
+        if start > at:
+            pieces.append({"text": content[at:start], "player": None})
+        pieces.append({"text": content[start:end], "player": place})
+        at = end
+    if at < len(content):
+        pieces.append({"text": content[at:], "player": None})
+    return pieces
+
+
+def _shown(facts: Facts, row: Explained, columns: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The values of a group's features, as the model saw them; of one-hot columns only those that are set."""
+    if row.game.row.table is None:
+        return []
+    values = {facts.task.features[c].name: float(row.game.row.table[0, c]) for c in columns}
+    if all("=" in name for name in values):  # one column per level: the level that is set says it all
+        values = {name: value for name, value in values.items() if value}
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _truth(facts: Facts, target: FloatArray) -> str:
+    head = facts.task.head
+    if head.kind == "classify":
+        return head.outputs[int(target[0])]
+    if head.kind == "multilabel":
+        return ", ".join(n for n, t in zip(head.outputs, target, strict=True) if t > 0.5) or "no label"
+    return f"{target[0]:.4g}" if head.kind == "regress" else ("yes" if target[0] > 0.5 else "no")
+
+
+def _reason_codes(task: str, row: Explained) -> str:
+    """One to four groups that pushed the answer where it went, sure beyond their sampling error."""
+    towards = 1.0 if row.values.sum() >= 0 else -1.0
+    lower = towards * row.values - 1.96 * np.hypot(row.errors, row.choice)
+    order = [
+        at for at in np.argsort(-lower, kind="stable") if lower[at] > 0 and row.game.players[at].modality == "table"
+    ]
+    return ", ".join(f"{task}.{row.game.players[at].name}" for at in order[:REASONS])

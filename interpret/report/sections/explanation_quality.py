@@ -1,0 +1,138 @@
+"""Sections 7 and 13: how it was explained, and what shows that the explanations can be trusted."""
+
+from __future__ import annotations
+
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block, Fact
+from interpret.report.facts import Facts
+from interpret.report.sections import words
+from interpret.report.sections.findings import ENOUGH_CASES, ENOUGH_ROWS, MOST_ADDITIVITY
+
+WORST_ERROR = 0.005
+LEAST_TAU = 0.9
+HIDING = {
+    "text": "Text: sentences where there are three or more, else phrases of whole words. A hidden span is shown to the "
+    "backbone as mask tokens in place, and as blanks to the classical part.",
+    "table": "Table: one player per declared group of features. Hidden groups take the values of a reference row.",
+    "series": "Series: segments of equal length by channel group. Hidden cells take those of a reference row's window "
+    "at the same steps.",
+}
+LIMITS = (
+    "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
+    "A value says what moved this model's answer, not what causes the outcome in the world.",
+    "Values of correlated parts depend on how the groups were cut.",
+)
+
+
+def method(facts: Facts, study: Study) -> list[Block]:
+    """Section 7: players, masking, background, scale, estimator, budget, seeds, versions, limits."""
+    kinds = {player.modality for row in study.rows for player in row.game.players}
+    moved = (
+        "Another draw of reference rows would move the values too: typically by "
+        f"{100 * study.sampling.choice_error:.1f} % of the sum of |value| (median over the cases of the "
+        "largest standard error). Reason codes count both errors."
+    )
+    return [
+        blocks.text(
+            "game",
+            "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served "
+            "model to the row with the other parts hidden; attributions are the Shapley values of this game.",
+        ),
+        blocks.bullets("players", [said for kind, said in HIDING.items() if kind in kinds]),
+        _estimator(facts, study, text_only=kinds == {"text"}),
+        blocks.text(
+            "errors",
+            "The value of a combination is the mean over the reference rows. Where all combinations fit the budget, "
+            "the values are exact for these references. Else pairs of permutations are drawn, and the error is "
+            "the spread between the pairs over the root of their number.",
+            moved if study.background_rows else "",
+        ),
+        blocks.bullets("limits", LIMITS),
+    ]
+
+
+def _estimator(facts: Facts, study: Study, *, text_only: bool) -> Block:
+    run = facts.run
+    rows = [
+        Fact("Library", f"shap {facts.libraries['shap']}"),
+        Fact("Explainer", "Exact where all coalitions fit the budget, else Permutation in independent pairs"),
+        Fact("Scale", f"raw answer ({words.scale(facts.task.head)}), identity link"),
+        Fact("Budget per case", run.section.text_budget if text_only else run.section.budget, "integer"),
+        Fact("Budget per row of the global view", "an eighth of it, at least 16"),
+        Fact("Tolerance", run.section.tolerance, "percent"),
+        Fact("Reference rows", study.background_rows or None, "integer"),
+        Fact("Evaluations in all", study.evaluations, "integer"),
+        Fact("Seed", run.seed, "integer"),
+        Fact("Seed of a row", "seed + 101 × (place in the pool + 1)"),
+        Fact("Threads", run.threads, "integer"),
+    ]
+    return blocks.facts("estimator", "Estimator", rows)
+
+
+def quality(facts: Facts, study: Study) -> list[Block]:
+    """Section 13: measured against the bars set for it."""
+    columns = [("criterion", "text"), ("measured", "number"), ("bar", "text"), ("verdict", "verdict")]
+    return [
+        blocks.table("criteria", "Criteria and bars", columns, _criteria(study)),
+        _deletion(facts, study),
+        blocks.text(
+            "additivity",
+            "Additivity shows that the wiring is right, not that the values are: see the errors and the curve.",
+        ),
+        blocks.absent(
+            "random_model",
+            "Check against a randomised model",
+            "not_measured",
+            "It needs a second, untrained adapter and head.",
+        ),
+        blocks.absent(
+            "two_baselines", "A second way to hide", "not_measured", "One way of hiding per modality is used."
+        ),
+        blocks.absent(
+            "cross_method",
+            "A second method",
+            "not_measured",
+            "Integrated gradients are not computed for this report.",
+        ),
+    ]
+
+
+def _deletion(facts: Facts, study: Study) -> Block:
+    gain = study.deletion
+    low, high = gain.ci95
+    data = {
+        "names": ["most important first", "random order"],
+        "x": gain.share,
+        "lines": [gain.ordered, gain.random],
+        "kinds": ["ours", "peer"],
+        "xlabel": "share of the players that is hidden",
+        "ylabel": f"drop of the answer ({words.scale(facts.task.head)})",
+    }
+    alt = (
+        "The answer drops faster when players are hidden in the order of their values: mean advantage over random "
+        f"order {gain.advantage:.3g}, 95 % interval {low:.3g} to {high:.3g}"
+        if low > 0
+        else f"The drop in the order of the values is no faster than in random order: {gain.advantage:.3g}"
+    )
+    return blocks.figure("deletion", "curves", "Hiding what matters first", alt, data)
+
+
+def _criteria(study: Study) -> list[tuple[str, float | None, str, str]]:
+    """Each criterion that this report measures, what was found, its bar, and whether it is met."""
+    sampling, low, tau = study.sampling, study.deletion.ci95[0], study.stability
+    worst, gap = sampling.worst_error, study.additivity
+    measured: list[tuple[str, float | None, str, bool]] = [
+        ("Sections and annexes present", 23, "23", True),
+        ("Additivity against the served answer, worst", gap, f"≤ {MOST_ADDITIVITY:g}", gap <= MOST_ADDITIVITY),
+        ("Cases within the tolerance", sampling.converged, str(sampling.rows), sampling.converged == sampling.rows),
+        ("Worst standard error over sum of |value|", worst, f"≤ {WORST_ERROR:g}", worst <= WORST_ERROR),
+        ("Rows in the global view", len(study.rows), f"≥ {ENOUGH_ROWS}", len(study.rows) >= ENOUGH_ROWS),
+        ("Kendall's tau between two halves", tau, f"≥ {LEAST_TAU:g}", tau is not None and tau >= LEAST_TAU),
+        ("Advantage over random order, 95 % lower end", low, "> 0", low > 0),
+        ("Cases explained one by one", len(study.local), f"≥ {ENOUGH_CASES}", len(study.local) >= ENOUGH_CASES),
+    ]
+    return [
+        (name, value, bar, "not applicable" if value is None else "met" if met else "not met")
+        for name, value, bar, met in measured
+    ]

@@ -1,0 +1,104 @@
+"""Sections 14 to 18: fairness, robustness, limitations, and what comes after the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block, Fact
+from interpret.report.facts import Facts, card_sections
+from interpret.report.sections import words
+
+
+def fairness(facts: Facts, study: Study) -> list[Block]:
+    """Section 14: rates by protected group, where the version's figures hold them."""
+    if not facts.metrics.fairness:
+        note = "Protected attributes are never inputs, and the rows of this report do not carry them."
+        return [
+            blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
+            blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
+        ]
+    columns = [("column", "text"), ("group", "text"), ("rows", "integer"), ("spared", "percent")]
+    columns += [("95 % from", "percent"), ("to", "percent"), ("good refused", "percent"), ("bad refused", "percent")]
+    columns += [("ratio", "number")]
+    rows: list[tuple[Any, ...]] = []
+    for line in facts.metrics.fairness:
+        refused = (line.good_refused, line.bad_refused, line.ratio)
+        rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), *refused))
+    said = (
+        "A row is refused where the event is more likely than not; the columns are no inputs. The ratio is a group's "
+        "spared share over the largest one; below 0.8 it is evidence of adverse impact (29 CFR 1607.4 D)."
+    )
+    proxies = "Whether an input stands in for a protected column was not measured."
+    return [
+        blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
+        blocks.text("rule", said),
+        blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
+    ]
+
+
+def robustness(facts: Facts, study: Study) -> list[Block]:
+    """Section 15: behaviour under small changes, odd inputs and attacks."""
+    edge = [
+        Fact("Test rows out of distribution", facts.metrics.out_of_distribution, "percent"),
+        Fact("Test rows cut off at the window, share", facts.metrics.truncated, "percent"),
+        Fact("Test rows cut off at the window, number", facts.run.truncated, "integer"),
+    ]
+    columns = [("kind", "text"), ("case", "text"), ("found", "text"), ("verdict", "verdict")]
+    asked = [(case.kind, case.name, case.found, case.verdict) for case in facts.behaviour]
+    return [
+        blocks.table("behaviour", "Behaviour cases, asked of this version", columns, asked)
+        if asked
+        else blocks.absent("behaviour", "Behaviour cases", "not_declared", "The task declares none (cases.json)."),
+        blocks.facts("inputs", "Inputs at the edge", edge),
+        blocks.absent("attacks", "Security tests", "not_measured", "No attack was run against this version."),
+    ]
+
+
+def limitations(facts: Facts, study: Study) -> list[Block]:
+    """Section 16: what the version does not know and when it stays silent."""
+    found: list[Block] = []
+    for number, (heading, lines) in enumerate(card_sections(facts.card).items()):
+        if "limit" in heading.lower() and any(lines):
+            found += words.markdown(f"card_{number}", lines)
+    calibration = facts.calibration
+    rule = [
+        Fact("Calibration temperature", calibration.temperature, "number"),
+        Fact("Calibration shift", calibration.shift, "number"),
+        Fact("Conformal quantile, 90 % sets", calibration.conformal, "number"),
+        Fact("Distance beyond which a row is unknown", calibration.limit, "number"),
+        Fact("Validation rows behind them", calibration.rows, "integer"),
+    ]
+    general = [
+        "An answer is flagged truncated when the text is longer than the window, and out of distribution when its "
+        "hidden state lies beyond the distance above. Flagged answers are for a person to decide.",
+    ]
+    if facts.synthetic:
+        general.append("The data are synthetic: no figure here carries over to real documents or markets.")
+    return [*found, blocks.facts("rule", "When an answer is flagged", rule), blocks.bullets("general", general)]
+
+
+def monitoring(facts: Facts, study: Study) -> list[Block]:
+    """Section 17: what is watched after release."""
+    drift = [(line.modality, line.share) for line in study.shares]
+    columns = [("modality", "text"), ("share", "percent")]
+    plan = "The recipe's [release] alarms come with operations."
+    return [
+        blocks.table("reference", "Reference for attribution drift: share of each modality", columns, drift),
+        blocks.absent("plan", "Triggers and alarms", "not_built", plan),
+        blocks.absent("previous", "Difference to the version before", "not_provided", "./assay diff compares two."),
+    ]
+
+
+def approvals(facts: Facts, study: Study) -> list[Block]:
+    """Section 18: who answers for it."""
+    name = facts.task.name
+    return [
+        blocks.absent("approval", "Approval", "pending", "A person approves after reading this report."),
+        blocks.code("command", f"./assay approve {name}@NUMBER --as NAME --reason TEXT", f"./assay show {name}@NUMBER"),
+        blocks.absent(
+            "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
+        ),
+        blocks.absent("signatures", "Signatures", "not_built", "Versions are not signed yet."),
+    ]

@@ -1,0 +1,72 @@
+"""Sections 0 and 2: what the report is about, in digests, and of what the version was made."""
+
+from __future__ import annotations
+
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block, Fact
+from interpret.report.facts import Facts
+from interpret.report.sections import words
+from interpret.report.sections.findings import findings
+from interpret.report.sections.listing import flat, listed
+
+
+def verification(facts: Facts, study: Study) -> list[Block]:
+    """Section 0: what this report is about, in digests."""
+    name = facts.task.name
+    about = [
+        Fact("Report", f"{name}-{facts.model_digest[:16]}", "code"),
+        Fact("Task", name),
+        Fact("Head", words.KINDS[facts.task.head.kind]),
+        Fact("Model digest", facts.model_digest, "digest"),
+        Fact("Data fingerprint", facts.fingerprint, "digest"),
+        Fact("Recipe digest", facts.run.lineage.get("recipe_digest"), "digest"),
+        Fact("Verdict of validation", facts.metrics.verdict, "verdict"),
+        Fact("Findings", len(findings(facts, study)), "integer"),
+    ]
+    return [
+        blocks.facts("identity", "What this report is about", about),
+        blocks.text(
+            "how",
+            "The model digest is the SHA-256 of the canonical JSON {file name: SHA-256 of the file} over the version's "
+            "files, listed in section 2. The registry binds it to the digest of this report and gives both a number.",
+        ),
+        blocks.code("verify", f"./assay versions {name}", f"./assay verify {name}@NUMBER"),
+        blocks.absent(
+            "chain", "Position in the event chain", "pending", "The registry gives it when the version is registered."
+        ),
+        blocks.absent("signers", "Key ids of the signers", "not_built", "Versions are not signed yet."),
+    ]
+
+
+def lineage(facts: Facts, study: Study) -> list[Block]:
+    """Section 2: of what, by what and from what the version was made."""
+    columns = [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")]
+    files = [(file.name, file.size, file.sha256) for file in facts.files]
+    return [
+        _model(facts),
+        blocks.facts("run", "Run", listed(facts.run.lineage))
+        if facts.run.lineage
+        else blocks.absent("run", "Run and code", "not_provided", "The report was made outside a flow."),
+        blocks.table("files", "Files", columns, files),
+        blocks.facts("libraries", "Libraries", [Fact(name, version) for name, version in facts.libraries.items()]),
+        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in flat(facts.recipe)])
+        if facts.recipe
+        else blocks.absent("recipe", "Recipe", "not_provided", "No recipe.json lies beside the weights."),
+        blocks.absent("sbom", "Software bill of materials", "not_built", "Pins are in constraints.txt."),
+    ]
+
+
+def _model(facts: Facts) -> Block:
+    head = facts.head
+    backbone, lora = head.get("backbone") or {}, head.get("lora") or {}
+    rows = [
+        Fact("Parts", ", ".join(words.MODALITIES.get(part, part) for part in head.get("parts", []))),
+        Fact("Backbone", backbone.get("name", "none: no row of this task holds text")),
+        Fact("Backbone digest", backbone.get("digest"), "digest"),
+        Fact("Tokenizer digest", backbone.get("tokenizer_digest"), "digest"),
+        Fact("LoRA", ", ".join(f"{key} {value}" for key, value in sorted(lora.items())) or "none"),
+        Fact("Classical part", facts.classical.get("name", facts.task.classical.name)),
+        Fact("Threads in training", head.get("threads"), "integer"),
+    ]
+    return blocks.facts("model", "Model", rows)

@@ -1,0 +1,132 @@
+"""Section 6: the metric beside its baseline's, what each part is worth, calibration, kinds of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from interpret.attribution.study import Study
+from interpret.report import blocks
+from interpret.report.blocks import Block, Fact
+from interpret.report.facts import Facts
+from interpret.report.sections import words
+from interpret.report.sections.summary import comparison
+from tasks.validate.calibration import calibrated, probability
+from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Judgement
+
+BINS = 8
+
+
+def performance(facts: Facts, study: Study) -> list[Block]:
+    """Section 6: the metric beside the baseline's, what each part is worth, calibration."""
+    metrics, clusters = facts.metrics, facts.metrics.clusters
+    found = [
+        comparison("figure", facts),
+        _metric(metrics),
+        blocks.text(
+            "how",
+            "Intervals are cluster bootstraps: rows that depend on each other are drawn together "
+            f"(by {clusters.by}, {clusters.count} clusters, {clusters.draws} draws). "
+            "The difference is paired: both models are scored on the same draws.",
+        ),
+    ]
+    if isinstance(metrics.champion, ChampionNotCompared):
+        said = f"Not compared with {metrics.champion.version}: {metrics.champion.why}."
+        found.append(blocks.text("champion", said))
+    found += [*_ablation(metrics), _calibration(metrics), *_reliability(facts, study)]
+    return [*found, _segments(metrics), *_abstention(metrics)]
+
+
+def _metric(metrics: Judgement) -> Block:
+    """The figure of this version, its baseline and the champion, each with its interval, and the differences."""
+    baseline, champion = metrics.baseline, metrics.champion
+    rows = [
+        ("this version", metrics.value, *words.ends(metrics.ci95)),
+        (f"baseline: {baseline.name}", baseline.value, *words.ends(baseline.ci95)),
+        ("difference", metrics.lift, *words.ends(metrics.lift_ci95)),
+    ]
+    if isinstance(champion, ChampionFigures):
+        rows += [
+            (f"champion: {champion.version}", champion.value, *words.ends(champion.ci95)),
+            ("difference to it", champion.lift, *words.ends(champion.lift_ci95)),
+        ]
+    columns = [("", "text"), (metrics.metric, "number"), ("95 % from", "number"), ("to", "number")]
+    return blocks.table("metric", "On the test rows", columns, rows)
+
+
+def _segments(metrics: Judgement) -> Block:
+    """The figure on kinds of test rows, those without a near neighbour in training among them."""
+    if not metrics.segments:
+        note = "The test rows hold no text, no missing value and no dates that would tell kinds of them apart."
+        return blocks.absent("segments", "Figures by segment", "not_applicable", note)
+    columns = [("segment", "text"), ("rows", "integer"), (metrics.metric, "number"), ("95 % from", "number")]
+    columns += [("to", "number"), ("lift", "signed"), ("95 % from", "signed"), ("to", "signed")]
+    rows = [
+        (kind.segment, kind.rows, kind.value, *words.ends(kind.ci95), kind.lift, *words.ends(kind.lift_ci95))
+        for kind in metrics.segments
+    ]
+    return blocks.table("segments", "Figures by segment; lift over the baseline", columns, rows)
+
+
+def _abstention(metrics: Judgement) -> list[Block]:
+    """The figure where only the surest rows are answered."""
+    columns = [("rows answered, the surest first", "percent"), (metrics.metric, "number")]
+    rows = [(line.answered, line.value) for line in metrics.abstention]
+    return [blocks.table("abstention", "If the least sure rows went to a person", columns, rows)] if rows else []
+
+
+def _ablation(metrics: Judgement) -> list[Block]:
+    """What is lost without each part: a table, and a figure where every loss is a number."""
+    if not metrics.ablation:
+        return [blocks.absent("ablation", "Worth of each part", "not_measured", "validate.ablation was off.")]
+    parts = {f"without {words.MODALITIES.get(name, name)}": part for name, part in metrics.ablation.items()}
+    rows: list[tuple[Any, ...]] = [("all parts", metrics.value, None, None, None)]
+    rows += [(name, part.value, part.loss, *words.ends(part.loss_ci95)) for name, part in parts.items()]
+    columns = [("", "text"), (metrics.metric, "number"), ("lost or gained", "signed")]
+    columns += [("95 % from", "signed"), ("to", "signed")]
+    found = [blocks.table("ablation_table", "With one part switched off", columns, rows)]
+    losses = [part.loss for part in parts.values() if part.loss is not None]
+    if len(losses) < len(parts):
+        return found
+    data = {
+        "names": list(parts),
+        "values": losses,
+        "ci95": [words.known(part.loss_ci95) for part in parts.values()],
+        "kinds": ["off"] * len(parts),
+        "xlabel": f"{metrics.metric} of the whole minus without the part: right of zero, the part helps",
+        "zero": True,
+    }
+    alt = "; ".join(f"{name}: {loss:+.3g}" for name, loss in zip(parts, losses, strict=True))
+    return [blocks.figure("ablation", "estimates", "What each part is worth", alt, data), *found]
+
+
+def _calibration(metrics: Judgement) -> Block:
+    figures = sorted(metrics.calibration.model_dump(mode="json").items())
+    rows = [Fact(name.replace("_", " "), value, "number") for name, value in figures]
+    return blocks.facts("calibration", "Calibration", rows)
+
+
+def _reliability(facts: Facts, study: Study) -> list[Block]:
+    """Given probability against observed share, in groups of equal size; nothing for numbers and for few rows."""
+    head = facts.task.head
+    if head.kind == "regress" or len(study.pool) < 4 * BINS:
+        return []
+    chance = probability(head, calibrated(head, facts.calibration, study.raw))
+    if head.kind == "classify":
+        given, true = chance.max(axis=1), chance.argmax(axis=1) == study.pool.target[:, 0].astype(int)
+    else:
+        given, true = chance.ravel(), study.pool.target.ravel() > 0.5
+    groups = np.array_split(np.argsort(given, kind="stable"), BINS)
+    predicted, observed = ([float(values[group].mean()) for group in groups] for values in (given, true))
+    data = {
+        "predicted": predicted,
+        "observed": observed,
+        "count": [len(group) for group in groups],
+        "xlabel": "probability that was given",
+        "ylabel": "share that was true",
+    }
+    pairs = ", ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(predicted, observed, strict=True))
+    alt = f"Given probability against observed share in {BINS} groups of equal size: {pairs}"
+    title = f"Given probability against what happened, {len(study.pool)} test rows"
+    return [blocks.figure("reliability", "reliability", title, alt, data)]

@@ -1,0 +1,92 @@
+"""Words that several sections share: names of scales and outputs, intervals, and the card's text as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from interpret.report import blocks
+from interpret.report.blocks import Block
+from tasks.task import Head
+from tasks.validate.judgement import Interval
+
+KINDS = {
+    "classify": "one of several classes",
+    "multilabel": "several labels, each yes or no",
+    "score": "one score, yes or no",
+    "regress": "a number with its variance",
+}
+MODALITIES = {"text": "text", "table": "table", "series": "series", "classical": "classical part"}
+
+
+def scale(head: Head) -> str:
+    """The raw unit that values are stated in."""
+    return "units of the target" if head.kind == "regress" else "logit"
+
+
+def output_name(head: Head, output: int) -> str:
+    """The name of the explained output."""
+    if head.kind == "regress":
+        return head.outputs[0] if head.outputs else "mean"
+    return head.outputs[output] if output < len(head.outputs) else f"output {output}"
+
+
+def ends(interval: Interval) -> tuple[float | None, float | None]:
+    """The two ends of an interval as cells of a table; None where there is none."""
+    return interval or (None, None)
+
+
+def known(interval: Interval) -> tuple[float, float] | None:
+    """The interval, where both of its ends are numbers."""
+    low, high = ends(interval)
+    return None if low is None or high is None else (low, high)
+
+
+def figure(value: float | None) -> str:
+    """A figure inside a sentence."""
+    return "no number" if value is None else f"{value:.4g}"
+
+
+def markdown(slug: str, lines: Iterable[str]) -> list[Block]:
+    """Paragraphs, points and tables of a card as blocks."""
+    found: list[Block] = []
+    for number, group in enumerate(_groups(lines)):
+        name = f"{slug}_{number + 1}"
+        if group[0].startswith("|"):
+            found.append(_table(name, group))
+        elif group[0].startswith(("- ", "* ")):
+            found.append(blocks.bullets(name, _points(group)))
+        else:
+            found.append(blocks.text(name, " ".join(line.lstrip("# ") for line in group)))
+    return found
+
+
+def _groups(lines: Iterable[str]) -> list[list[str]]:
+    """Runs of lines of one kind: a point with its continuation, a table, a paragraph."""
+    groups: list[list[str]] = []
+    kind = ""
+    for line in lines:
+        mark = "" if not line else "|" if line.startswith("|") else "-" if line.startswith(("- ", "* ")) else "p"
+        if mark and (mark == kind or (mark == "p" and kind == "-")):
+            groups[-1].append(line)
+            continue
+        if mark:
+            groups.append([line])
+        kind = mark
+    return groups
+
+
+def _points(lines: Sequence[str]) -> list[str]:
+    points: list[str] = []
+    for line in lines:
+        if line.startswith(("- ", "* ")):
+            points.append(line[2:])
+        else:
+            points[-1] += " " + line
+    return points
+
+
+def _table(slug: str, lines: Sequence[str]) -> Block:
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    body = [row for row in cells[1:] if set("".join(row)) - set("-: ")]
+    width = len(cells[0])
+    return blocks.table(slug, "", [(name, "text") for name in cells[0]], [(row + [""] * width)[:width] for row in body])

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from interpret.attribution import behaviour
+from tasks.task import Inputs, Item
+from tasks.validate.calibration import Calibration
+
+Toy = dict[str, Callable[..., Any]]
+CASES = {
+    "invariance": [
+        {"name": "the firm carries nothing", "items": [{"text": "A rose."}, {"text": "B rose."}]},
+        {"name": "the verb carries nothing", "items": [{"text": "A rose."}, {"text": "A fell."}]},
+    ],
+    "direction": [
+        {"name": "up is up", "from": {"text": "A fell."}, "to": {"text": "A rose."}, "output": "score", "moves": "up"},
+        {
+            "name": "up is down",
+            "from": {"text": "A fell."},
+            "to": {"text": "A rose."},
+            "output": "score",
+            "moves": "down",
+        },
+    ],
+    "minimum": [
+        {"name": "a rise is three", "item": {"text": "It rose."}, "expect": {"score": [2.9, 3.1], "named.up": True}},
+        {"name": "no such output", "item": {"text": "It rose."}, "expect": {"colour": "red"}},
+        {"name": "no such field", "item": {"words": "It rose."}, "expect": {"score": 3}},
+    ],
+}
+
+
+class TextItem(Item):
+    text: str
+
+
+@pytest.fixture
+def verdicts(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "cases.json").write_text(json.dumps(CASES))
+    monkeypatch.setattr("tasks.__file__", str(tmp_path / "__init__.py"))
+    task = toy["task"](
+        item=TextItem,
+        encode=lambda items: Inputs(owner=np.arange(len(items)), text=tuple(item.text for item in items)),
+        decode=lambda item, found: {
+            "score": found.raw[0, 0],
+            "named": {"up": bool(found.raw[0, 0] > 0)},
+            "evidence": [item.text],
+        },
+    )
+    return {case.name: case.verdict for case in behaviour.check(task, toy["raw"], Calibration())}
+
+
+def test_cases_are_asked_of_the_version_and_judged(verdicts: dict[str, str]) -> None:
+    assert verdicts == {
+        "the firm carries nothing": "holds",
+        "the verb carries nothing": "fails",
+        "up is up": "holds",
+        "up is down": "fails",
+        "a rise is three": "holds",
+        "no such output": "not run",
+        "no such field": "not run",
+    }
+
+
+def test_a_task_without_cases_has_none(toy: Toy) -> None:
+    assert behaviour.check(toy["task"](), toy["raw"], Calibration()) == ()
