@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows import retraining
+from flows import local_run
 
 
 def run(overrides: list[str]) -> list[dict[str, Any]]:
     """`orchestration_share`: the part of a retrain's wall time outside data, training, validation and explanation."""
-    document = retraining.run("flows/recipes/demo.toml", overrides)
+    document = local_run.run("flows/recipes/demo.toml", overrides)
     inside = sum(document["stages"].values())
     none = {"peer": None, "peer_name": None, "ratio": None}
     return [

@@ -48,9 +48,9 @@ def _record(value: Any) -> dict[str, Any]:
 
 def retrain(arguments: Namespace) -> int:
     """Data to registered versions; status 1 where a gate refused one of them."""
-    from flows import retraining
+    from flows import local_run
 
-    document = retraining.run(arguments.recipe, arguments.set)
+    document = local_run.run(arguments.recipe, arguments.set)
     if arguments.json:
         console.emit(document)
     else:

@@ -9,7 +9,7 @@ from prefect import flow, task
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows import console
+from flows import console, recipe
 from infra import cluster
 
 
@@ -33,3 +33,23 @@ def explain(config: dict[str, Any]) -> dict[str, Any]:
         )
         console.say(f"explain   {name:<11} {page}")
     return documents
+
+
+def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any], made_by: dict[str, Any]) -> dict[str, Any]:
+    """What the report step needs, as a plain dict."""
+    return {
+        "backbone": plan.section("backbone"),
+        "tasks": {
+            name: {"model": str(folder / "models" / name), "data": str(folder / "data" / name)} for name in plan.tasks
+        },
+        "explain": plan.section("explain"),
+        "reports": str(folder / "reports"),
+        "seed": plan.train.seed,
+        "threads": plan.train.threads,
+        "lineage": {
+            "run": folder.name,
+            "recipe_digest": recipe.digest(plan),
+            "data": {name: card["fingerprint"] for name, card in cards.items()},
+            **made_by,
+        },
+    }

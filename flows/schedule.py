@@ -43,7 +43,7 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
     from prefect.schedules import Cron
 
     from flows import recipe
-    from flows.learn import retrain
+    from flows.retrain import retrain
 
     cron = recipe.load(recipe_path, overrides).schedule.cron
     deployment = retrain.to_deployment(

@@ -22,7 +22,7 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
     settings = _claim_ports()
     with _terminate_as_interrupt(), prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
-        from flows.learn import retrain
+        from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
         with _serving(settings, backbone) as addresses, schedule.running(recipe_path, [], cluster.address()):

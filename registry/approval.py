@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import says
+from registry import statements
 from registry.database import Registry, reading, writing
 from registry.errors import NotAllowed, RegistryError, UnknownVersion
 from registry.tables import AliasRow, VerdictRow, VersionRow
@@ -90,7 +90,7 @@ def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
         if version.status == "rejected":
             raise NotAllowed(f"{version.ref} was rejected, which is final; train another")
         verdict.version_seq = row.seq
-        says.enter(session, verdict, says.of_verdict(verdict, row))
+        statements.enter(session, verdict, statements.of_verdict(verdict, row))
         return record(session, row)
 
 
@@ -110,7 +110,7 @@ def _may_answer(version: Version, alias: str) -> None:
 def _move(session: Session, version: Version, alias: str, move: str) -> None:
     target = find(session, version.ref)
     row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=target.seq, move=move, time="")
-    says.enter(session, row, says.of_alias(row, target))
+    statements.enter(session, row, statements.of_alias(row, target))
 
 
 def _stack(session: Session, task: str, alias: str) -> list[int]:

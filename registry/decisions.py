@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import says
+from registry import statements
 from registry.database import Registry, reading, writing
 from registry.digest import canonical
 from registry.errors import Conflict, RegistryError, UnknownVersion
@@ -81,7 +81,7 @@ def _known(session: Session, ids: list[str]) -> list[DecisionRow]:
 
 
 def _enter(session: Session, rows: list[DecisionRow]) -> None:
-    statement = says.of_decisions(rows)
+    statement = statements.of_decisions(rows)
     event = append(session, statement.kind, statement.subject, statement.payload)
     for place, row in enumerate(rows):
         row.seq, row.place = event.seq, place

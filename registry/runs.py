@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, func, select
 
-from registry import says
+from registry import statements
 from registry.database import Registry, now, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, RegistryError, UnknownVersion
@@ -56,7 +56,7 @@ def start_run(registry: Registry, run_id: str, kind: str, facts: Mapping[str, An
     with writing(registry) as session:
         if _run_row(session, run_id) is None:
             row = RunRow(seq=0, run_id=run_id, kind=kind, facts=canonical(dict(facts or {})), time="")
-            says.enter(session, row, says.of_run(row))
+            statements.enter(session, row, statements.of_run(row))
         return _run(session, run_id)
 
 
@@ -71,7 +71,7 @@ def finish_run(
         before = _run(session, run_id)
         if before.status == "running":
             row = RunEndRow(seq=0, run_id=run_id, status=status, facts=canonical(dict(facts or {})), time="")
-            says.enter(session, row, says.of_run_end(row))
+            statements.enter(session, row, statements.of_run_end(row))
         elif before.status != status:
             raise Conflict(f"run {run_id!r} ended as {before.status}, which is final; start another run")
         return _run(session, run_id)
@@ -102,7 +102,7 @@ def release(registry: Registry, versions: Sequence[Version | str], by: str) -> R
             return _release(last)
         number = 1 if last is None else last.number + 1
         row = ReleaseRow(seq=0, number=number, versions=text, digest=of_text(text), by=by, time="")
-        says.enter(session, row, says.of_release(row))
+        statements.enter(session, row, statements.of_release(row))
         return _release(row)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from registry import artifacts, says
+from registry import artifacts, statements
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.events import GENESIS, digest_of
@@ -78,13 +78,13 @@ def _triggers(session: Session) -> Iterator[Check]:
 
 
 def _rows(session: Session) -> Iterator[Check]:
-    yield from _table(session, VersionRow, ("registered",), says.of_version)
-    yield from _table(session, ReleaseRow, ("released",), says.of_release)
-    yield from _table(session, RunRow, ("run_started",), says.of_run)
-    yield from _table(session, RunEndRow, ("run_ended",), says.of_run_end)
+    yield from _table(session, VersionRow, ("registered",), statements.of_version)
+    yield from _table(session, ReleaseRow, ("released",), statements.of_release)
+    yield from _table(session, RunRow, ("run_started",), statements.of_run)
+    yield from _table(session, RunEndRow, ("run_ended",), statements.of_run_end)
     known = {row.seq: row for row in session.exec(select(VersionRow))}
-    yield from _table(session, VerdictRow, ("approved", "rejected"), says.of_verdict, known)
-    yield from _table(session, AliasRow, ("alias",), says.of_alias, known)
+    yield from _table(session, VerdictRow, ("approved", "rejected"), statements.of_verdict, known)
+    yield from _table(session, AliasRow, ("alias",), statements.of_alias, known)
 
 
 def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: Any = None) -> Iterator[Check]:
@@ -117,7 +117,7 @@ def _said(event: Event) -> dict[str, Any]:
     return {"kind": event.kind, "subject": event.subject, "payload": payload, "time": event.time}
 
 
-def _shown(statement: says.Statement, time: str) -> dict[str, Any]:
+def _shown(statement: statements.Statement, time: str) -> dict[str, Any]:
     return {"kind": statement.kind, "subject": statement.subject, "payload": statement.payload, "time": time}
 
 
@@ -129,7 +129,7 @@ def _decisions(session: Session) -> Iterator[Check]:
         columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
         yield _check("decision", row.id, {name: said.get(name) for name in columns}, columns)
     for event in session.exec(select(Event).where(Event.kind == "decisions")):
-        statement = says.of_decisions(batches.pop(event.seq, []))
+        statement = statements.of_decisions(batches.pop(event.seq, []))
         yield _check("decisions", f"event {event.seq}", _said(event)["payload"], statement.payload)
     for seq, rows in batches.items():
         yield _check("decisions", f"event {seq}", "an event", f"{len(rows)} rows alone")

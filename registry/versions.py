@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from registry import artifacts, says
+from registry import artifacts, statements
 from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
@@ -184,7 +184,7 @@ def _insert(session: Session, candidate: Candidate) -> VersionRow:
         facts=candidate.facts,
         time="",
     )
-    says.enter(session, row, says.of_version(row))
+    statements.enter(session, row, statements.of_version(row))
     return row
 
 

@@ -14,9 +14,10 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, body, decisions, metrics, page, problem, schema, service
-from serving.guard import OPEN, guarded
+from serving import analysis, decisions, metrics, page, problem, schema, service
+from serving.middleware import OPEN, guarded
 from serving.problem import Problem, ProblemBody
+from serving.request import read_document, read_items
 from serving.service import Outcome, Release, Served
 
 FAULTS: dict[int | str, dict[str, Any]] = {
@@ -65,7 +66,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
     kind = served.task.item
 
     async def ask(request: Request) -> Response:
-        items, many = body.items(await request.body(), kind)
+        items, many = read_items(await request.body(), kind)
         outcomes = await _answered(parts, items, lambda: service.answer(served, items))
         answers = [outcome.answer for outcome in outcomes]
         return JSONResponse(answers if many else answers[0])
@@ -83,7 +84,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
-        document = body.read(await request.body())
+        document = read_document(await request.body())
         items, others = analysis.match(parts.release, document)
         outcomes = await _answered(
             parts, list(items.values()), lambda: list(service.analyze(parts.release, items).values())
@@ -200,7 +201,8 @@ def _openapi(app: FastAPI, parts: Parts) -> dict[str, Any]:
     components["schemas"] |= {**problem_schema.pop("$defs"), "ProblemBody": problem_schema}
     for path, verbs in document["paths"].items():
         for route in verbs.values():
-            route.get("responses", {}).pop("422", None) if "requestBody" not in route else None
+            if "requestBody" not in route:
+                route.get("responses", {}).pop("422", None)
             if path not in OPEN:
                 route["security"] = [{"bearer": []}]
     return document

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from serving.body import BATCH
+from serving.request import BATCH
 from tasks.task import Task
 
 REF = "#/components/schemas/"

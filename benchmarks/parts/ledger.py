@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.process import ROOT
-from flows import bench, learn
+from flows import bench
+from flows.lineage import code_version
 
 DOCS = ROOT / "docs"
 
@@ -17,7 +18,7 @@ DOCS = ROOT / "docs"
 def merge(path: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Replace the cases of a run, each with its day, code and machine; gives all cases in the order of their names."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    mark = {"day": time.strftime("%Y-%m-%d"), "code": learn.code_version()[:7], "machine": bench.machine()}
+    mark = {"day": time.strftime("%Y-%m-%d"), "code": code_version()[:7], "machine": bench.machine()}
     known |= {row["case"]: {**row, **mark} for row in rows}
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")

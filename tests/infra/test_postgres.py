@@ -13,7 +13,7 @@ import psutil
 import pytest
 import sqlalchemy
 
-from infra import postgres
+from tests import postgres
 
 
 def one(url: str) -> object:

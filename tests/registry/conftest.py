@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 
 import registry as reg
-from infra import postgres
+from tests import postgres
 
 
 @pytest.fixture(scope="session")

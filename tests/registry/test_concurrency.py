@@ -32,17 +32,17 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 import registry as reg
-from registry import says
+from registry import statements
 
 database_url, artifacts_url, folder, _ = sys.argv[1:]
 registry = reg.open_registry(database_url, artifacts_url)
-enter = says.enter
+enter = statements.enter
 
 def die(session, row, statement):
     enter(session, row, statement)
     os.kill(os.getpid(), signal.SIGKILL)
 
-says.enter = die
+statements.enter = die
 reg.register(registry, "risk", Path(folder) / "model-1", Path(folder) / "report-1", {"verdict": "accepted"}, "run-1")
 """
 

@@ -5,14 +5,7 @@ Prefect wraps plain functions by call, here and nowhere below. Every step is a t
 
 from __future__ import annotations
 
-import contextlib
-import os
-import platform
-import subprocess
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,15 +15,14 @@ from prefect.cache_policies import NO_CACHE
 
 import registry
 from flows import console, recipe
+from flows.clock import Clock
+from flows.lineage import lineage
 from flows.release import release
-from flows.report import report
+from flows.report import explain_config, report
 from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
 from tasks.data import prepare as data
-
-# Libraries whose versions belong into the lineage of every version.
-LIBRARIES = ("torch", "transformers", "peft", "ray", "prefect", "scikit-learn", "lightgbm", "shap", "numpy", "pandas")
 
 
 @flow(name="retrain", flow_run_name="{recipe_path}, {trigger}", validate_parameters=False)
@@ -39,7 +31,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
 
     Raises recipe.RecipeError, tasks.data.DataError, registry.RegistryError: each with the cure.
     """
-    clock = Clock()
+    clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
     book = registry.open_registry(settings.database, settings.artifacts)
@@ -49,7 +41,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     try:
         with Peak() as peak:
             cluster.connect(settings)
-            rows, learned = _steps(plan, folder, book, clock)
+            rows, learned = _steps(plan, folder, book, clock, made_by)
     except BaseException as error:
         registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
         raise
@@ -69,29 +61,8 @@ def _ending(error: BaseException) -> Literal["failed", "cancelled"]:
     return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-class Clock:
-    """Wall time of a run: when the first step began, and what each stage took."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self.first: float | None = None
-        self.stages: dict[str, float] = {}
-
-    def seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._began
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the block under `name`."""
-        began = self.seconds()
-        self.first = began if self.first is None else self.first
-        yield
-        self.stages[name] = self.seconds() - began
-
-
 def _steps(
-    plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock
+    plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock, made_by: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every step in turn; gives the rows of the document, and what training told of every trial."""
     with clock.stage("data"):
@@ -101,7 +72,8 @@ def _steps(
     with clock.stage("validate"):
         rows = _step(validate, "validate")(plan, folder, cards, champions(book, plan, folder))
     with clock.stage("explain"):
-        reports = report(explain_config(plan, folder, cards))
+        reports = report(explain_config(plan, folder, cards, made_by))
+    versions = {}
     for name in plan.tasks:
         facts = {
             "run_id": folder.name,
@@ -109,11 +81,11 @@ def _steps(
             "data_digest": cards[name]["fingerprint"],
             **rows[name],
         }
-        rows[name]["version"] = _step(register, f"register: {name}")(book, name, folder, facts)
-    release([rows[name]["version"] for name in plan.tasks], plan.release.approval, plan.section("backbone"))
+        versions[name] = _step(register, f"register: {name}")(book, name, folder, facts)
+    release(list(versions.values()), plan.release.approval, plan.backbone.model_dump(mode="json"))
     document = {
         name: {
-            "version": rows[name].pop("version"),
+            "version": versions[name],
             **rows[name],
             "report": reports[name]["report"],
             "synthetic": cards[name]["synthetic"],
@@ -251,39 +223,6 @@ def validate(
         ],
     )
     return rows
-
-
-def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any]) -> dict[str, Any]:
-    """What the report step needs, as a plain dict."""
-    return {
-        "backbone": plan.section("backbone"),
-        "tasks": {
-            name: {"model": str(folder / "models" / name), "data": str(folder / "data" / name)} for name in plan.tasks
-        },
-        "explain": plan.section("explain"),
-        "reports": str(folder / "reports"),
-        "seed": plan.train.seed,
-        "threads": plan.train.threads,
-        "lineage": {
-            "run": folder.name,
-            "recipe_digest": recipe.digest(plan),
-            "data": {name: card["fingerprint"] for name, card in cards.items()},
-            "code": code_version(),
-            "python": platform.python_version(),
-            "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        },
-    }
-
-
-def code_version() -> str:
-    """The commit of the code that ran, with a plus sign where files differ from it; "unknown" outside a checkout."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("ASSAY_CODE_VERSION", "unknown")
 
 
 def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, Any]) -> str:

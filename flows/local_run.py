@@ -26,7 +26,7 @@ def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
 def in_this_process(url: str, recipe_path: str, overrides: list[str]) -> dict[str, Any]:
     """Run the flow here, reported to the Prefect API at `url`."""
     os.environ["PREFECT_API_URL"] = url
-    from flows.learn import retrain
+    from flows.retrain import retrain
     from infra import cluster
 
     try:

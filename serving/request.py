@@ -1,4 +1,4 @@
-"""A request's body: JSON read strictly, then the items of a task by its own type."""
+"""A request: its JSON read strictly, then the items of a task by its own type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
-def read(raw: bytes) -> Any:
+def read_document(raw: bytes) -> Any:
     """The JSON document of a body.
 
     Refused with 400: broken UTF-8 or JSON, NaN and Infinity, a key that stands twice, more than 32 levels.
@@ -36,19 +36,19 @@ def read(raw: bytes) -> Any:
         raise Problem(422, "a number has too many digits; send numbers that a float can hold") from error
 
 
-def items(raw: bytes, kind: type[BaseModel]) -> tuple[list[Any], bool]:
+def read_items(raw: bytes, kind: type[BaseModel]) -> tuple[list[Any], bool]:
     """The items of a body, and whether they came as a list. Raises Problem 400, 413 or 422 with the field's path."""
-    document = read(raw)
+    document = read_document(raw)
     if not isinstance(document, list):
-        return [item(document, kind)], False
+        return [read_item(document, kind)], False
     if not document:
         raise Problem(422, f"the list is empty; send 1 to {BATCH} items")
     if len(document) > BATCH:
         raise Problem(413, f"the list holds {len(document)} items; send at most {BATCH} at a time")
-    return [item(each, kind, f"/{place}") for place, each in enumerate(document)], True
+    return [read_item(each, kind, f"/{place}") for place, each in enumerate(document)], True
 
 
-def item(document: Any, kind: type[BaseModel], prefix: str = "") -> Any:
+def read_item(document: Any, kind: type[BaseModel], prefix: str = "") -> Any:
     """One item, strictly: no text for a number, no number for text. Raises Problem 422."""
     try:
         # Through JSON once more, because pydantic's strict mode takes a time or a tuple from JSON but not from Python.
