@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -45,6 +46,11 @@ def show(table: Table) -> None:
 
 def _out() -> TextIO:
     return _KEPT[0] if _KEPT else sys.stdout
+
+
+def artifact_key(stage: str, task: str) -> str:
+    """A key that Prefect takes (lower case, digits, dashes), whatever the task's folder is called."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{stage}-{task}".lower()).strip("-")
 
 
 class Progress:

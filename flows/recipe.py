@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError
 
 import tasks
 from interpret.section import ExplainSection
@@ -38,26 +38,20 @@ class ScheduleSection(Section):
 
 
 class Recipe(Section):
-    """A whole recipe. `tasks` holds the tasks that are learned, each with its own section."""
+    """A whole recipe. `tasks` holds the tasks that are learned, each with its own section.
+
+    `[validate]` is called `validation` here, since pydantic's models have a `validate` already.
+    """
 
     backbone: BackboneSection = BackboneSection()
     lora: LoraSection = LoraSection()
     data: DataSection = DataSection()
-    tasks: Mapping[str, TaskSection]
+    tasks: Mapping[str, SerializeAsAny[TaskSection]]
     train: TrainSection = TrainSection()
-    validate_: ValidateSection = ValidateSection()
+    validation: ValidateSection = Field(default=ValidateSection(), alias="validate")
     explain: ExplainSection = ExplainSection()
     release: ReleaseSection = ReleaseSection()
     schedule: ScheduleSection = ScheduleSection()
-
-    def section(self, name: str) -> dict[str, Any]:
-        """One section as a plain dict, as it crosses a process border."""
-        part: BaseModel = getattr(self, name)
-        return part.model_dump(mode="json")
-
-
-# `validate` is a name that pydantic's models already have.
-FIELD_OF = {"validate": "validate_"}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -105,9 +99,9 @@ def _toml_value(raw: str) -> Any:
 
 def parse(document: Mapping[str, Any]) -> Recipe:
     """Check a document against every section's own type. Raises RecipeError with one line per mistake."""
-    fields = {FIELD_OF.get(key, key): value for key, value in document.items() if key != "tasks"}
+    fields = {key: value for key, value in document.items() if key != "tasks"}
     mistakes: list[str] = []
-    tasks = _task_sections(document.get("tasks", {}), mistakes)
+    sections = _task_sections(document.get("tasks", {}), mistakes)
     try:
         recipe = Recipe(**fields, tasks={})
     except ValidationError as error:
@@ -115,12 +109,12 @@ def parse(document: Mapping[str, Any]) -> Recipe:
         recipe = None
     if mistakes or recipe is None:
         raise RecipeError("the recipe cannot be used:\n  " + "\n  ".join(mistakes))
-    return recipe.model_copy(update={"tasks": tasks})
+    return recipe.model_copy(update={"tasks": sections})
 
 
 def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
     """The sections of the tasks that are learned: those the recipe names, or every folder where it names none."""
-    known = tasks.find()
+    known = tasks.names()
     if not isinstance(named, Mapping):
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}
@@ -131,15 +125,13 @@ def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
                 f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}"
             )
             continue
+        section = tasks.get(name).section
         try:
-            sections[name] = known[name].section(**values)
-        except (ValidationError, TypeError) as error:
-            found = (
-                _sentences(error, f"tasks.{name}.", known[name].section)
-                if isinstance(error, ValidationError)
-                else [f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]"]
-            )
-            mistakes += found
+            sections[name] = section(**values)
+        except ValidationError as error:
+            mistakes += _sentences(error, f"tasks.{name}.", section)
+        except TypeError:
+            mistakes.append(f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]")
     return sections
 
 
@@ -147,7 +139,7 @@ def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> l
     sentences = []
     for row in error.errors():
         path = [str(part) for part in row["loc"]]
-        key = prefix + ".".join({v: k for k, v in FIELD_OF.items()}.get(part, part) for part in path)
+        key = prefix + ".".join(path)
         if row["type"] == "extra_forbidden":
             names = _names_at(model, path[:-1])
             sentences.append(
@@ -160,11 +152,16 @@ def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> l
 
 def _names_at(model: type[BaseModel], path: list[str]) -> list[str]:
     for part in path:
-        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = _fields(model).get(part)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner
-    return [{v: k for k, v in FIELD_OF.items()}.get(name, name) for name in model.model_fields]
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The types of a section's keys, by the name that a recipe writes."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _near(word: str, names: Iterable[str]) -> str:
@@ -174,15 +171,9 @@ def _near(word: str, names: Iterable[str]) -> str:
 
 def canonical(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a plain dict without the places (data.root), so that its digest is the same on every machine."""
-    document = {key: recipe.section(field) for key, field in _sections().items()}
-    document["data"].pop("root", None)
-    document["tasks"] = {name: section.model_dump(mode="json") for name, section in sorted(recipe.tasks.items())}
+    document = recipe.model_dump(mode="json", by_alias=True)
+    document["data"].pop("root")
     return document
-
-
-def _sections() -> dict[str, str]:
-    names = [name for name in Recipe.model_fields if name != "tasks"]
-    return {{v: k for k, v in FIELD_OF.items()}.get(name, name): name for name in names}
 
 
 def digest(plan: Recipe) -> str:

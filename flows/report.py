@@ -29,7 +29,10 @@ def explain(config: dict[str, Any]) -> dict[str, Any]:
     for name, document in documents.items():
         page = Path(document["report"]) / "report.html"
         create_link_artifact(
-            key=f"report-{name}", link=page.as_uri(), link_text=f"{name}: report.html", description=f"Report of {name}"
+            key=console.artifact_key("report", name),
+            link=page.as_uri(),
+            link_text=f"{name}: report.html",
+            description=f"Report of {name}",
         )
         console.say(f"explain   {name:<11} {page}")
     return documents
@@ -38,11 +41,11 @@ def explain(config: dict[str, Any]) -> dict[str, Any]:
 def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any], made_by: dict[str, Any]) -> dict[str, Any]:
     """What the report step needs, as a plain dict."""
     return {
-        "backbone": plan.section("backbone"),
+        "backbone": plan.backbone.model_dump(mode="json"),
         "tasks": {
             name: {"model": str(folder / "models" / name), "data": str(folder / "data" / name)} for name in plan.tasks
         },
-        "explain": plan.section("explain"),
+        "explain": plan.explain.model_dump(mode="json"),
         "reports": str(folder / "reports"),
         "seed": plan.train.seed,
         "threads": plan.train.threads,

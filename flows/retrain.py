@@ -103,10 +103,10 @@ def _step(function: Any, name: str, **options: Any) -> Any:
 def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
     """Read, check, split and write one task's rows; gives its data card."""
     section = plan.tasks[name].model_dump(mode="json")
-    splits, out = plan.section("validate_")["splits"], str(folder / "data" / name)
-    card = data.prepare(name, section, plan.section("data"), plan.train.seed, out, splits)
+    splits, out = plan.validation.splits.model_dump(mode="json"), str(folder / "data" / name)
+    card = data.prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, out, splits)
     create_table_artifact(
-        key=f"data-{name}",
+        key=console.artifact_key("data", name),
         description=f"Data of {name}",
         table=[{"what": key, "value": str(value)} for key, value in sorted(card.items())],
     )
@@ -119,9 +119,9 @@ def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
 def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
     """Learn every task in one job on Ray; shows progress here and in the Prefect UI."""
     config = {
-        "backbone": plan.section("backbone"),
-        "lora": plan.section("lora"),
-        "train": plan.section("train"),
+        "backbone": plan.backbone.model_dump(mode="json"),
+        "lora": plan.lora.model_dump(mode="json"),
+        "train": plan.train.model_dump(mode="json"),
         "tasks": {
             name: {
                 "section": section.model_dump(mode="json"),
@@ -190,8 +190,8 @@ def validate(
     """Judge every task on its test rows beside its baseline and the champion; gives a row of the document per task."""
     config = {
         "recipe": recipe.canonical(plan),
-        "backbone": plan.section("backbone"),
-        "validate": plan.section("validate_"),
+        "backbone": plan.backbone.model_dump(mode="json"),
+        "validate": plan.validation.model_dump(mode="json"),
         "tasks": {
             name: {
                 "model": str(folder / "models" / name),

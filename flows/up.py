@@ -18,7 +18,7 @@ from serving import ingress
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
-    backbone = recipe.load(recipe_path).section("backbone")
+    backbone = recipe.load(recipe_path).backbone.model_dump(mode="json")
     settings = _claim_ports()
     with _terminate_as_interrupt(), prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
@@ -33,7 +33,7 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
 
 def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
-    backbone = recipe.load(recipe_path, overrides).section("backbone")
+    backbone = recipe.load(recipe_path, overrides).backbone.model_dump(mode="json")
     settings = _claim_ports()
     with _terminate_as_interrupt(), _ray(settings), _serving(settings, backbone) as addresses:
         _show(None, addresses, as_json=False)

@@ -15,7 +15,6 @@ from benchmarks.parts.process import ROOT, Took, python
 from flows import recipe
 from tasks.backbone.device import set_threads
 from tasks.backbone.load import folder_of, open_backbone
-from tasks.backbone.section import BackboneSection
 from tasks.data.parquet import load_rows
 from tasks.data.prepare import prepare
 from tasks.model import forward, saved
@@ -50,9 +49,9 @@ def lay_out(plan: recipe.Recipe, folder: Path) -> Field:
     for name in sorted(plan.tasks):
         if "text" not in tasks.get(name).reads:
             continue
-        section, splits = plan.tasks[name].model_dump(mode="json"), plan.section("validate_")["splits"]
+        section, splits = plan.tasks[name].model_dump(mode="json"), plan.validation.splits.model_dump(mode="json")
         place = folder / "data" / name
-        prepare(name, section, plan.section("data"), plan.train.seed, str(place), splits)
+        prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, str(place), splits)
         if load_rows(place / "train.parquet").inputs.text is None:
             continue
         found.append(name)
@@ -84,7 +83,7 @@ def ours(field: Field, name: str, **changed: Mapping[str, Any]) -> Took:
 def config_of(field: Field, out: Path, names: Sequence[str]) -> dict[str, Any]:
     """The config of a training job of ours on some tasks of the field."""
     return {
-        **{part: dict(field.plan.section(part)) for part in ("backbone", "lora", "train")},
+        **{part: getattr(field.plan, part).model_dump(mode="json") for part in ("backbone", "lora", "train")},
         "tasks": {
             each: {
                 "section": field.plan.tasks[each].model_dump(mode="json"),
@@ -120,7 +119,7 @@ def _peer_config(field: Field, name: str, each: str) -> dict[str, Any]:
     head = tasks.get(each).head
     return {
         **{side: str(place / f"{side}.jsonl") for side in ("train", "valid", "test")},
-        "body": str(folder_of(BackboneSection(**field.plan.section("backbone")))),
+        "body": str(folder_of(field.plan.backbone)),
         "outputs": head.width,
         "problem": PROBLEM[head.kind],
         "rank": lora.rank,
@@ -162,6 +161,6 @@ def judged(field: Field, mine: str, other: str) -> dict[str, Any]:
 def answers(field: Field, mine: str, side: str) -> dict[str, FloatArray]:
     """Raw answers of our trained tasks on one split."""
     set_threads(field.plan.train.threads)
-    backbone = open_backbone(BackboneSection(**field.plan.section("backbone")))
+    backbone = open_backbone(field.plan.backbone)
     net = saved.load(backbone, {each: field.folder / mine / "models" / each for each in field.tasks})
     return {each: forward.raw(net, each, field.rows(each, side).inputs) for each in field.tasks}

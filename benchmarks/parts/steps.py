@@ -72,10 +72,9 @@ def _padding(ground: Field) -> dict[str, float]:
     """Share of the tokens of one epoch's batches that are padding."""
     from tasks.backbone import tokenizer as tokens
     from tasks.backbone.load import open_backbone
-    from tasks.backbone.section import BackboneSection
     from tasks.train import mixture
 
-    tokenizer, train = open_backbone(BackboneSection(**ground.plan.section("backbone"))).tokenizer, ground.plan.train
+    tokenizer, train = open_backbone(ground.plan.backbone).tokenizer, ground.plan.train
     found = {}
     for each in ground.tasks:
         texts = ground.rows(each, "train").inputs.text

@@ -13,7 +13,6 @@ import tasks
 from flows import console
 from flows.recipe import Recipe
 from tasks.data.parquet import save_rows
-from tasks.data.section import Splits
 from tasks.data.split import divide
 from tasks.model.folder import Folder
 from tasks.model.saved import open_folders
@@ -57,9 +56,7 @@ class Bench:
 def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
     """Divide rows as the task does where they are not divided yet, train one task by the recipe, ask it about test."""
     given, folder = tasks.get(name), bench.folder / name / mark
-    divided = divide(
-        rows, given.split, Splits(**bench.plan.section("validate_")["splits"]), given.purge_days, bench.seed
-    )
+    divided = divide(rows, given.split, bench.plan.validation.splits, given.purge_days, bench.seed)
     sides = Sides(*(divided.take(np.flatnonzero(divided.split == side)) for side in ("train", "valid", "test")))
     folder.mkdir(parents=True, exist_ok=True)
     save_rows(sides.train, folder / "train.parquet")
@@ -70,8 +67,9 @@ def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
 
 def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
     section = bench.plan.tasks[name].model_dump(mode="json") if name in bench.plan.tasks else {}
+    parts = {part: getattr(bench.plan, part).model_dump(mode="json") for part in ("backbone", "lora", "train")}
     return {
-        **{part: {**bench.plan.section(part), **bench.changed.get(part, {})} for part in ("backbone", "lora", "train")},
+        **{part: {**values, **bench.changed.get(part, {})} for part, values in parts.items()},
         "tasks": {name: {"section": section, **{side: str(folder / f"{side}.parquet") for side in ("train", "valid")}}},
         "states": {"folder": str(bench.folder / "states"), "gigabytes": 8.0},
         "out": str(folder / "models"),
@@ -81,7 +79,7 @@ def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
 def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
     given, place, test = tasks.get(name), folder / "models" / name, sides.test
     head = given.head
-    model = open_folders(bench.plan.section("backbone"), {name: place}, bench.plan.train.threads)
+    model = open_folders(bench.plan.backbone.model_dump(mode="json"), {name: place}, bench.plan.train.threads)
     found = measure(model, name, Folder(place), sides, ablation=True)
     rows = [independent(given, part) for part in (sides.valid, test)]
     fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}

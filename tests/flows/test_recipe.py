@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import tasks
 from flows import recipe
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_shipped_recipe_can_be_read() -> None:
@@ -65,3 +69,31 @@ def test_an_unreadable_recipe_is_refused_in_one_sentence(
         path.write_bytes(content)
     with pytest.raises(recipe.RecipeError, match=sentence):
         recipe.load(path)
+
+
+def test_the_key_of_validate_is_called_as_in_the_file_at_every_depth() -> None:
+    with pytest.raises(recipe.RecipeError) as caught:
+        recipe.parse({"validate": {"gates": {"margn": 1, "max_ece": "x"}, "splits": {"valid": 2}}, "validation": {}})
+    text = str(caught.value)
+    assert "validate.gates.max_ece = 'x'" in text
+    assert "validate.gates.margn = 1: unknown key; known here: margin," in text
+    assert "validate.splits.valid = 2" in text
+    assert "validation = {}: unknown key; known here: backbone, lora, data, tasks, train, validate," in text
+
+
+def test_a_recipe_is_read_without_the_heavy_libraries() -> None:
+    heavy = ("torch", "transformers", "ray", "prefect", "pandas", "sklearn", "scipy", "lightgbm", "sqlmodel", "pyarrow")
+    code = (
+        "import sys\nfrom flows import recipe\nrecipe.load('flows/recipes/demo.toml')\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_a_broken_folder_troubles_no_recipe_that_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = tasks.names()
+    monkeypatch.setattr(tasks, "names", lambda: [*shipped, "broken"])
+    assert list(recipe.parse({"tasks": {"risk": {}}}).tasks) == ["risk"]
+    with pytest.raises(tasks.BrokenTask, match=r"tasks/broken/task\.py cannot be read"):
+        recipe.parse({})
