@@ -9,6 +9,8 @@ import numpy as np
 from tasks.task import FloatArray, Head, IntArray
 
 RANDOM = "drawn at random"
+CLASS_ROLES = ("right", "wrong")
+ALARM_ROLES = ("true positive", "true negative", "false positive", "false negative")
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,8 @@ def _roles(head: Head, raw: FloatArray, target: FloatArray) -> dict[str, IntArra
             "highest answer": np.argsort(-raw[:, 0], kind="stable"),
             "lowest answer": np.argsort(raw[:, 0], kind="stable"),
         }
-    far, kinds = margin(head, raw), np.array(outcome(head, raw, target))
-    surest = np.argsort(-far, kind="stable")
-    names = {"classify": ["right", "wrong"]}.get(
-        head.kind, ["true positive", "true negative", "false positive", "false negative"]
-    )
+    surest, kinds = np.argsort(-margin(head, raw), kind="stable"), np.array(outcome(head, raw, target))
+    names = CLASS_ROLES if head.kind == "classify" else ALARM_ROLES
     roles = {name: surest[kinds[surest] == name] for name in names}
     if head.kind == "classify":
         roles["right"] = _by_turns(roles["right"], target[:, 0])
@@ -93,10 +92,10 @@ def _roles(head: Head, raw: FloatArray, target: FloatArray) -> dict[str, IntArra
 
 def _by_turns(index: IntArray, target: FloatArray) -> IntArray:
     """Reorder so that the classes take turns: the surest of each, then the second of each ..."""
-    seen: dict[float, int] = {}
-    turn = []
+    count: dict[float, int] = {}
+    turns = []
     for row in index:
-        seen[target[row]] = seen.get(target[row], 0) + 1
-        turn.append((seen[target[row]], target[row]))
-    order = sorted(range(len(index)), key=turn.__getitem__)
+        count[target[row]] = count.get(target[row], 0) + 1
+        turns.append((count[target[row]], target[row]))
+    order = sorted(range(len(index)), key=turns.__getitem__)
     return index[order]

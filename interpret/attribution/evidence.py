@@ -81,13 +81,9 @@ def deletion(rows: Sequence[Explained], seed: int) -> Deletion:
     )
 
 
-def _towards(row: Explained) -> float:
-    return 1.0 if row.values.sum() >= 0 else -1.0
-
-
 def _ordered(row: Explained) -> FloatArray:
     """The drop of the answer as the strongest players are hidden one by one, on the grid."""
-    count, towards = len(row.game.players), _towards(row)
+    count, towards = len(row.game.players), row.towards
     order = np.argsort(-towards * row.values, kind="stable")
     z = np.ones((count + 1, count))
     for step in range(1, count + 1):
@@ -99,7 +95,7 @@ def _ordered(row: Explained) -> FloatArray:
 
 def _random(row: Explained) -> FloatArray:
     """The same with players hidden in random order: the mean answer over the coalitions of each size."""
-    count, towards = len(row.game.players), _towards(row)
+    count, towards = len(row.game.players), row.towards
     full = row.attribution.full[row.case.output]
     shown = sorted(row.attribution.random, reverse=True)
     drops = [towards * (full - row.attribution.random[size][row.case.output]) for size in shown]

@@ -48,6 +48,11 @@ class Explained:
         """The sum of |value| over the players, never zero: errors are stated as shares of it."""
         return max(float(np.abs(self.values).sum()), 1e-300)
 
+    @property
+    def towards(self) -> float:
+        """1 where the values together raise the explained output, else -1."""
+        return 1.0 if self.values.sum() >= 0 else -1.0
+
 
 @dataclass(frozen=True)
 class Importance:

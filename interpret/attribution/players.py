@@ -6,22 +6,18 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tasks.data.text import sentences
 from tasks.task import Inputs, Modality, Span, Task
 
 SEGMENTS = 4  # of a series with one group of channels
 SERIES_PLAYERS = 6  # where several groups of channels play: their combinations are passes through the series encoder
 MIXED_TEXT_PLAYERS = 4
 MOST_PLAYERS = 64
-ABBREVIATIONS = re.compile(
-    r"mr|mrs|ms|dr|inc|ltd|corp|co|plc|nos?|vs|st|art|sec|approx|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
-    r"|([a-z]\.)*[a-z]|[\d.]+"
-)
 JOINED_TO_NEXT = re.compile(
     r"an?|the|of|to|in|on|at|by|for|from|with|and|or|but|not?|its|his|her|their|our|your|this|that|is|was|are|were|be|been|as"
     r"|than|if|will|may|shall|can|could|would|should|has|have|had|any|all|per|about|into|over|under"
 )
 WORD = re.compile(r"\S+")
-SENTENCE_END = re.compile(r"[.!?;]['\")\]]*(?=\s+\S)|\n+")
 
 
 @dataclass(frozen=True)
@@ -105,33 +101,15 @@ def series_players(task: Task, row: Inputs) -> tuple[Player, ...]:
 def text_players(text: str, most: int) -> tuple[Player, ...]:
     """Sentences where there are three or more, else phrases of whole words; together they cover every word.
 
+    A semicolon ends a sentence here, and every end of a sentence that a finding's evidence knows is one here too.
     Sentences are merged with their neighbour until at most `most` are left. Phrases never cross the end of a sentence.
     """
-    sentences = sentence_spans(text)
-    while len(sentences) > most:
-        sentences = _merge_shortest(sentences)
-    spans = sentences if len(sentences) >= min(3, most) else _phrases_of(text, sentences, most)
+    spans = list(sentences(text, semicolons=True))
+    while len(spans) > most:
+        spans = _merge_shortest(spans)
+    if len(spans) < min(3, most):
+        spans = _phrases_of(text, spans, most)
     return tuple(Player(" ".join(text[start:end].split()), "text", span=(start, end)) for start, end in spans)
-
-
-def sentence_spans(text: str) -> list[Span]:
-    """Character spans of the sentences, without white space at the ends."""
-    cuts = [match.end() for match in SENTENCE_END.finditer(text) if not _abbreviation(text, match.start())]
-    spans = []
-    for start, end in pairwise([0, *cuts, len(text)]):
-        part = text[start:end]
-        if part.strip():
-            lead = len(part) - len(part.lstrip())
-            spans.append((start + lead, start + len(part.rstrip())))
-    return spans
-
-
-def _abbreviation(text: str, dot: int) -> bool:
-    """Whether the full stop at `dot` ends an abbreviation, an initial or a numbered heading such as "4.2."."""
-    if text[dot] != ".":
-        return False
-    word = text[:dot].rsplit(None, 1)[-1].lower().strip("(\"'") if text[:dot].strip() else ""
-    return ABBREVIATIONS.fullmatch(word) is not None
 
 
 def _merge_shortest(spans: list[Span]) -> list[Span]:
@@ -140,16 +118,15 @@ def _merge_shortest(spans: list[Span]) -> list[Span]:
     return [*spans[:at], (spans[at][0], spans[at + 1][1]), *spans[at + 2 :]]
 
 
-def _phrases_of(text: str, sentences: list[Span], most: int) -> list[Span]:
-    """Phrases for one or two sentences: each gets players by its share of the words, at least one."""
-    words = [[(start + m.start(), start + m.end()) for m in WORD.finditer(text[start:end])] for start, end in sentences]
-    total = sum(len(w) for w in words)
+def _phrases_of(text: str, whole: list[Span], most: int) -> list[Span]:
+    """Phrases for one or two whole sentences: each gets players by its share of the words, at least one."""
+    by_sentence = [[match.span() for match in WORD.finditer(text, *span)] for span in whole]
+    total = sum(map(len, by_sentence))
     spans: list[Span] = []
     left = most
-    for index, own in enumerate(words):
-        later = len(words) - index - 1
-        count = left - later if later == 0 else max(1, min(left - later, round(most * len(own) / total)))
-        spans += _cut_words(text, own, min(count, len(own)))
+    for later, words in zip(reversed(range(len(whole))), by_sentence, strict=True):
+        count = max(1, min(left - later, round(most * len(words) / total))) if later else left
+        spans += _cut_words(text, words, min(count, len(words)))
         left -= count
     return spans
 

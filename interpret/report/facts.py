@@ -47,11 +47,11 @@ class File:
 class Facts:
     """Everything that a report states beside its own measurements.
 
-    metrics, calibration           the version's judgement, and what it knows about its own errors
-    data, recipe, head, classical, training   the version's other documents; {} for one that was not written
-    files      every file of the version, and `model_digest` over all of them
-    rows, periods   number of rows by part, and their first and last day
-    behaviour  the behaviour cases with their verdicts
+    metrics, calibration  the version's judgement, and what it knows about its own errors
+    data to training      the version's other documents; {} for one that was not written
+    model_digest          over all files of the version
+    rows, periods         number of rows by part, and their first and last day
+    behaviour             the behaviour cases with their verdicts
     """
 
     task: Task

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interpret.report import blocks, plots
+from interpret.report import plots
 
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture
@@ -88,7 +88,7 @@ def html(document: Mapping[str, Any]) -> str:
     frame.filters.update(show=show, case_view=case_view, level=level_of, forms=forms, plot=_plot, anchor=anchor)
     seal = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     page = frame.get_template("report.html.j2").render(
-        report=document, style=style, seal=seal, reasons=blocks.REASONS, key=key_figures(document)
+        report=document, style=style, seal=seal, key=key_figures(document)
     )
     return page.rstrip() + "\n"
 

@@ -25,26 +25,48 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def sentences(text: str) -> tuple[Span, ...]:
+def sentences(text: str, semicolons: bool = False) -> tuple[Span, ...]:
     """Where each sentence stands in the text, without the white space around it.
 
-    A break is an end mark, or a line break, followed by white space and a capital, a digit or a bracket. Text without
-    any break is one sentence. Abbreviations of one letter or of the usual company forms do not end a sentence.
+    A break is an end mark, or a line break, followed by white space and a capital, a digit or a bracket; with
+    `semicolons` also a semicolon followed by white space. Text without any break is one sentence. Abbreviations, single
+    letters and the number of a heading at the start of a line ("4.2.") do not end a sentence.
     """
-    ends = [match.end(1) for match in _BREAK.finditer(text) if not _SHORT.search(text[: match.end(1)])]
-    spans = []
-    for start, end in zip([0, *ends], [*ends, len(text)], strict=True):
-        piece = text[start:end]
-        if piece.strip():
-            left = start + len(piece) - len(piece.lstrip())
-            spans.append((left, start + len(piece.rstrip())))
-    return tuple(spans)
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    if first >= last:
+        return ()
+    gaps = [gap.span() for gap in _GAP.finditer(text, first, last)]
+    breaks = [gap for gap in gaps if (semicolons and text[gap[0] - 1] == ";") or _parts(text, *gap)]
+    return tuple(zip([first, *(end for _, end in breaks)], [*(start for start, _ in breaks), last], strict=True))
 
 
-_BREAK = re.compile(r"([.!?][\"”')]?|\n)(?=\s+(?:[\"“\[]?[A-Z0-9]|\())")
-_SHORT = re.compile(
-    r"(?:^\s*\d+|\b(?:[A-Za-z]|[Ii]nc|[Ll]td|[Cc]o|[Cc]orp|[Nn]o|[Aa]rt|[Ss]ec|e\.g|i\.e|approx|vs|Mr|Ms|Dr))\.$"
+_GAP = re.compile(r"\s+")
+_OPENING = re.compile(r"[\"“\[]?[A-Z0-9]|\(")
+_END = re.compile(r"[.!?][\"”')]?$")
+_ABBREVIATION = re.compile(
+    r"\b(?:[A-Za-z]|(?i:mrs?|ms|dr|inc|ltd|corp|co|plc|nos?|vs|st|art|sec|approx"
+    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec))\.$"
 )
+_LONGEST = len("approx.")
+_NUMBER = re.compile(r"\s*\d+(?:\.\d+)*\.")
+
+
+def _parts(text: str, start: int, end: int) -> bool:
+    """Whether the white space from `start` to `end` parts two sentences.
+
+    It looks back no farther than it must: a text of 100,000 characters may hold as many full stops.
+    """
+    if not _OPENING.match(text, end):
+        return False
+    goes_on = bool(
+        _ABBREVIATION.search(text, max(0, start - _LONGEST), start)
+        or _NUMBER.fullmatch(text, text.rfind("\n", 0, start) + 1, start)
+    )
+    # A line break parts where more white space follows it; directly behind an abbreviation it is a wrapped line.
+    return "\n" in text[start + goes_on : end - 1] or (
+        not goes_on and _END.search(text, max(0, start - 2), start) is not None
+    )
+
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(clean)]
 Notes = Annotated[str | None, Field(max_length=20_000), AfterValidator(lambda text: text and clean(text))]

@@ -113,6 +113,5 @@ def _labels(labels: Any) -> list[Block]:
     names = sorted({name for part in labels.values() for name in part})
     parts = [part for part in ("train", "valid", "test") if part in labels]
     columns = [("part", "text"), *((name, "integer") for name in names)]
-    return [
-        blocks.table("labels", "Labels", columns, [(part, *map(labels[part].get, names)) for part in parts]),
-    ]
+    rows = [(part, *map(labels[part].get, names)) for part in parts]
+    return [blocks.table("labels", "Labels", columns, rows)]

@@ -12,10 +12,10 @@ from interpret.report import blocks
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
-from tasks.task import FloatArray
+from tasks.task import FloatArray, Head, Task
 from tasks.validate.calibration import calibrated, probability
 
-REASONS = 4
+REASONS = 4  # codes at most for one case
 
 
 def local_cases(facts: Facts, study: Study) -> list[Block]:
@@ -31,27 +31,23 @@ def local_cases(facts: Facts, study: Study) -> list[Block]:
 
 def reasons(facts: Facts, study: Study) -> list[Block]:
     """Section 12: which codes a decision may be explained with, and those of the cases."""
+    counterfactuals = blocks.absent(
+        "counterfactuals", "Counterfactuals", "not_built", "None is shown, so none can mislead."
+    )
     task = facts.task
-    codes = sorted({feature.group for feature in task.features})
-    found: list[Block] = []
-    if codes:
-        listed = [
-            (f"{task.name}.{code}", ", ".join(f.name for f in task.features if f.group == code)) for code in codes
-        ]
-        found.append(
-            blocks.table(
-                "codes", "Reason codes: one per group of features", [("code", "code"), ("features", "text")], listed
-            )
-        )
-        rows = [(n, _reason_codes(task.name, row) or "none is sure") for n, row in enumerate(study.local, start=1)]
-        columns = [("case", "integer"), ("codes towards the answer, 95 % lower bound above 0", "code")]
-        found.append(blocks.table("cases", "Codes of the cases", columns, rows))
-    else:
+    if not task.features:
         note = "The task reads no declared features; its reasons are the spans of section 10."
-        found.append(blocks.absent("codes", "Reason codes", "not_applicable", note))
+        return [blocks.absent("codes", "Reason codes", "not_applicable", note), counterfactuals]
+    groups = sorted({feature.group for feature in task.features})
+    codes = [(f"{task.name}.{group}", ", ".join(f.name for f in task.features if f.group == group)) for group in groups]
+    rows = [(n, _reason_codes(task.name, row) or "none is sure") for n, row in enumerate(study.local, start=1)]
+    columns = [("case", "integer"), ("codes towards the answer, 95 % lower bound above 0", "code")]
     return [
-        *found,
-        blocks.absent("counterfactuals", "Counterfactuals", "not_built", "None is shown, so none can mislead."),
+        blocks.table(
+            "codes", "Reason codes: one per group of features", [("code", "code"), ("features", "text")], codes
+        ),
+        blocks.table("cases", "Codes of the cases", columns, rows),
+        counterfactuals,
     ]
 
 
@@ -59,7 +55,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
     head, index = facts.task.head, row.case.index
     raw = study.raw[index]
     given = probability(head, calibrated(head, facts.calibration, raw[None]))[0]
-    player_text = row.game.row.text[0] if row.game.row.text is not None else ""
+    text = row.game.row.text[0] if row.game.row.text is not None else ""
     return {
         "kind": "case",
         "slug": f"case_{number}",
@@ -68,7 +64,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "row": study.pool.ids[index],
         "output": words.output_name(head, row.case.output),
         "unit": words.scale(head),
-        "truth": _truth(facts, study.pool.target[index]),
+        "truth": _truth(head, study.pool.target[index]),
         "probability": None if head.kind == "regress" else given[row.case.output],
         "full": row.served[row.case.output],
         "base": row.attribution.base[row.case.output],
@@ -76,7 +72,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "runs": row.attribution.runs,
         "evaluations": row.attribution.evaluations,
         "converged": row.attribution.converged,
-        "text": _pieces(player_text, row),
+        "text": _pieces(text, row),
         "players": [
             {
                 "name": p.name,
@@ -84,7 +80,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
                 "value": v,
                 "error": e,
                 "choice": c,
-                "shown": _shown(facts, row, p.columns),
+                "shown": _shown(facts.task, row, p.columns),
             }
             for p, v, e, c in zip(row.game.players, row.values, row.errors, row.choice, strict=True)
         ],
@@ -106,18 +102,17 @@ def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:
     return pieces
 
 
-def _shown(facts: Facts, row: Explained, columns: tuple[int, ...]) -> list[dict[str, Any]]:
+def _shown(task: Task, row: Explained, columns: tuple[int, ...]) -> list[dict[str, Any]]:
     """The values of a group's features, as the model saw them; of one-hot columns only those that are set."""
     if row.game.row.table is None:
         return []
-    values = {facts.task.features[c].name: float(row.game.row.table[0, c]) for c in columns}
+    values = {task.features[c].name: float(row.game.row.table[0, c]) for c in columns}
     if all("=" in name for name in values):  # one column per level: the level that is set says it all
         values = {name: value for name, value in values.items() if value}
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def _truth(facts: Facts, target: FloatArray) -> str:
-    head = facts.task.head
+def _truth(head: Head, target: FloatArray) -> str:
     if head.kind == "classify":
         return head.outputs[int(target[0])]
     if head.kind == "multilabel":
@@ -127,8 +122,7 @@ def _truth(facts: Facts, target: FloatArray) -> str:
 
 def _reason_codes(task: str, row: Explained) -> str:
     """One to four groups that pushed the answer where it went, sure beyond their sampling error."""
-    towards = 1.0 if row.values.sum() >= 0 else -1.0
-    lower = towards * row.values - 1.96 * np.hypot(row.errors, row.choice)
+    lower = row.towards * row.values - 1.96 * np.hypot(row.errors, row.choice)
     order = [
         at for at in np.argsort(-lower, kind="stable") if lower[at] > 0 and row.game.players[at].modality == "table"
     ]

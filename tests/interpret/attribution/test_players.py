@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpret.attribution.players import MIXED_TEXT_PLAYERS, NothingToExplain, players_of, sentence_spans, text_players
+from interpret.attribution.players import MIXED_TEXT_PLAYERS, NothingToExplain, players_of, text_players
+from tasks.data.text import sentences
 from tasks.task import Feature, Inputs
 
 Toy = dict[str, Callable[..., Any]]
@@ -44,9 +45,21 @@ def test_many_sentences_are_merged_to_the_limit() -> None:
     assert len(text_players(" ".join(f"Number {i} is here." for i in range(30)), 8)) == 8
 
 
-def test_abbreviations_and_numbered_headings_do_not_end_a_sentence() -> None:
-    text = "4.2. The U.S. unit of Mr. Brook is sold."
-    assert sentence_spans(text) == [(0, len(text))]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Acme Inc. rose 5 %; costs fell. (See note 3.) The board approved it!",
+        '4.2. Fees are due. He said "Stop." Then J. Smith left; the U.S. unit was sold.',
+        "A title\n\nThe text; its end. (See (a) and [b].) [The] board met. ",
+    ],
+)
+def test_evidence_and_explanation_are_cut_alike(text: str) -> None:
+    evidence = sentences(text)
+    players = [player.span for player in text_players(text, 9)]
+    assert len(evidence) >= 3
+    assert {end for _, end in evidence} <= {end for _, end in players}
+    assert {start for start, _ in evidence} <= {start for start, _ in players}
+    assert len(players) == len(evidence) + text.count(";")
 
 
 def test_a_mixed_row_has_few_text_players_and_one_per_group_and_segment(toy: Toy) -> None:
