@@ -145,16 +145,16 @@ def verify(arguments: Namespace) -> int:
 
 def serve(arguments: Namespace) -> int:
     """Answer over HTTP until Ctrl-C."""
-    from flows import up
+    from flows.up import serve
 
-    return up.serve(arguments.recipe, arguments.set)
+    return serve(arguments.recipe, arguments.set)
 
 
 def up(arguments: Namespace) -> int:
     """What `make run` does."""
-    from flows import up as whole
+    from flows.up import run
 
-    return whole.run(arguments.recipe, once=arguments.once, as_json=arguments.json)
+    return run(arguments.recipe, once=arguments.once, as_json=arguments.json)
 
 
 def ask(arguments: Namespace) -> int:
@@ -169,16 +169,17 @@ def ask(arguments: Namespace) -> int:
 
 def data(arguments: Namespace) -> int:
     """Fetch a public data set; its licence is shown and must be accepted first."""
-    from tasks.data import public as fetch
+    from tasks.data import public
 
-    return _show(arguments, fetch.get(arguments.name, accepted=arguments.accept_licence, into=Settings().root / "data"))
+    into = Settings().root / "data"
+    return _show(arguments, public.get(arguments.name, accepted=arguments.accept_licence, into=into))
 
 
 def doctor(arguments: Namespace) -> int:
     """Look at every part; status 1 where one is not as it must be."""
-    from flows import doctor as checks
+    from flows.doctor import look
 
-    rows = checks.look(Settings())
+    rows = look(Settings())
     if arguments.json:
         console.emit({"ok": all(row["ok"] for row in rows), "parts": rows})
     else:
@@ -193,8 +194,8 @@ def doctor(arguments: Namespace) -> int:
 
 def bench(arguments: Namespace) -> int:
     """Measure ours beside a peer in one run; status 1 where a bar was missed."""
-    from flows import bench as benches
+    from flows.bench import run
 
-    document = benches.run(arguments.name, arguments.set)
+    document = run(arguments.name, arguments.set)
     _show(arguments, document)
     return SAID_NO if any(row.get("pass") is False for row in document["rows"]) else DONE

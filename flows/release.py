@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 import registry
 from flows import console
 from infra.settings import Settings
-from serving import release as serving
+from serving.release import redeploy, running
 
 
 @flow(name="release", validate_parameters=False)
@@ -21,8 +21,8 @@ def release(versions: list[str], approval: str, backbone: dict[str, Any]) -> dic
     book = registry.open_registry(settings.database, settings.artifacts)
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
-    if serving.running():
-        swap = task(serving.redeploy, name="deploy", cache_policy=NO_CACHE, persist_result=False)
+    if running():
+        swap = task(redeploy, name="deploy", cache_policy=NO_CACHE, persist_result=False)
         swap(settings, backbone=backbone)
     create_table_artifact(
         key="approvals",

@@ -22,14 +22,14 @@ from flows.report import explain_config, report
 from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
-from tasks.data import prepare as data
+from tasks.data.prepare import prepare
 
 
 @flow(name="retrain", flow_run_name="{recipe_path}, {trigger}", validate_parameters=False)
 def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str = "by hand") -> dict[str, Any]:
     """Run a recipe from data to registered versions; gives the retrain document of the command.
 
-    Raises recipe.RecipeError, tasks.data.DataError, registry.RegistryError: each with the cure.
+    Raises recipe.RecipeError, tasks.task.DataError, registry.RegistryError: each with the cure.
     """
     clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
@@ -66,7 +66,7 @@ def _steps(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every step in turn; gives the rows of the document, and what training told of every trial."""
     with clock.stage("data"):
-        cards = {name: _step(prepare, f"data: {name}")(plan, name, folder) for name in plan.tasks}
+        cards = {name: _step(prepare_data, f"data: {name}")(plan, name, folder) for name in plan.tasks}
     with clock.stage("train"):
         learned = _step(train, "train")(plan, folder)
     with clock.stage("validate"):
@@ -100,11 +100,11 @@ def _step(function: Any, name: str, **options: Any) -> Any:
     return task(function, name=name, cache_policy=NO_CACHE, persist_result=False, **options)
 
 
-def prepare(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
+def prepare_data(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]:
     """Read, check, split and write one task's rows; gives its data card."""
     section = plan.tasks[name].model_dump(mode="json")
     splits, out = plan.validation.splits.model_dump(mode="json"), str(folder / "data" / name)
-    card = data.prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, out, splits)
+    card = prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, out, splits)
     create_table_artifact(
         key=console.artifact_key("data", name),
         description=f"Data of {name}",

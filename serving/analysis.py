@@ -27,13 +27,14 @@ def match(release: Release, document: Any) -> tuple[dict[str, Any], dict[str, li
     for name, task in tasks.items():
         fields = {key: value for key, value in document.items() if key in task.item.model_fields}
         try:
-            items[name] = task.item.model_validate_json(json.dumps(fields), strict=True)
+            item = task.item.model_validate_json(json.dumps(fields), strict=True)
         except ValidationError as error:
             others[name] = _needs(error)
+            continue
+        if fields:
+            items[name] = item
         else:
-            if not fields:
-                others[name] = list(task.item.model_fields)
-                del items[name]
+            others[name] = list(task.item.model_fields)
     if not items:
         needs = "; ".join(f"{name} needs {', '.join(fields)}" for name, fields in others.items())
         raise Problem(422, f"no task can read this document: {needs}")

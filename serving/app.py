@@ -38,7 +38,7 @@ class Parts:
     """What the endpoints work with. The model is asked in one thread, for its adapters are switched per question."""
 
     release: Release
-    journal: decisions.Log
+    decision_log: decisions.Log
     metrics: metrics.Metrics
     thread: ThreadPoolExecutor
 
@@ -105,9 +105,9 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
 
 async def _answered(parts: Parts, items: Sequence[Any], ask: Callable[[], list[Outcome]]) -> list[Outcome]:
     """Ask the model beside the event loop, then count and log. What cannot be logged is not answered."""
-    decisions.room(parts.journal)
+    decisions.room(parts.decision_log)
     outcomes = await asyncio.get_running_loop().run_in_executor(parts.thread, ask)
-    decisions.put(parts.journal, items, outcomes)
+    decisions.put(parts.decision_log, items, outcomes)
     metrics.count(parts.metrics, [outcome.answer for outcome in outcomes])
     return outcomes
 
@@ -151,12 +151,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"status": "ok"})
 
     async def ready() -> Response:
-        if parts.journal.failing.is_set():
+        if parts.decision_log.failing.is_set():
             raise Problem(503, "decisions cannot be logged; look whether the registry's database answers")
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served)})
 
     async def figures() -> Response:
-        parts.metrics.decisions.set(len(parts.journal.waiting))
+        parts.metrics.decisions.set(len(parts.decision_log.waiting))
         return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
 
     app.get("/healthz", summary="The process is alive")(alive)

@@ -44,33 +44,33 @@ class Log:
 
 def start(book: registry.Registry, key: bytes) -> tuple[Log, threading.Thread]:
     """A log and the thread that writes it."""
-    journal = Log(book=book, key=key)
-    thread = threading.Thread(target=_write_forever, args=(journal,), name="decisions", daemon=True)
+    decision_log = Log(book=book, key=key)
+    thread = threading.Thread(target=_write_forever, args=(decision_log,), name="decisions", daemon=True)
     thread.start()
-    return journal, thread
+    return decision_log, thread
 
 
-def close(journal: Log, thread: threading.Thread, seconds: float = 5.0) -> int:
+def close(decision_log: Log, thread: threading.Thread, seconds: float = 5.0) -> int:
     """Write what waits and end the thread; gives how many decisions could not be written."""
-    journal.stop.set()
-    journal.wake.set()
+    decision_log.stop.set()
+    decision_log.wake.set()
     thread.join(seconds)
-    return len(journal.waiting)
+    return len(decision_log.waiting)
 
 
-def room(journal: Log) -> None:
+def room(decision_log: Log) -> None:
     """Refuse before an answer is given that could not be logged. Raises Problem 503."""
-    if len(journal.waiting) >= MOST_WAITING:
+    if len(decision_log.waiting) >= MOST_WAITING:
         detail = "answers cannot be logged at the moment and are therefore not given; try again shortly"
         raise Problem(503, detail, headers={"Retry-After": "5"})
 
 
-def put(journal: Log, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
+def put(decision_log: Log, items: Sequence[Any], outcomes: Sequence[Outcome]) -> None:
     """Queue the decisions of one request."""
     time = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
     for item, outcome in zip(items, outcomes, strict=True):
-        journal.waiting.append(_row(journal.key, time, item, outcome))
-    journal.wake.set()
+        decision_log.waiting.append(_row(decision_log.key, time, item, outcome))
+    decision_log.wake.set()
 
 
 def commitment(key: bytes, item: Any) -> str:
@@ -106,29 +106,29 @@ def _row(key: bytes, time: str, item: Any, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _write_forever(journal: Log) -> None:
-    while not (journal.stop.is_set() and not journal.waiting):
-        journal.wake.wait(WAIT_SECONDS)
-        journal.wake.clear()
-        written = _write(journal)
-        if not written and journal.stop.is_set():
+def _write_forever(decision_log: Log) -> None:
+    while not (decision_log.stop.is_set() and not decision_log.waiting):
+        decision_log.wake.wait(WAIT_SECONDS)
+        decision_log.wake.clear()
+        written = _write(decision_log)
+        if not written and decision_log.stop.is_set():
             return
         if not written:
-            journal.stop.wait(1.0)
+            decision_log.stop.wait(1.0)
 
 
-def _write(journal: Log) -> bool:
+def _write(decision_log: Log) -> bool:
     """Write batches until nothing waits. A batch leaves the queue only once it is in the registry."""
-    while journal.waiting:
-        rows = [journal.waiting[n] for n in range(min(BATCH, len(journal.waiting)))]
+    while decision_log.waiting:
+        rows = [decision_log.waiting[n] for n in range(min(BATCH, len(decision_log.waiting)))]
         try:
-            registry.log_decisions(journal.book, rows)
+            registry.log_decisions(decision_log.book, rows)
         except Exception as error:
             # The type alone: a message may quote a row.
-            log.warning("decisions cannot be logged: %s; %d wait", type(error).__name__, len(journal.waiting))
-            journal.failing.set()
+            log.warning("decisions cannot be logged: %s; %d wait", type(error).__name__, len(decision_log.waiting))
+            decision_log.failing.set()
             return False
-        journal.failing.clear()
+        decision_log.failing.clear()
         for _ in rows:
-            journal.waiting.popleft()
+            decision_log.waiting.popleft()
     return True

@@ -30,9 +30,9 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str,
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
     key = decisions.secret(Path(places.token_file).with_name("commitment.key"))
-    journal, writer = decisions.start(book, key)
+    decision_log, writer = decisions.start(book, key)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-    return app.Parts(release, journal, metrics.create(), thread), token, writer
+    return app.Parts(release, decision_log, metrics.create(), thread), token, writer
 
 
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:

@@ -1,4 +1,4 @@
-"""What stands before the app: the token, the size and the kind of a body, the time it took. Plain ASGI."""
+"""Middleware before the app: the token, the size and the kind of a body, the time it took. Plain ASGI."""
 
 from __future__ import annotations
 

@@ -31,4 +31,4 @@ class Replica:
         from serving import decisions
 
         if hasattr(self, "parts"):
-            decisions.close(self.parts.journal, self.writer)
+            decisions.close(self.parts.decision_log, self.writer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
@@ -66,7 +67,8 @@ def _shallow(text: str) -> None:
             raise Problem(400, f"the body is nested deeper than {DEPTH} levels; flatten it")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: Sequence[Any]) -> dict[str, Any]:
+    """An object from its (key, value) pairs."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:

@@ -120,7 +120,7 @@ def asked(world: World) -> Iterator[Asked]:
     parts, secret, writer = loading.open_parts(plan, world.places)
     with TestClient(app.build(parts, secret), headers={"Authorization": f"Bearer {secret}"}) as http:
         yield Asked(http, parts)
-    assert decisions.close(parts.journal, writer) == 0
+    assert decisions.close(parts.decision_log, writer) == 0
 
 
 @pytest.fixture
