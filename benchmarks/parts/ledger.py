@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from flows import bench
 from flows.lineage import code_version
 
 DOCS = ROOT / "docs"
+WIDTH = 100  # columns of prose
 
 
 def merge(path: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -26,10 +28,21 @@ def merge(path: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def machines(known: Mapping[str, Any]) -> list[str]:
-    """One line for each machine that a figure was measured on."""
-    return [
-        f"Measured on {text}" for text in sorted({json.dumps(row["machine"], sort_keys=True) for row in known.values()})
-    ]
+    """A sentence for each machine that a figure was measured on."""
+    told = {
+        "Measured on {processor}, {cores} cores, {memory_gb} GB of memory, {system}.".format(**row["machine"])
+        for row in known.values()
+    }
+    return prose(*sorted(told))
+
+
+def prose(*sentences: str, lead: str = "") -> list[str]:
+    """Sentences as lines of at most WIDTH columns; `lead` opens the first, and the others stand below its text."""
+    text = " ".join(sentences)
+    rest = " " * len(lead)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=lead, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def mark(row: Mapping[str, Any]) -> str:

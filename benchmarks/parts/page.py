@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts import ledger
-from benchmarks.parts.ledger import DOCS, mark, table, verdict
+from benchmarks.parts.ledger import DOCS, mark, prose, table, verdict
 
 COLUMNS = ("case", "ours", "peer", "ratio", "unit")
 
@@ -33,19 +33,21 @@ def _page(known: Mapping[str, Any]) -> str:
     return "\n".join([
         "# Training: what it costs, and what it gives",
         "",
-        "Written by `./assay bench train --set data.root=FOLDER`; the sets are public ones and lie with the user.",
+        *prose(
+            "Written by `./assay bench train --set data.root=FOLDER`; the sets are public and lie with the user."
+        ),
         *ledger.machines(known),
         "",
         "## Beside one HF Trainer + PEFT run per task",
         "",
-        "Same rows, epochs and learning rates on both sides; imports and an empty store included.",
+        *prose("Same rows, epochs and learning rates on both sides; imports and an empty store included."),
         "",
         *table(
             ("case", "ours", "peer", "times better", "unit", "bar", "measured"),
             ([*(row[key] for key in COLUMNS), verdict(row), mark(row)] for row in whole),
         ),
         "",
-        *(f"Case `{row['case']}`: {row['note']}\n" for row in whole if "note" in row),
+        *(line for row in whole if "note" in row for line in (*prose(f"Case `{row['case']}`: {row['note']}"), "")),
         *_quality(known),
         *_depths(depths),
         *_singles(single),
@@ -85,8 +87,10 @@ def _depths(depths: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "## How many layers",
         "",
-        "LoRA on the top k layers; what lies below is computed once. One learning rate. Metrics on the valid rows,",
-        "which chose the recipe's default; no test row took part.",
+        *prose(
+            "LoRA on the top k layers; what lies below is computed once. One learning rate.",
+            "Metrics on the valid rows, which chose the recipe's default; no test row took part.",
+        ),
         "",
         *table(("layers", "seconds", *tasks, "measured"), values),
         "",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts import ledger
-from benchmarks.parts.ledger import DOCS, mark, table, verdict
+from benchmarks.parts.ledger import DOCS, mark, prose, table, verdict
 
 HEAD = ("set", "metric", "ours, 95 %", "baseline", "lift, 95 %", "published", "bar", "rows", "seed", "measured")
 PERCENT = ("nab",)  # metrics that end at 100
@@ -38,12 +38,14 @@ def _page(known: Mapping[str, Any], sets: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([
         "# Quality: every task beside the model it has to beat",
         "",
-        "Written by `./assay bench quality --set data.root=FOLDER`; the sets are public ones and lie with the user.",
-        "Rates, stops, temperatures and sets are chosen on validation rows; test rows choose nothing,",
-        "but the designs of anomaly and portfolio, and the scorecard's strength in risk, were made with some of these",
-        "sets in view, as their cards say. The size of compliance's concepts, and that its network learns apart, were",
-        "chosen on the forty documents that fold 0 of unfair_clauses trains on, so fold 0 alone tests documents that",
-        "chose nothing.",
+        *prose(
+            "Written by `./assay bench quality --set data.root=FOLDER`; the sets are public and lie with the user.",
+            "Rates, stops, temperatures and sets are chosen on validation rows; test rows choose nothing,",
+            "but the designs of anomaly and portfolio, and the scorecard's strength in risk, were made with some of",
+            "these sets in view, as their cards say. The size of compliance's concepts, and that its network learns",
+            "apart, were chosen on the forty documents that fold 0 of unfair_clauses trains on, so fold 0 alone tests",
+            "documents that chose nothing.",
+        ),
         *ledger.machines(known),
         "",
         "## On test rows",
@@ -55,7 +57,13 @@ def _page(known: Mapping[str, Any], sets: Sequence[Mapping[str, Any]]) -> str:
         *_coverage(covers),
         "## More of each",
         "",
-        *(f"- {row['case']}, {MORE[key]}: {_told(row[key])}" for row in sets for key in MORE if key in row),
+        *(
+            line
+            for row in sets
+            for key in MORE
+            if key in row
+            for line in prose(f"{row['case']}, {MORE[key]}: {_told(row[key])}", lead="- ")
+        ),
     ]) + "\n"  # fmt: skip
 
 
@@ -84,7 +92,10 @@ def _coverage(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "## Sets that hold the truth nine times in ten",
         "",
-        "The band is where 95 of 100 exact ones lie for these counts of calibration and test rows (beta-binomial).",
+        *prose(
+            "The band is where 95 of 100 exact ones lie for these counts of calibration and test rows",
+            "(beta-binomial).",
+        ),
         "",
         *table(("task", "share inside", "band", "bar", "rows", "measured"), lines),
         "",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import tasks
+from benchmarks.parts import front_page
 from flows import recipe
 from flows.__main__ import COMMANDS, parser
 
 ROOT = Path(__file__).resolve().parents[2]
+WIDTH, LONGEST_ENTRY = 100, 90
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TYPED = [
     (page.name, line.strip())
@@ -56,3 +60,58 @@ def test_every_variable_of_the_operations_page_is_a_setting() -> None:
         re.findall(r"^\| `ASSAY_(\w+)`", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert named == {field.upper() for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "DECISIONS.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_prose_is_wrapped_at_a_hundred_columns(page: Path) -> None:
+    lines = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines()
+    long = [line for line in lines if len(line) > WIDTH and not line.startswith(("|", "    ", "!["))]
+    assert not long, f"{page.name} has lines of more than {WIDTH} columns; wrap them: {long[:3]}"
+
+
+def entries(text: str) -> dict[str, int]:
+    """Heading of each decision -> its words."""
+    parts = (part.partition("\n") for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:])
+    return {heading: len(body.split()) for heading, _, body in parts}
+
+
+def test_a_decision_is_dated_and_says_itself_in_ninety_words() -> None:
+    told = entries((ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
+    assert len(told) > 40
+    assert all(re.match(r"\d{4}-\d\d-\d\d \S", heading) for heading in told)
+    long = [f"{heading}: {words} words" for heading, words in told.items() if words > LONGEST_ENTRY]
+    assert not long, f"shorten, or make two entries of each (at most {LONGEST_ENTRY} words): {long}"
+
+
+def test_the_tree_in_the_readme_names_every_folder_once_and_no_other() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {str(parent) for name in listed for parent in Path(name).parents if str(parent) != "."}
+    there = {name for name in folders if not name.startswith("tests/") and name != ".ci"}
+    tree = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where everything stands")[2]
+    named = re.findall(r"^    (\S+)/ +\S", tree, flags=re.MULTILINE)
+    assert sorted(named) == sorted(there), "README's tree differs from the tracked folders: add or remove its lines"
+
+
+def test_the_results_in_the_readme_are_what_the_command_writes(tmp_path: Path) -> None:
+    rows = {
+        name: {
+            "rows": 1408, "metric": "auc", "value": value, "ci95": [value - 0.1, value + 0.1], "lift_ci95": [low, 0.2],
+            "baseline": {"name": "scorecard", "value": 0.5}, "synthetic": name == "sentiment",
+        }
+        for name, value, low in (("sentiment", 0.75, 0.01), ("anomaly", 60.0, -1.0))
+    }  # fmt: skip
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{front_page.BEGIN}\nold\n{front_page.END}\nafter\n", encoding="utf-8")
+    front_page.keep({"seconds": 200.4, "tasks": rows}, page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{front_page.BEGIN}\nWhat a retrain of `flows/recipes/demo.toml` gave on ")
+    assert text.endswith(f"{front_page.END}\nafter\n")
+    assert "| sentiment, synthetic | 1,408 | auc | 0.750 (0.650 .. 0.850) | 0.500 | +0.010 .. +0.200 |" in text
+    assert "| anomaly | 1,408 | auc | 60.0 (59.9 .. 60.1) | 0.5 | -1.0 .. +0.2 |" in text
+    assert "Only the lift of sentiment is told apart from zero" in text
+    shipped = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = shipped.partition(front_page.BEGIN)[2].partition(front_page.END)[0]
+    assert f"| {' | '.join(front_page.HEAD)} |" in between
+    assert [line.split(" | ")[0].split(",")[0] for line in between.splitlines() if line.startswith("| ")][1:] == [
+        f"| {name}" for name in tasks.names()
+    ]
