@@ -7,7 +7,7 @@ intervals: split conformal with the residual over the predicted deviation (Lei e
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import betabinom
 
 from tasks.task import FloatArray, Head
@@ -66,20 +66,17 @@ def loss(head: Head, raw: FloatArray, target: FloatArray) -> float:
 
 
 def _temperature(head: Head, raw: FloatArray, target: FloatArray, clusters: int) -> float:
-    """The temperature of the lowest loss, by golden section over its logarithm (the loss has one minimum there)."""
+    """The temperature of the lowest loss, over its logarithm (the loss has one minimum there)."""
     if head.kind == "regress":
         squares = (target[:, 0] - raw[:, 0]) ** 2 / np.exp(np.clip(raw[:, 1], -700, 700))
         mean = (FEW_CLUSTERS + clusters * squares.mean()) / (FEW_CLUSTERS + clusters)
         return float(np.clip(np.sqrt(mean), COLDEST, HOTTEST))
-    low, high, golden = np.log(COLDEST), np.log(HOTTEST), (np.sqrt(5) - 1) / 2
 
     def at(place: float) -> float:
         return loss(head, raw / np.exp(place), target)
 
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if at(left) <= at(right) else (left, high)
-    return float(np.exp((low + high) / 2))
+    bounds = (np.log(COLDEST), np.log(HOTTEST))
+    return float(np.exp(minimize_scalar(at, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x))
 
 
 def _platt(head: Head, raw: FloatArray, target: FloatArray) -> tuple[float, float]:
