@@ -69,18 +69,43 @@ def test_prose_is_wrapped_at_a_hundred_columns(page: Path) -> None:
     assert not long, f"{page.name} has lines of more than {WIDTH} columns; wrap them: {long[:3]}"
 
 
-def entries(text: str) -> dict[str, int]:
-    """Heading of each decision -> its words."""
+def entries(text: str) -> list[tuple[str, str]]:
+    """Heading and text of each decision."""
     parts = (part.partition("\n") for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:])
-    return {heading: len(body.split()) for heading, _, body in parts}
+    return [(heading, body) for heading, _, body in parts]
 
 
-def test_a_decision_is_dated_and_says_itself_in_ninety_words() -> None:
-    told = entries((ROOT / "DECISIONS.md").read_text(encoding="utf-8"))
-    assert len(told) > 40
-    assert all(re.match(r"\d{4}-\d\d-\d\d \S", heading) for heading in told)
-    long = [f"{heading}: {words} words" for heading, words in told.items() if words > LONGEST_ENTRY]
-    assert not long, f"shorten, or make two entries of each (at most {LONGEST_ENTRY} words): {long}"
+def complaints(decisions: str) -> list[str]:
+    """Which entry is too wide, too long or without its day, and the cure."""
+    found = []
+    for heading, body in entries(decisions):
+        if not re.match(r"\d{4}-\d\d-\d\d \S", heading):
+            found.append(f"{heading}: no date. Cure: begin the heading with the day, as 2026-11-22")
+        if (words := len(body.split())) > LONGEST_ENTRY:
+            found.append(f"{heading}: {words} words. Cure: shorten it to {LONGEST_ENTRY}, or make two entries of it")
+        if (widest := max(map(len, [f"## {heading}", *body.splitlines()]))) > WIDTH:
+            found.append(f"{heading}: a line of {widest} columns. Cure: wrap it at {WIDTH}")
+    return found
+
+
+def test_a_decision_is_dated_and_says_itself_in_ninety_words_of_a_hundred_columns() -> None:
+    text = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    assert entries(text)
+    assert not complaints(text), "\n".join(complaints(text))
+
+
+@pytest.mark.parametrize(
+    ("entry", "cure"),
+    [
+        ("## 2026-11-22 Long\n" + "word " * 10 + ("\n" + "word " * 10) * 9, "Long: 100 words. Cure: shorten it to 90"),
+        ("## 2026-11-22 Wide\n" + "x" * 101, "Wide: a line of 101 columns. Cure: wrap it at 100"),
+        ("## Some day\nWhy.", "Some day: no date. Cure: begin the heading with the day"),
+    ],
+)
+def test_a_decision_that_breaks_the_rule_is_named_with_its_cure(entry: str, cure: str) -> None:
+    found = complaints(f"# Decisions\n\n## 2026-11-21 Short\nBecause.\n\n{entry}\n")
+    assert len(found) == 1
+    assert cure in found[0]
 
 
 def test_the_tree_in_the_readme_names_every_folder_once_and_no_other() -> None:
@@ -89,7 +114,10 @@ def test_the_tree_in_the_readme_names_every_folder_once_and_no_other() -> None:
     there = {name for name in folders if not name.startswith("tests/") and name != ".ci"}
     tree = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Where everything stands")[2]
     named = re.findall(r"^    (\S+)/ +\S", tree, flags=re.MULTILINE)
-    assert sorted(named) == sorted(there), "README's tree differs from the tracked folders: add or remove its lines"
+    missing, gone = sorted(there - set(named)), sorted(set(named) - there)
+    assert not missing, f"README's tree lacks {missing}. Cure: a line for each, with a few words"
+    assert not gone, f"README's tree names {gone}, which are not there. Cure: remove those lines"
+    assert len(named) == len(set(named)), "README's tree names a folder twice"
 
 
 def test_the_results_in_the_readme_are_what_the_command_writes(tmp_path: Path) -> None:
