@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.ledger import prose, table
 from benchmarks.parts.process import ROOT
+from benchmarks.parts.scores import PERCENT
+from flows import bench
 
 BEGIN, END = "<!-- results: written by ./assay bench flow -->", "<!-- end of results -->"
 HEAD = ("task", "test rows", "metric", "ours (95 %)", "classical", "lift (95 %)")
@@ -17,18 +18,21 @@ NUMBERS = {2: "two", 4: "four", 8: "eight", 16: "sixteen"}
 
 
 def keep(document: Mapping[str, Any], page: Path = ROOT / "README.md") -> None:
-    """Put the results of a retrain document between the marks of the page."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    cores = len(os.sched_getaffinity(0))
-    page.write_text(before + results(document, cores, time.strftime("%Y-%m-%d")) + after, encoding="utf-8")
+    """Put the results of a retrain document between the marks of the page.
+
+    Raises ValueError where a mark is not there, and leaves the page as it was.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{page.name} has no place for the results: put {BEGIN!r} and below it {END!r} into it")
+    told = results(document, bench.machine()["cores"], time.strftime("%Y-%m-%d"))
+    page.write_text(before + told + after, encoding="utf-8")
 
 
 def results(document: Mapping[str, Any], cores: int, day: str) -> str:
     """The marks and all between them: a sentence, the table, and which lifts are told apart from zero."""
     rows = dict(sorted(document["tasks"].items()))
-    told = [name for name, row in rows.items() if row["lift_ci95"][0] > 0]
     where = f"on {NUMBERS.get(cores, cores)} cores"
     return "\n".join([
         BEGIN,
@@ -39,21 +43,21 @@ def results(document: Mapping[str, Any], cores: int, day: str) -> str:
         "",
         *table(HEAD, (_line(name, row) for name, row in rows.items())),
         "",
-        *prose(_apart(told)),
+        *prose(*_apart(rows)),
         END,
     ])  # fmt: skip
 
 
-def _line(name: str, row: Mapping[str, Any]) -> list[str]:
-    low, high = row["ci95"]
-    start, end = row["lift_ci95"]
+def _line(name: str, row: Mapping[str, Any]) -> list[Any]:
+    form = ".1f" if row["metric"] in PERCENT else ".3f"
+    ours, span = _figure(row["value"], form), _span(row["ci95"], form)
     return [
         name + _origin(name, row),
         f"{row['rows']:,}",
         row["metric"],
-        f"{row['value']:{_form(row)}} ({low:{_form(row)}} .. {high:{_form(row)}})",
-        f"{row['baseline']['value']:{_form(row)}}",
-        f"{start:+{_form(row)}} .. {end:+{_form(row)}}",
+        ours if span is None else f"{ours} ({span})",
+        _figure(row["baseline"]["value"], form),
+        _span(row["lift_ci95"], "+" + form),
     ]
 
 
@@ -63,15 +67,35 @@ def _origin(name: str, row: Mapping[str, Any]) -> str:
     return ", synthetic anomalies" if name == "anomaly" else ", synthetic"
 
 
-def _form(row: Mapping[str, Any]) -> str:
-    """Three digits behind the point; one for a score that ends at a hundred."""
-    return ".1f" if abs(row["value"]) > 10 else ".3f"
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
-def _apart(told: list[str]) -> str:
-    if not told:
-        return 'No lift is told apart from zero; the reports say so ("not told apart").'
-    if len(told) == 1:
-        return f'Only the lift of {told[0]} is told apart from zero; the others say "not told apart" in their reports.'
-    names = f"{', '.join(told[:-1])} and {told[-1]}"
-    return f'Only the lifts of {names} are told apart from zero; the others say "not told apart" in their reports.'
+def _span(ends: Sequence[float | None] | None, form: str) -> str | None:
+    """An interval; None where there are too few clusters for one."""
+    return None if ends is None else f"{_figure(ends[0], form)} .. {_figure(ends[1], form)}"
+
+
+def _apart(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Sentences: which lifts are told apart from zero, and which of them are losses."""
+    sides = {name: _side(row["lift_ci95"]) for name, row in rows.items()}
+    apart = [name for name, side in sides.items() if side]
+    below = [name for name, side in sides.items() if side < 0]
+    losses = [f"Below zero: {_names(below)}."] if below else []
+    if not apart:
+        return ['No lift is told apart from zero; the reports say so ("not told apart").']
+    if len(apart) == len(rows):
+        return ["Every lift is told apart from zero.", *losses]
+    which = f"lift of {apart[0]} is" if len(apart) == 1 else f"lifts of {_names(apart)} are"
+    return [f'Only the {which} told apart from zero; the others say "not told apart" in their reports.', *losses]
+
+
+def _side(ends: Sequence[float | None] | None) -> int:
+    """1 for a lift above zero, -1 for one below, 0 for one that is not told apart from it."""
+    if ends is None or ends[0] is None or ends[1] is None:
+        return 0
+    return (ends[0] > 0) - (ends[1] < 0)
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -7,10 +7,12 @@ import shlex
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tasks
+from benchmarks import flow
 from benchmarks.parts import front_page
 from flows import recipe
 from flows.__main__ import COMMANDS, parser
@@ -120,26 +122,95 @@ def test_the_tree_in_the_readme_names_every_folder_once_and_no_other() -> None:
     assert len(named) == len(set(named)), "README's tree names a folder twice"
 
 
-def test_the_results_in_the_readme_are_what_the_command_writes(tmp_path: Path) -> None:
+def row(name: str, value: float, lift: list[float] | None, **more: object) -> dict[str, object]:
+    """One task of a retrain document."""
+    shown = {"rows": 1408, "metric": name, "value": value, "ci95": [value - 0.1, value + 0.1], "lift_ci95": lift}
+    return {**shown, "baseline": {"name": "scorecard", "value": 0.5}, "synthetic": False, **more}
+
+
+def test_the_results_are_a_table_of_what_a_retrain_found() -> None:
     rows = {
-        name: {
-            "rows": 1408, "metric": "auc", "value": value, "ci95": [value - 0.1, value + 0.1], "lift_ci95": [low, 0.2],
-            "baseline": {"name": "scorecard", "value": 0.5}, "synthetic": name == "sentiment",
-        }
-        for name, value, low in (("sentiment", 0.75, 0.01), ("anomaly", 60.0, -1.0))
-    }  # fmt: skip
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{front_page.BEGIN}\nold\n{front_page.END}\nafter\n", encoding="utf-8")
-    front_page.keep({"seconds": 200.4, "tasks": rows}, page)
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"before\n{front_page.BEGIN}\nWhat a retrain of `flows/recipes/demo.toml` gave on ")
-    assert text.endswith(f"{front_page.END}\nafter\n")
+        "sentiment": row("auc", 0.75, [0.01, 0.2], synthetic=True),
+        "anomaly": row("nab", 9.0, [-1.0, 0.2], synthetic=True),
+        "risk": row("auc", 0.6, None, ci95=None),
+    }
+    text = front_page.results({"seconds": 200.4, "tasks": rows}, 4, "2026-11-22")
+    assert text.startswith(
+        f"{front_page.BEGIN}\nWhat a retrain of `flows/recipes/demo.toml` gave on four cores (200 s, "
+    )
+    assert "| anomaly, synthetic anomalies | 1,408 | nab | 9.0 (8.9 .. 9.1) | 0.5 | -1.0 .. +0.2 |" in text
     assert "| sentiment, synthetic | 1,408 | auc | 0.750 (0.650 .. 0.850) | 0.500 | +0.010 .. +0.200 |" in text
-    assert "| anomaly | 1,408 | auc | 60.0 (59.9 .. 60.1) | 0.5 | -1.0 .. +0.2 |" in text
-    assert "Only the lift of sentiment is told apart from zero" in text
-    shipped = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = shipped.partition(front_page.BEGIN)[2].partition(front_page.END)[0]
-    assert f"| {' | '.join(front_page.HEAD)} |" in between
-    assert [line.split(" | ")[0].split(",")[0] for line in between.splitlines() if line.startswith("| ")][1:] == [
-        f"| {name}" for name in tasks.names()
-    ]
+    assert "| risk | 1,408 | auc | 0.600 | 0.500 | - |" in text
+    assert text.index("| anomaly") < text.index("| risk") < text.index("| sentiment")
+    assert "Only the lift of sentiment is told apart from zero; the others say" in text
+
+
+@pytest.mark.parametrize(
+    ("lifts", "told"),
+    [
+        ({"mood": [-0.1, 0.1]}, "No lift is told apart from zero"),
+        ({"mood": [0.1, 0.2]}, "Every lift is told apart from zero.\n"),
+        ({"fall": [-0.2, -0.1], "mood": [0.1, 0.2]}, "Every lift is told apart from zero. Below zero: fall."),
+        ({"a": [0.1, 0.2], "b": [0.1, 0.2], "c": [-0.2, -0.1], "d": [-1, 1]}, "Only the lifts of a, b and c are told"),
+    ],
+)
+def test_the_results_say_which_lifts_are_told_apart_and_which_are_losses(
+    lifts: dict[str, list[float]], told: str
+) -> None:
+    rows = {name: row("auc", 0.75, ends) for name, ends in lifts.items()}
+    assert told in front_page.results({"seconds": 1.0, "tasks": rows}, 2, "2026-11-22")
+
+
+def test_the_results_stand_between_their_marks_and_nothing_around_them_changes(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{front_page.BEGIN}\nyesterday\n{front_page.END}\nafter\n", encoding="utf-8")
+    front_page.keep({"seconds": 1.0, "tasks": {"risk": row("auc", 0.6, [0.1, 0.2])}}, page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{front_page.BEGIN}\nWhat a retrain")
+    assert text.endswith(f"{front_page.END}\nafter\n")
+    assert "yesterday" not in text
+    page.write_text(f"before\n{front_page.BEGIN}\nyesterday\nafter\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no place for the results"):
+        front_page.keep({"seconds": 1.0, "tasks": {}}, page)
+    assert page.read_text(encoding="utf-8").endswith("yesterday\nafter\n")
+
+
+@pytest.mark.parametrize(("overrides", "kept"), [([], 1), (["train.epochs=1"], 0)])
+def test_the_readme_tells_of_the_recipe_as_it_is_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, overrides: list[str], kept: int
+) -> None:
+    written: list[object] = []
+    document = {"seconds": 2.0, "stages": {"train": 1.0}, "cold_start_s": 0.5, "tasks": {}}
+    monkeypatch.setattr(flow.local_run, "run", lambda recipe, overrides: document)
+    monkeypatch.setattr(flow.front_page, "keep", written.append)
+    assert flow.run(overrides)[0]["ours"] == 0.5
+    assert len(written) == kept
+
+
+def shown(block: str) -> dict[str, Any]:
+    """The retrain document whose results are a table in the README."""
+    rows: dict[str, Any] = {}
+    for line in block.splitlines():
+        if not line.startswith("| ") or line == f"| {' | '.join(front_page.HEAD)} |":
+            continue
+        label, count, metric, *cells = line.strip("| ").split(" | ")
+        ours, classical, lift = ([float(n) for n in re.findall(r"[-+]?\d+\.\d+", cell)] for cell in cells)
+        rows[label.split(",")[0]] = {
+            "rows": int(count.replace(",", "")), "metric": metric, "synthetic": "synthetic" in label,
+            "value": ours[0], "ci95": ours[1:] or None, "baseline": {"value": classical[0]}, "lift_ci95": lift or None,
+        }  # fmt: skip
+    return {"tasks": rows}
+
+
+def test_the_readme_shows_all_six_tasks_in_the_form_that_the_command_writes() -> None:
+    block = (ROOT / "README.md").read_text(encoding="utf-8").partition(front_page.BEGIN)[2].partition(front_page.END)[0]
+    found = re.search(r"on (\w+) cores \((\d+) s, on ([\d-]+);", block)
+    assert found, "the sentence above README's results was changed by hand. Cure: ./assay bench flow"
+    cores = {word: number for number, word in front_page.NUMBERS.items()}
+    document = shown(block) | {"seconds": float(found[2])}
+    assert sorted(document["tasks"]) == sorted(tasks.names())
+    written = front_page.results(document, cores.get(found[1]) or int(found[1]), found[3])
+    # The sentence below the table knows digits that the table does not show.
+    assert block.split("\n\n")[:2] == written.removeprefix(front_page.BEGIN).split("\n\n")[:2], (
+        "README's results were changed by hand. Cure: ./assay bench flow"
+    )
