@@ -73,7 +73,7 @@ def versions(arguments: Namespace) -> int:
             f"{row['task']}@{row['number']}",
             row["status"],
             str(facts.get("metric", "")),
-            f"{facts.get('value', float('nan')):.4f}",
+            console.figure(facts.get("value"), ".4f"),
             ", ".join(row.get("aliases", [])),
             row["created"][:19],
             row["digest"][:12],

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -84,21 +84,30 @@ def _line(report: Mapping[str, Any]) -> str:
     )
 
 
+def figure(value: float | None, form: str) -> str:
+    """A figure; a dash for one that is no number."""
+    return "-" if value is None else f"{value:{form}}"
+
+
+def span(ends: Sequence[float | None] | None, form: str) -> str:
+    """An interval; a dash where there are too few clusters for one."""
+    return "-" if ends is None else f"{figure(ends[0], form)} .. {figure(ends[1], form)}"
+
+
 def learned(document: Mapping[str, Any]) -> Table:
     """The table of what a retrain learned: one row per task, the classical baseline beside it."""
     table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)", title_justify="left")
     for name in ("version", "test rows", "metric", "ours (95 %)", "baseline", "lift (95 %)", "ECE", "verdict"):
         table.add_column(name, justify="right" if name in {"test rows", "ECE"} else "left", no_wrap=True)
     for row in document["tasks"].values():
-        ece = row["calibration"]["ece"]
         table.add_row(
             str(row["version"]) + (" synthetic" if row["synthetic"] else ""),
             f"{row['rows']:,}",
             row["metric"],
-            f"{row['value']:.3f} ({row['ci95'][0]:.3f} .. {row['ci95'][1]:.3f})",
-            f"{row['baseline']['value']:.3f} {row['baseline']['name']}",
-            "{:+.3f} .. {:+.3f}".format(*row["lift_ci95"]),
-            "-" if ece is None else f"{ece:.3f}",
+            f"{figure(row['value'], '.3f')} ({span(row['ci95'], '.3f')})",
+            f"{figure(row['baseline']['value'], '.3f')} {row['baseline']['name']}",
+            span(row["lift_ci95"], "+.3f"),
+            figure(row["calibration"]["ece"], ".3f"),
             row["verdict"],
         )
     return table

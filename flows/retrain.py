@@ -212,10 +212,10 @@ def validate(
             {
                 "task": name,
                 "metric": row["metric"],
-                "value": round(row["value"], 4),
-                "ci95": "{:.4f} .. {:.4f}".format(*row["ci95"]),
-                "baseline": f"{row['baseline']['value']:.4f} ({row['baseline']['name']})",
-                "lift_ci95": "{:+.4f} .. {:+.4f}".format(*row["lift_ci95"]),
+                "value": console.figure(row["value"], ".4f"),
+                "ci95": console.span(row["ci95"], ".4f"),
+                "baseline": f"{console.figure(row['baseline']['value'], '.4f')} ({row['baseline']['name']})",
+                "lift_ci95": console.span(row["lift_ci95"], "+.4f"),
                 "verdict": row["verdict"],
                 "reasons": "; ".join(row["reasons"]),
             }

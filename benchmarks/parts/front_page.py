@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.parts.ledger import prose, table
 from benchmarks.parts.process import ROOT
 from benchmarks.parts.scores import PERCENT
-from flows import bench
+from flows import bench, console
 
 BEGIN, END = "<!-- results: written by ./assay bench flow -->", "<!-- end of results -->"
 HEAD = ("task", "test rows", "metric", "ours (95 %)", "classical", "lift (95 %)")
@@ -50,14 +50,14 @@ def results(document: Mapping[str, Any], cores: int, day: str) -> str:
 
 def _line(name: str, row: Mapping[str, Any]) -> list[Any]:
     form = ".1f" if row["metric"] in PERCENT else ".3f"
-    ours, span = _figure(row["value"], form), _span(row["ci95"], form)
+    ours = console.figure(row["value"], form)
     return [
         name + _origin(name, row),
         f"{row['rows']:,}",
         row["metric"],
-        ours if span is None else f"{ours} ({span})",
-        _figure(row["baseline"]["value"], form),
-        _span(row["lift_ci95"], "+" + form),
+        ours if row["ci95"] is None else f"{ours} ({console.span(row['ci95'], form)})",
+        console.figure(row["baseline"]["value"], form),
+        console.span(row["lift_ci95"], "+" + form),
     ]
 
 
@@ -65,15 +65,6 @@ def _origin(name: str, row: Mapping[str, Any]) -> str:
     if not row["synthetic"]:
         return ""
     return ", synthetic anomalies" if name == "anomaly" else ", synthetic"
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "-" if value is None else f"{value:{form}}"
-
-
-def _span(ends: Sequence[float | None] | None, form: str) -> str | None:
-    """An interval; None where there are too few clusters for one."""
-    return None if ends is None else f"{_figure(ends[0], form)} .. {_figure(ends[1], form)}"
 
 
 def _apart(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:

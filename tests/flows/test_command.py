@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from flows import console
+
 
 def assay(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ASSAY_HOME": str(home), **variables}
@@ -82,3 +84,14 @@ def test_what_libraries_print_does_not_mix_into_the_document() -> None:
     result = subprocess.run([".venv/bin/python", "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == {"a": 1}
     assert "more" in result.stderr
+
+
+def test_the_table_of_a_retrain_bears_figures_that_are_no_number_and_lifts_without_an_interval(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {
+        "version": "risk@1", "synthetic": False, "rows": 40, "metric": "auc", "value": None, "ci95": None,
+        "baseline": {"name": "scorecard", "value": 0.5}, "lift_ci95": None, "calibration": {"ece": None}, "verdict": "refused",
+    }  # fmt: skip
+    console.show(console.learned({"run": "r", "seconds": 1.0, "tasks": {"risk": row}}))
+    assert "│ - (-) │ 0.500 scorecard │ - │ - │ refused │" in " ".join(capsys.readouterr().out.split())
