@@ -54,7 +54,7 @@ def retrain(arguments: Namespace) -> int:
     if arguments.json:
         console.emit(document)
     else:
-        console.show(console.learned(document))
+        console.show(console.retrain_table(document))
     return SAID_NO if any(row["verdict"] == "refused" for row in document["tasks"].values()) else DONE
 
 

@@ -94,7 +94,7 @@ def span(ends: Sequence[float | None] | None, form: str) -> str:
     return "-" if ends is None else f"{figure(ends[0], form)} .. {figure(ends[1], form)}"
 
 
-def learned(document: Mapping[str, Any]) -> Table:
+def retrain_table(document: Mapping[str, Any]) -> Table:
     """The table of what a retrain learned: one row per task, the classical baseline beside it."""
     table = Table(title=f"What was learned (run {document['run']}, {document['seconds']:.0f} s)", title_justify="left")
     for name in ("version", "test rows", "metric", "ours (95 %)", "baseline", "lift (95 %)", "ECE", "verdict"):

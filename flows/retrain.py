@@ -41,11 +41,11 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     try:
         with Peak() as peak:
             cluster.connect(settings)
-            rows, learned = _steps(plan, folder, book, clock, made_by)
+            rows, training = _steps(plan, folder, book, clock, made_by)
     except BaseException as error:
         registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
         raise
-    registry.finish_run(book, run_id, "completed", {"training": learned})
+    registry.finish_run(book, run_id, "completed", {"training": training})
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
@@ -68,7 +68,7 @@ def _steps(
     with clock.stage("data"):
         cards = {name: _step(prepare_data, f"data: {name}")(plan, name, folder) for name in plan.tasks}
     with clock.stage("train"):
-        learned = _step(train, "train")(plan, folder)
+        training = _step(train, "train")(plan, folder)
     with clock.stage("validate"):
         rows = _step(validate, "validate")(plan, folder, cards, champions(book, plan, folder))
     with clock.stage("explain"):
@@ -92,7 +92,7 @@ def _steps(
         }
         for name in plan.tasks
     }
-    return document, learned
+    return document, training
 
 
 def _step(function: Any, name: str, **options: Any) -> Any:

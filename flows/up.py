@@ -87,7 +87,7 @@ def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: b
     if document is not None and as_json:
         console.emit({**document, "addresses": addresses})
     elif document is not None:
-        console.show(console.learned(document))
+        console.show(console.retrain_table(document))
     for name, url in addresses.items():
         console.say(f"{name:<10} {url}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import fsspec
 
-from registry import digest as digests
+from registry.digest import canonical, check_name, manifest, of_file, of_text
 from registry.errors import Damaged, RegistryError, RegistryUnreachable
 
 
@@ -42,26 +42,26 @@ def open_store(artifacts_url: str) -> Store:
 
 def put_folder(store: Store, folder: Path) -> str:
     """Keep every file of a folder and its manifest; give the manifest's digest, which names the folder's content."""
-    found = digests.manifest(folder)
+    found = manifest(folder)
     with _reached(store):
         for name, digest in found.items():
             _put(store, folder / name, digest)
-        text = digests.canonical(found)
+        text = canonical(found)
         with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
             page = Path(scratch) / "manifest"
             page.write_text(text, encoding="utf-8")
-            _put(store, page, digests.of_text(text))
-    return digests.of_text(text)
+            _put(store, page, of_text(text))
+    return of_text(text)
 
 
-def manifest(store: Store, digest: str) -> dict[str, str]:
+def read_manifest(store: Store, digest: str) -> dict[str, str]:
     """The files of a kept folder: path -> sha256. The bytes are checked against `digest` before they are parsed."""
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         page = Path(scratch) / "manifest"
         _get(store, digest, page)
         found: dict[str, str] = json.loads(page.read_text(encoding="utf-8"))
     for name in found:
-        digests.check_name(name)
+        check_name(name)
     return found
 
 
@@ -70,15 +70,15 @@ def get_folder(store: Store, digest: str, to: Path) -> Path:
 
     Raises Damaged where a file of the store is missing or was changed, RegistryError where `to` holds something else.
     """
-    wanted = manifest(store, digest)
+    wanted = read_manifest(store, digest)
     if _holds(to, wanted):
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".assay-", dir=to.parent))
     try:
-        for name, of_file in wanted.items():
+        for name, sha256 in wanted.items():
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            _get(store, of_file, scratch / name)
+            _get(store, sha256, scratch / name)
         with contextlib.suppress(OSError):  # another process may have brought the same folder meanwhile: judged below
             scratch.rename(to)
     finally:
@@ -91,14 +91,14 @@ def get_folder(store: Store, digest: str, to: Path) -> Path:
 def check_folder(store: Store, digest: str) -> Iterator[tuple[str, Damaged]]:
     """Read a kept folder again, file by file, and give each file that is not what it was."""
     try:
-        wanted = manifest(store, digest)
+        wanted = read_manifest(store, digest)
     except Damaged as error:
         yield "manifest", error
         return
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        for name, of_file in wanted.items():
+        for name, sha256 in wanted.items():
             try:
-                _get(store, of_file, Path(scratch) / "file")
+                _get(store, sha256, Path(scratch) / "file")
             except Damaged as error:
                 yield name, error
 
@@ -135,7 +135,7 @@ def _get(store: Store, digest: str, target: Path) -> None:
                 f"the artifact {digest} is missing in {store.url}; "
                 "bring it back from a copy, or roll back to another version"
             ) from error
-    found = digests.of_file(target)
+    found = of_file(target)
     if found != digest:
         target.unlink()
         raise Damaged(
@@ -145,7 +145,7 @@ def _get(store: Store, digest: str, target: Path) -> None:
 
 
 def _holds(folder: Path, wanted: Mapping[str, str]) -> bool:
-    return folder.is_dir() and any(folder.iterdir()) and digests.manifest(folder) == dict(wanted)
+    return folder.is_dir() and any(folder.iterdir()) and manifest(folder) == dict(wanted)
 
 
 def _protocols(store: Store) -> tuple[str, ...]:

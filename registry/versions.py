@@ -112,8 +112,8 @@ def diff(registry: Registry, first: str, second: str) -> dict[str, Any]:
     one, two = show(registry, first), show(registry, second)
     names = sorted(one.facts.keys() | two.facts.keys())
     facts = {n: [one.facts.get(n), two.facts.get(n)] for n in names if one.facts.get(n) != two.facts.get(n)}
-    before = artifacts.manifest(registry.store, one.model_digest)
-    after = artifacts.manifest(registry.store, two.model_digest)
+    before = artifacts.read_manifest(registry.store, one.model_digest)
+    after = artifacts.read_manifest(registry.store, two.model_digest)
     files = {p: _change(before.get(p), after.get(p)) for p in sorted(before.keys() | after.keys())}
     return {"first": one.ref, "second": two.ref, "facts": facts, "files": {p: c for p, c in files.items() if c}}
 

@@ -46,7 +46,7 @@ def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Re
 
 
 def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
-    """Versions on the same body share it; those without text share the absence of one."""
+    """Versions on the same backbone share it; those without text share the absence of one."""
     groups: dict[str, list[Fetched]] = {}
     for each in fetched:
         facts = each.folder.read(each.folder.head_config).get("backbone")
@@ -58,12 +58,12 @@ def _load_group(group: Sequence[Fetched], places: Places) -> dict[str, Served]:
     folder = group[0].folder
     facts = folder.read(folder.head_config).get("backbone")
     backbone = open_backbone(_section(facts, places)) if facts else None
-    body = saved.load(backbone, {each.version.task: each.folder.path for each in group})
-    return {each.version.task: _served(each, body) for each in group}
+    model = saved.load(backbone, {each.version.task: each.folder.path for each in group})
+    return {each.version.task: _served(each, model) for each in group}
 
 
 def _section(facts: Mapping[str, Any], places: Places) -> BackboneSection:
-    """The section that names a version's body again; the digest is the version's own, whatever the recipe says."""
+    """The section that names a version's backbone again; the digest is the version's own, whatever the recipe says."""
     given = dict(places.backbone or {})
     named = str(given.get("name", ""))
     if Path(named).name != facts["name"]:
@@ -71,13 +71,13 @@ def _section(facts: Mapping[str, Any], places: Places) -> BackboneSection:
     return BackboneSection(**{**given, "digest": facts["digest"]})
 
 
-def _served(fetched: Fetched, body: Model) -> Served:
+def _served(fetched: Fetched, model: Model) -> Served:
     version = fetched.version
     return Served(
         task=tasks.get(version.task),
         version=version.ref,
         digest=version.digest,
         since=version.created,
-        body=body,
+        model=model,
         calibration=calibration.from_json(fetched.folder.read(fetched.folder.calibration)),
     )

@@ -20,13 +20,13 @@ from tasks.validate.calibration import Calibration
 
 @dataclass(frozen=True)
 class Served:
-    """One task as this release answers it. `body` holds the weights; tasks on the same backbone share it."""
+    """One task as this release answers it. `model` holds the weights; tasks on the same backbone share it."""
 
     task: Task
     version: str
     digest: str
     since: str
-    body: Model
+    model: Model
     calibration: Calibration
 
 
@@ -51,7 +51,7 @@ class Outcome:
 def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
     """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
     inputs = encode(served.task, items)
-    return _outcomes(served, items, inputs, forward.features(served.body, served.task.name, inputs))
+    return _outcomes(served, items, inputs, forward.features(served.model, served.task.name, inputs))
 
 
 def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
@@ -71,21 +71,21 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
 
 
 def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, forward.Features]:
-    bodies = {id(release.served[name].body): release.served[name].body for name in inputs}
+    models = {id(release.served[name].model): release.served[name].model for name in inputs}
     found: dict[str, forward.Features] = {}
-    for key, body in bodies.items():
+    for key, model in models.items():
         found |= forward.features_many(
-            body, {n: rows for n, rows in inputs.items() if id(release.served[n].body) == key}
+            model, {n: rows for n, rows in inputs.items() if id(release.served[n].model) == key}
         )
     return found
 
 
 def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
     head, name = served.task.head, served.task.name
-    raw = forward.combine(served.body, name, found)
-    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.body, name, found))
+    raw = forward.combine(served.model, name, found)
+    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found))
     predicted = calibration.predict(head, served.calibration, raw)
-    cut = forward.truncated(served.body, inputs)
+    cut = forward.truncated(served.model, inputs)
     outcomes = []
     for place, item in enumerate(items):
         rows = np.flatnonzero(inputs.owner == place)

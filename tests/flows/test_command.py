@@ -93,5 +93,5 @@ def test_the_table_of_a_retrain_bears_figures_that_are_no_number_and_lifts_witho
         "version": "risk@1", "synthetic": False, "rows": 40, "metric": "auc", "value": None, "ci95": None,
         "baseline": {"name": "scorecard", "value": 0.5}, "lift_ci95": None, "calibration": {"ece": None}, "verdict": "refused",
     }  # fmt: skip
-    console.show(console.learned({"run": "r", "seconds": 1.0, "tasks": {"risk": row}}))
+    console.show(console.retrain_table({"run": "r", "seconds": 1.0, "tasks": {"risk": row}}))
     assert "│ - (-) │ 0.500 scorecard │ - │ - │ refused │" in " ".join(capsys.readouterr().out.split())

@@ -1,5 +1,8 @@
+"""A recipe is read whole: every mistake is told at once by the key that a user wrote, and its digest names no place."""
+
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 
 import tasks
 from flows import recipe
+from tasks.task import TaskSection
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,3 +101,26 @@ def test_a_broken_folder_troubles_no_recipe_that_does_not_name_it(monkeypatch: p
     assert list(recipe.parse({"tasks": {"risk": {}}}).tasks) == ["risk"]
     with pytest.raises(tasks.BrokenTask, match=r"tasks/broken/task\.py cannot be read"):
         recipe.parse({})
+
+
+@pytest.mark.parametrize("key", ["validate_", "validation", "vaildate"])
+def test_the_section_validate_has_one_name(key: str) -> None:
+    with pytest.raises(recipe.RecipeError, match=rf"{key} = .*: unknown key; known here: .*did you mean validate\?"):
+        recipe.parse({key: {"draws": 200}})
+
+
+class OwnSection(TaskSection):
+    window: int = 5
+
+
+def test_the_canonical_recipe_has_the_keys_of_the_file_and_each_tasks_own_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = dataclasses.replace(tasks.get("risk"), section=OwnSection)
+    monkeypatch.setattr(tasks, "get", lambda name: own)
+    document = recipe.canonical(recipe.parse({"tasks": {"risk": {"window": 9}}, "validate": {"draws": 200}}))
+    sections = ["backbone", "data", "explain", "lora", "release", "schedule", "tasks", "train", "validate"]
+    assert sorted(document) == sections
+    assert document["validate"]["draws"] == 200
+    assert document["tasks"] == {"risk": OwnSection(window=9).model_dump(mode="json")}
+    assert recipe.canonical(recipe.parse(document)) == document

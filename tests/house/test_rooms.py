@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def foreign_arrows(name: str, source: str, tasks: frozenset[str]) -> Iterator[st
         return
     for line, module in imported(ast.parse(source), typing=True):
         other = tuple(module.split("."))
+        if len(other) == 2 and other[1] in {*plan, *tasks}:
+            other = (*other, "*")  # a whole room: from tasks import train
         there = room_of(other, tasks) if other[0] == parts[0] else None
         mine = there == here and (here != "a task" or other[1] == parts[1])
         if there is not None and not mine and there not in plan[here]:
@@ -56,7 +59,7 @@ def foreign_arrows(name: str, source: str, tasks: frozenset[str]) -> Iterator[st
 
 
 def circles(files: Mapping[str, Tree]) -> list[list[str]]:
-    """Files that import each other, by dotted name; imports in functions and under TYPE_CHECKING count."""
+    """Groups of files that import each other, by dotted name; imports in functions and under TYPE_CHECKING count."""
     names = {name: tree for name, tree in files.items() if not name.endswith("__init__")}
     graph = {
         name: {
@@ -67,26 +70,37 @@ def circles(files: Mapping[str, Tree]) -> list[list[str]]:
         }
         for name, tree in names.items()
     }
-    left = dict(graph)
-    while True:  # take away what imports nothing that is left, then what nobody that is left imports
-        ends = {name for name, targets in left.items() if not targets & left.keys()}
-        starts = left.keys() - {target for targets in left.values() for target in targets}
-        if not ends | starts:
-            return [sorted(left)] if left else []
-        left = {name: targets for name, targets in left.items() if name not in ends | starts}
+    reached = {name: below(graph, name) for name in graph}
+    groups = {
+        tuple(sorted(other for other in reached[name] if name in reached[other]))
+        for name in graph
+        if name in reached[name]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def below(graph: Mapping[str, set[str]], name: str) -> set[str]:
+    """Everything that a file imports, and what that imports in turn."""
+    found: set[str] = set()
+    waiting = set(graph[name])
+    while waiting:
+        found |= waiting
+        waiting = {target for each in waiting for target in graph[each]} - found
+    return found
 
 
 def packed(name: str, source: str) -> Iterator[str]:
     """Parameters that are a tuple of unlike things: a record, or several parameters, say what each of them is."""
     tree = ast.parse(source)
-    aliases = {
-        node.targets[0].id
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and unlike(node.value, set())
-    }
+    aliases: set[str] = set()
+    for node in tree.body:  # in their order, for one alias may be made of another
+        named = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(named, ast.Name) and getattr(node, "value", None) and unlike(node.value, aliases):
+            aliases.add(named.id)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for argument in node.args.args + node.args.kwonlyargs:
+            starred = [argument for argument in (node.args.vararg, node.args.kwarg) if argument is not None]
+            for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, *starred]:
                 if argument.annotation is not None and unlike(argument.annotation, aliases):
                     yield (
                         f"{name}:{node.lineno}: {node.name} takes {argument.arg} as a packed tuple. "
@@ -98,15 +112,24 @@ def unlike(annotation: ast.AST, aliases: set[str]) -> bool:
     """Whether a type holds a tuple of unlike things; what a function gives back may be one."""
     if isinstance(annotation, ast.Name):
         return annotation.id in aliases
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Callable":
-        given = annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
-        return unlike(given, aliases)
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "tuple":
+    parts = list(ast.iter_child_nodes(annotation))
+    if isinstance(annotation, ast.Constant):
+        parts = quoted(annotation.value)
+    elif isinstance(annotation, ast.Subscript):
+        name = ast.unparse(annotation.value).rpartition(".")[2]
         parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
         kinds = {ast.unparse(part) for part in parts}
-        if len(kinds) > 1 and "..." not in kinds:
+        if name in {"tuple", "Tuple"} and len(kinds) > 1 and "..." not in kinds:
             return True
-    return any(unlike(child, aliases) for child in ast.iter_child_nodes(annotation))
+        parts = {"Literal": [], "Callable": parts[:1]}.get(name, parts)
+    return any(unlike(part, aliases) for part in parts)
+
+
+def quoted(text: object) -> list[ast.AST]:
+    """The type that stands in quotes."""
+    with contextlib.suppress(SyntaxError):  # a text that is no type
+        return [ast.parse(text, mode="eval").body] if isinstance(text, str) else []
+    return []
 
 
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -146,6 +169,8 @@ def test_no_signature_packs_unlike_things_into_a_tuple() -> None:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tasks.validate.gates import verdict",
             "tasks/train imports tasks/validate",
         ),
+        ("tasks/data/x.py", "from tasks import train", "tasks/data imports tasks/train"),
+        ("tasks/data/x.py", "import tasks.risk", "tasks/data imports tasks/risk"),
         ("tasks/audit.py", "", "stands flat in tasks/"),
         ("tasks/cellar/x.py", "", "tasks/cellar is no room of the plan"),
         ("interpret/attribution/x.py", "from interpret.report import blocks", "imports interpret/report"),
@@ -177,6 +202,18 @@ def test_a_circle_is_seen_also_in_a_function_and_for_types_alone(second: str) ->
     assert circles({**files, "a.two": ast.parse("import b")}) == []
 
 
+def test_two_circles_are_two_and_what_stands_between_them_is_in_neither() -> None:
+    lines = {
+        "a.one": "from a import two",
+        "a.two": "from a import one, way",
+        "a.way": "from b import one",
+        "b.one": "from b import two",
+        "b.two": "from b import one",
+    }
+    found = circles({name: ast.parse(line) for name, line in lines.items()})
+    assert found == [["a.one", "a.two"], ["b.one", "b.two"]]
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [
@@ -184,6 +221,12 @@ def test_a_circle_is_seen_also_in_a_function_and_for_types_alone(second: str) ->
         ("def f(*, jobs: Sequence[tuple[str, int]]): ...", True),
         ("def f(g: Callable[[tuple[str, int]], None]): ...", True),
         ("Row = tuple[str, int]\ndef f(rows: list[Row]): ...", True),
+        ("Row = tuple[str, int]\nRows = list[Row]\ndef f(rows: Rows): ...", True),
+        ("Row: TypeAlias = tuple[str, int]\ndef f(row: Row | None): ...", True),
+        ("def f(at: 'tuple[int, float]', /): ...", True),
+        ("def f(*jobs: typing.Tuple[str, int]): ...", True),
+        ("def f(g: collections.abc.Callable[[int], tuple[bool, str]]): ...", False),
+        ("def f(how: Literal['by time', 'tuple[int, str]']): ...", False),
         ("def f(span: tuple[int, int], names: tuple[str, ...]) -> tuple[int, str]: ...", False),
         ("def f(g: Callable[[int], tuple[bool, str]]): ...", False),
         ("Span = tuple[int, int]\ndef f(span: Span): ...", False),

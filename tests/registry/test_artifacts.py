@@ -9,6 +9,7 @@ import pytest
 
 import registry as reg
 from registry import artifacts
+from registry.digest import canonical, of_file, of_text
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_the_same_content_is_kept_once(store, folder, tmp_path: Path) -> None:
     before = _blobs(tmp_path)
     artifacts.put_folder(store, folder)
     assert _blobs(tmp_path) == before
-    assert all(path.name == reg.artifacts.digests.of_file(path) for path in before)
+    assert all(path.name == of_file(path) for path in before)
 
 
 def test_a_store_in_memory_works_like_one_in_files(folder, tmp_path: Path) -> None:
@@ -117,8 +118,8 @@ def test_a_link_an_empty_and_a_missing_folder_are_refused(store, folder, tmp_pat
 @pytest.mark.parametrize("name", ["../up.json", "/etc/x.json", "a/../../x.json", "a\\b.json", "a//b.json", "./a.json"])
 def test_a_manifest_that_leaves_its_folder_is_refused(store, name, tmp_path: Path) -> None:
     """Whoever can write the store could write such a manifest under its right digest."""
-    text = artifacts.digests.canonical({name: "0" * 64})
-    digest = artifacts.digests.of_text(text)
+    text = canonical({name: "0" * 64})
+    digest = of_text(text)
     path = tmp_path / "store" / digest[:2] / digest
     path.parent.mkdir(parents=True)
     path.write_text(text)
