@@ -212,7 +212,7 @@ def validate(
             {
                 "task": name,
                 "metric": row["metric"],
-                "value": console.figure(row["value"], ".4f"),
+                "value": None if row["value"] is None else round(row["value"], 4),
                 "ci95": console.span(row["ci95"], ".4f"),
                 "baseline": f"{console.figure(row['baseline']['value'], '.4f')} ({row['baseline']['name']})",
                 "lift_ci95": console.span(row["lift_ci95"], "+.4f"),
