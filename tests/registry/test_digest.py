@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from registry import digest as of_registry
@@ -20,6 +20,7 @@ VALUES = some.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_one_value_has_one_text_and_one_digest(value: Any) -> None:
     text = of_registry.canonical(value)
@@ -27,6 +28,7 @@ def test_one_value_has_one_text_and_one_digest(value: Any) -> None:
     assert of_registry.of_text(text) == of_tasks.of_json(value)
 
 
+@settings(deadline=None)
 @given(some.binary(max_size=2048))
 def test_one_file_has_one_digest(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.text import sentences
@@ -70,6 +70,7 @@ def test_a_semicolon_is_a_break_where_it_is_asked_for() -> None:
     assert cut(text, semicolons=True) == ["Costs fell;", "prices rose;", "wages;too.", "All is well;"]
 
 
+@settings(deadline=None)
 @given(texts)
 def test_sentences_are_in_order_apart_and_hold_every_character_that_is_no_space(text: str) -> None:
     for semicolons in (False, True):
@@ -80,6 +81,7 @@ def test_sentences_are_in_order_apart_and_hold_every_character_that_is_no_space(
         assert "".join("".join(cut(text, semicolons)).split()) == "".join(text.split())
 
 
+@settings(deadline=None)
 @given(texts)
 def test_every_cut_of_the_evidence_is_also_a_cut_of_the_explanation(text: str) -> None:
     plain, fine = sentences(text), sentences(text, semicolons=True)
