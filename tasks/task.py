@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Modality = Literal["text", "table", "series"]
 HeadKind = Literal["classify", "multilabel", "regress", "score"]
@@ -34,6 +34,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FileSection(Section):
+    """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
+
+    `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
+    """
+
+    encoding: str | None = None
+    separator: str | None = None
+    decimal: Literal[".", ","] | None = None
+    max_bad_rows: int = Field(default=0, ge=0)
+
+
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
@@ -42,6 +54,7 @@ class TaskSection(Section):
 
     source: str = "embedded"
     columns: dict[str, str] = {}
+    file: FileSection = FileSection()
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
@@ -71,11 +84,15 @@ class Head:
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of a task's table. `sign` is the direction the card expects: +1, -1, or 0 for none declared."""
+    """One column of a task's table. `sign` is the direction the card expects: +1, -1, or 0 for none declared.
+
+    `levels` are the words of a category: its number in the table is the place of the word, NaN where it is missing.
+    """
 
     name: str
     group: str
     sign: Literal[-1, 0, 1] = 0
+    levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,20 @@ class Rows:
             group=self.group[index],
             split=self.split[index],
         )
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """What a task reads of n rows of columns.
+
+    inputs  of the m rows that can be read; their owners count from 0
+    kept    (m,) the positions of those rows among the n
+    wrong   position -> one sentence (field, value, cure) of each row that cannot be read
+    """
+
+    inputs: Inputs
+    kept: IntArray
+    wrong: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -234,6 +265,8 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
+    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
+             where it is None, rows become items one by one and go through encode
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
@@ -259,4 +292,5 @@ class Task:
     purge_days: int = 0
     additive: bool = False
     baseline: Classical | None = None
+    columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
