@@ -7,7 +7,7 @@ This module imports neither torch nor pandas, so that a command line can list ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
-    `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
+    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
@@ -175,11 +175,13 @@ class ReadRows:
     inputs  of the m rows that can be read; their owners count from 0
     kept    (m,) the positions of those rows among the n
     wrong   position -> one sentence (field, value, cure) of each row that cannot be read
+    protected  of the m rows the columns that are never inputs, name -> group of each row
     """
 
     inputs: Inputs
     kept: IntArray
     wrong: Mapping[int, str]
+    protected: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -265,8 +267,10 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
-    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
-             where it is None, rows become items one by one and go through encode
+    pair     head, features -> classical part and baseline of a declared task that is like this one
+    aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
+    declaration  the sha256 of a user's own task.toml or code, which every version names
+    columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
@@ -292,5 +296,8 @@ class Task:
     purge_days: int = 0
     additive: bool = False
     baseline: Classical | None = None
+    pair: Callable[[Head, Sequence[Feature]], tuple[Classical, Classical]] | None = None
+    aside: tuple[str, ...] = ()
+    declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
