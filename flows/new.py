@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 import tasks
 from tasks.data.declaration import METRICS, FieldDeclaration
 from tasks.data.files import open_file
@@ -163,3 +165,21 @@ def told(written: Written) -> Mapping[str, Any]:
         "to_write": "purpose, origin of the data, signs and prohibited uses, in card.md and task.toml",
         "next": [f"./assay data check {recipe}", f"./assay retrain {recipe}"],
     }
+
+
+def table(written: Written) -> Table:
+    """The guesses as a person reads them: one row a column of the file."""
+    shown = Table(title=f"{written.folder}", caption=_caption(written), caption_justify="left")
+    for name in ("column", "type", "use", "why, and what to look at"):
+        shown.add_column(name, no_wrap=name != "why, and what to look at")
+    for each in () if written.found is None else written.found.fields:
+        style = {"ignore": "yellow", "protected": "magenta"}.get(each.field.use, "")
+        shown.add_row(each.field.column or each.name, each.field.type, each.field.use, "; ".join(each.why), style=style)
+    return shown
+
+
+def _caption(written: Written) -> str:
+    facts = told(written)
+    looked = "" if facts["rows"] is None else f"{facts['rows']:,} rows were looked at, nothing was learned. "
+    part = "" if facts["whole_file"] in (True, None) else "The rest of the file was not read. "
+    return f"{looked}{part}A person writes: {facts['to_write']}.\nNext: " + "\n      ".join(facts["next"])

@@ -43,6 +43,8 @@ class FileSection(Section):
     encoding: str | None = None
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
+    quote: str | None = None
+    header: bool = True
     max_bad_rows: int = Field(default=0, ge=0)
 
 
@@ -142,6 +144,7 @@ class Rows:
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
+    protected  name -> (n,) str, the group of each row by what is never an input: for the fairness table alone
     """
 
     ids: tuple[str, ...]
@@ -151,6 +154,7 @@ class Rows:
     known: NDArray[np.datetime64]
     group: NDArray[np.str_]
     split: NDArray[np.str_]
+    protected: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -165,6 +169,7 @@ class Rows:
             known=self.known[index],
             group=self.group[index],
             split=self.split[index],
+            protected={name: held[index] for name, held in self.protected.items()},
         )
 
 
@@ -175,7 +180,7 @@ class ReadRows:
     inputs  of the m rows that can be read; their owners count from 0
     kept    (m,) the positions of those rows among the n
     wrong   position -> one sentence (field, value, cure) of each row that cannot be read
-    protected  of the m rows the columns that are never inputs, name -> group of each row
+    protected  name -> the group of each of the m rows, for Rows.protected
     """
 
     inputs: Inputs
@@ -271,7 +276,6 @@ class Task:
     aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
-    protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
     name: str
@@ -300,4 +304,3 @@ class Task:
     aside: tuple[str, ...] = ()
     declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
-    protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
