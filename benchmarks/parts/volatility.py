@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
+from tasks.classical.metrics import r2
 from tasks.data import market
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.volatility import backtest, features, har, source
