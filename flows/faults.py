@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 OURS = {"flows", "serving", "interpret", "tasks", "registry", "infra", "benchmarks"}
@@ -48,8 +49,8 @@ def _of_system(error: OSError) -> str:
     places = [str(name) for name in (error.filename, error.filename2) if name]
     where = " and ".join(places) or "a file or socket"
     home = os.environ.get("ASSAY_HOME", "")
-    inside = home and any(os.path.abspath(place).startswith(os.path.abspath(home)) for place in places)
-    return f"{where}: {_first_line(error)}; {_cure(error, bool(inside))}"
+    inside = bool(home) and any(Path(place).absolute().is_relative_to(home) for place in places)
+    return f"{where}: {_first_line(error)}; {_cure(error, inside)}"
 
 
 def _cure(error: OSError, inside: bool) -> str:

@@ -28,14 +28,14 @@ def given(text: str) -> str:
     """A path of the command line as an absolute one; `-` (stdin) and addresses such as s3://bucket/file pass."""
     if text in {"", "-"} or "://" in text:
         return text
-    return os.path.normpath(os.path.join(os.environ.get(CALLER) or os.getcwd(), os.path.expanduser(text)))
+    return os.path.normpath(Path(os.environ.get(CALLER) or Path.cwd()) / Path(text).expanduser())
 
 
 def recipe(text: str) -> str:
     """As `given`. Where no such file is there, one of that name in the checkout is meant: flows/recipes/demo.toml."""
     path = given(text)
     shipped = ROOT / text
-    return str(shipped) if not os.path.exists(path) and shipped.is_file() else path
+    return str(shipped) if not Path(path).exists() and shipped.is_file() else path
 
 
 def overrides(settings: Iterable[str], recipe_path: str | None) -> list[str]:
@@ -56,9 +56,8 @@ def _override(text: str, recipe_path: str | None) -> str:
     if key == "data.root":
         return f"{key}={json.dumps(path)}"
     is_file = key.startswith("tasks.") and key.endswith(".source") and ("/" in value or Path(value).suffix != "")
-    if is_file or (key == "backbone.name" and os.path.isdir(path)):
-        base = os.path.dirname(recipe_path) if recipe_path else ""
-        relative = os.path.relpath(path, base) if base else path
+    if is_file or (key == "backbone.name" and Path(path).is_dir()):
+        relative = os.path.relpath(path, Path(recipe_path).parent) if recipe_path else path
         return f"{key}={json.dumps(relative if '/' in relative or is_file else './' + relative)}"
     return text
 

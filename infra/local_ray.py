@@ -23,21 +23,28 @@ def start(variables: Mapping[str, str]) -> None:
 
     A machine that is busy for a moment is common. Raises NotStarted.
     """
+    try:
+        _attempt(variables)
+    except Exception:  # Ray raises a plain Exception where its processes are too slow
+        try:
+            _attempt(variables)
+        except Exception as error:
+            raise _not_started(error) from error
+
+
+def _attempt(variables: Mapping[str, str]) -> None:
     import ray
 
-    for last in (False, True):
-        parent = tempfile.gettempdir()
-        if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
-            parent = "/tmp"
-        folder = tempfile.mkdtemp(prefix="assay-", dir=parent)
-        try:
-            _start_in(folder, variables)
-            return
-        except Exception as error:  # Ray raises plain Exception where its processes are too slow
-            ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
-            if last:
-                raise _not_started(error) from error
+    parent = tempfile.gettempdir()
+    if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
+        parent = "/tmp"
+    folder = tempfile.mkdtemp(prefix="assay-", dir=parent)
+    try:
+        _start_in(folder, variables)
+    except BaseException:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _start_in(folder: str, variables: Mapping[str, str]) -> None:
