@@ -223,7 +223,7 @@ def test_a_coded_task_may_stand_in_the_users_folder_and_none_may_bear_the_name_o
 
 def test_a_folder_of_tasks_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ASSAY_TASKS", str(tmp_path / "nowhere"))
-    with pytest.raises(tasks.BrokenTask, match="ASSAY_TASKS = .* is no folder; make it, or unset ASSAY_TASKS"):
+    with pytest.raises(tasks.BrokenTask, match=r"ASSAY_TASKS = .* is no folder; make it, or unset ASSAY_TASKS"):
         tasks.names()
 
 
