@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 
 import registry
-from flows import console
+from flows import console, paths
 from infra.settings import Settings
 
 DONE, SAID_NO = 0, 1
@@ -52,7 +52,7 @@ def new(arguments: Namespace) -> int:
     from tasks.data.survey import Wish
 
     wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
-    written = writer.new(arguments.name, arguments.file, wish, Path.cwd())
+    written = writer.new(arguments.name, paths.given(arguments.file), wish, Path(paths.given(".")))
     if arguments.json:
         console.emit(writer.told(written))
     else:

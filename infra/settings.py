@@ -31,7 +31,6 @@ class Settings(BaseSettings):
     checkpoints_url: str = ""
     ray_address: str = ""
     states_gb: float = Field(default=4.0, ge=0, allow_inf_nan=False)
-    tasks: Path | None = None
 
     @property
     def states(self) -> dict[str, str | float]:
