@@ -37,12 +37,14 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
     `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
+    zone: str | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
@@ -250,6 +252,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A user's file with one row per day or moment, from which a task cuts its rows itself.
+
+    names  field -> the names its column may bear, in lower case, the preferred first; needs, those that must be there
+    rows   what tasks/data/long_file.py has read of the file, and a place -> rows; it honours Place.until
+    judge  the same -> sentences for the card: on what was read, and on what is odd
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    rows: Callable[[Any, Place], Rows]
+    judge: Callable[[Any], tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
@@ -267,6 +284,7 @@ class Task:
     baseline   what it must beat, where that is not its own classical part
     columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
              where it is None, rows become items one by one and go through encode
+    long     files of one row per day or moment that it reads beside those of items
     protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
@@ -293,4 +311,5 @@ class Task:
     additive: bool = False
     baseline: Classical | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
+    long: Long | None = None
     protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
