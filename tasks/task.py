@@ -7,7 +7,7 @@ This module imports neither torch nor pandas, so that a command line can list ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,8 @@ class FileSection(Section):
     encoding: str | None = None
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
+    quote: str | None = None
+    header: bool = True
     zone: str | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
@@ -144,6 +146,7 @@ class Rows:
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
+    protected  name -> (n,) str, the group of each row by what is never an input: for the fairness table alone
     """
 
     ids: tuple[str, ...]
@@ -153,6 +156,7 @@ class Rows:
     known: NDArray[np.datetime64]
     group: NDArray[np.str_]
     split: NDArray[np.str_]
+    protected: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -167,6 +171,7 @@ class Rows:
             known=self.known[index],
             group=self.group[index],
             split=self.split[index],
+            protected={name: held[index] for name, held in self.protected.items()},
         )
 
 
@@ -177,11 +182,13 @@ class ReadRows:
     inputs  of the m rows that can be read; their owners count from 0
     kept    (m,) the positions of those rows among the n
     wrong   position -> one sentence (field, value, cure) of each row that cannot be read
+    protected  name -> the group of each of the m rows, for Rows.protected
     """
 
     inputs: Inputs
     kept: IntArray
     wrong: Mapping[int, str]
+    protected: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -285,7 +292,6 @@ class Task:
     columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
              where it is None, rows become items one by one and go through encode
     long     files of one row per day or moment that it reads beside those of items
-    protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
     """
 
     name: str
@@ -312,4 +318,3 @@ class Task:
     baseline: Classical | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     long: Long | None = None
-    protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None

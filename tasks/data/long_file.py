@@ -6,8 +6,9 @@ Which file is one is told by its columns. What a task makes of the tracks stands
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.data import dates
 from tasks.data.cells import numbers
+from tasks.data.sheet import UserFile
 from tasks.task import DataError, FloatArray, IntArray, Place, Rows, Task
 
 NAMED = ("ticker", "name")  # fields that say which asset or stream a row belongs to
@@ -95,17 +97,18 @@ def _require(task: Task, columns: Sequence[str], given: Mapping[str, str], missi
 
 
 def read_rows(
-    task: Task, file: Any, found: Mapping[str, str], zone: str | None, place: Place
-) -> tuple[Rows, dict[str, Any], LongTable]:
-    """The labelled rows of an open long file, what the card says of it, and its tracks, to be read as of a day.
+    task: Task, file: UserFile, found: Mapping[str, str], zone: str | None, place: Place
+) -> tuple[Rows, dict[str, Any], Callable[[Place], Rows]]:
+    """The labelled rows of an open long file, what the card says of it, and how they are read as of another day.
 
     `found` is what `mapped` gave. Raises DataError with the first wrong rows and the cure.
     """
-    if task.long is None:
+    form = task.long
+    if form is None:
         raise DataError(f"{task.name} reads no long files: give one row per item")
     table = read(task, file, found, zone)
-    rows = task.long.rows(table, place)
-    said, warnings = task.long.judge(table)
+    rows = form.rows(table, place)
+    said, warnings = form.judge(table)
     facts: dict[str, Any] = {
         "columns": dict(found),
         "ignored": [column for column in file.columns if column not in found.values()],
@@ -116,10 +119,11 @@ def read_rows(
         "said": [*table.said, *said],
         "warnings": list(warnings),
     }
-    return rows, facts, table
+    synthetic = "label" in form.names and "label" not in found
+    return rows, {"long": facts, "file": dict(file.facts), "synthetic": synthetic}, partial(form.rows, table)
 
 
-def read(task: Task, file: Any, found: Mapping[str, str], zone: str | None) -> LongTable:
+def read(task: Task, file: UserFile, found: Mapping[str, str], zone: str | None) -> LongTable:
     """The tracks of an open file (see tasks/data/files.py). Raises DataError."""
     columns, lines, files = _columns(file, found)
     if not len(lines):
@@ -132,7 +136,7 @@ def read(task: Task, file: Any, found: Mapping[str, str], zone: str | None) -> L
         raise DataError(f"{what} has zones of its own: leave tasks.{task.name}.file.zone out")
     values, wrong = numbers(columns["close" if daily else "value"], positive=daily)
     labels, odd = _labels(task, columns["label"]) if "label" in found else (None, {})
-    cells = _Cells(_names(columns, files, found), times, values, labels, lines)
+    cells = _Cells(_names(columns, files, file.path), times, values, labels, lines)
     wrong |= odd | {
         int(at): f"{when} {columns['date' if daily else 'timestamp'][at]!r} is no date in the form {times.form}"
         for at in np.flatnonzero(np.isnat(times.moments))
@@ -162,7 +166,7 @@ def _of(name: str) -> str:
     return f" of {name}" if name else ""
 
 
-def _columns(file: Any, found: Mapping[str, str]) -> tuple[dict[str, list[Any]], IntArray, list[str]]:
+def _columns(file: UserFile, found: Mapping[str, str]) -> tuple[dict[str, list[Any]], IntArray, list[str]]:
     """The values of each field over the whole file, the row numbers, and the name of each row's file."""
     columns: dict[str, list[Any]] = {name: [] for name in found}
     lines: list[IntArray] = []
@@ -171,16 +175,16 @@ def _columns(file: Any, found: Mapping[str, str]) -> tuple[dict[str, list[Any]],
         for name, column in found.items():
             columns[name].extend(sheet.columns[column])
         lines.append(np.asarray(sheet.lines))
-        files.extend([getattr(sheet, "name", "")] * len(sheet.lines))
+        files.extend([sheet.name] * len(sheet.lines))
     return columns, np.concatenate(lines) if lines else np.zeros(0, dtype=np.int64), files
 
 
-def _names(columns: Mapping[str, Sequence[Any]], files: Sequence[str], found: Mapping[str, str]) -> NDArray[np.str_]:
+def _names(columns: Mapping[str, Sequence[Any]], files: Sequence[str], path: str) -> NDArray[np.str_]:
     """Which asset or stream each row belongs to: by its column, else by the name of its file."""
-    key = next((name for name in NAMED if name in found), None)
+    key = next((name for name in NAMED if name in columns), None)
     if key is not None:
         return np.array(["" if value is None else str(value).strip() for value in columns[key]], dtype=np.str_)
-    stems = {name: PurePath(name).stem for name in set(files)}
+    stems = {name: PurePath(name or path).stem for name in set(files)}
     return np.array([stems[name] for name in files], dtype=np.str_)
 
 

@@ -158,16 +158,8 @@ def rows(path: Path) -> Rows:
         known=when.copy(),
         group=np.array(ids),
         split=np.full(len(pairs), "", dtype="U5"),
+        protected={column: np.array(held) for column, held in german.protected(path).items()},
     )
-
-
-def protected(rows: Rows) -> dict[str, list[str]]:
-    """Sex and foreign-worker status of shipped applicants, looked up by their number; empty for a user's own rows."""
-    if not all(name.startswith("german-") for name in rows.ids):
-        return {}
-    numbers = [int(name.removeprefix("german-")) for name in rows.ids]
-    everyone = german.protected(Path(__file__).parent / "german.csv")
-    return {column: [held[number] for number in numbers] for column, held in everyone.items()}
 
 
 SOURCES = {
@@ -216,5 +208,4 @@ TASK = Task(
         "telephone": "none",
     },
     features=FEATURES,
-    protected=protected,
 )
