@@ -37,6 +37,7 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
     `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
@@ -45,6 +46,7 @@ class FileSection(Section):
     decimal: Literal[".", ","] | None = None
     quote: str | None = None
     header: bool = True
+    zone: str | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
@@ -257,6 +259,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A user's file with one row per day or moment, from which a task cuts its rows itself.
+
+    names  field -> the names its column may bear, in lower case, the preferred first; needs, those that must be there
+    rows   what tasks/data/long_file.py has read of the file, and a place -> rows; it honours Place.until
+    judge  the same -> sentences for the card: on what was read, and on what is odd
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    rows: Callable[[Any, Place], Rows]
+    judge: Callable[[Any], tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
@@ -276,6 +293,7 @@ class Task:
     aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
+    long     files of one row per day or moment that it reads beside those of items
     """
 
     name: str
@@ -304,3 +322,4 @@ class Task:
     aside: tuple[str, ...] = ()
     declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
+    long: Long | None = None

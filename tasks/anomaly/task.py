@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.anomaly import column, features, nab, source
+from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
@@ -100,6 +100,7 @@ TASK = Task(
     item=AnomalyItem,
     answer=AnomalyAnswer,
     sources=source.SOURCES,
+    long=long_source.LONG,
     target=target,
     encode=encode,
     decode=decode,

@@ -6,9 +6,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from tasks import get
 from tasks.data import leaks
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import read_file
+from tasks.data.files import open_file
+from tasks.data.long_file import mapped, read_rows
 from tasks.data.parquet import save_rows
 from tasks.data.section import DataSection, Splits
 from tasks.data.split import NAMES, divide
@@ -39,16 +41,15 @@ def prepare(
     task, data = get(task_name), DataSection(**data_section)
     section = task.section(**task_section)
     place = Place(root=None if data.root is None else Path(data.root).expanduser(), seed=seed)
-    rows, facts = _read(task, section, place)
+    rows, facts, again = _read(task, section, place)
     check(task, rows)
-    source = task.sources.get(section.source)
-    history = leaks.truncated(task, source.read, place, rows) if source is not None else {}
+    history = leaks.truncated(task, again, place, rows) if again is not None else {}
     dropped = {"read": len(rows)}
     rows = as_of(rows, data.as_of)
     dropped["as_of"] = dropped["read"] - len(rows)
     unique = deduplicated(rows)
     dropped["repeated"] = len(rows) - len(unique)
-    divided = divide(unique, task.split, Splits(**(splits or {})), task.purge_days, seed)
+    divided = divide(unique, _how(task, unique, facts), Splits(**(splits or {})), task.purge_days, seed)
     dropped["purged"] = len(unique) - len(divided)
     check_labels(task, divided)
     card = _card(task, divided, facts) | {"dropped": dropped, "seed": seed}
@@ -58,8 +59,10 @@ def prepare(
     return card
 
 
-def _read(task: Task, section: TaskSection, place: Place) -> tuple[Rows, dict[str, Any]]:
-    """The rows of a named source or of a user's file, with what is known about their licence."""
+def _read(
+    task: Task, section: TaskSection, place: Place
+) -> tuple[Rows, dict[str, Any], Callable[[Place], Rows] | None]:
+    """The rows of a named source or of a user's file, what is known about them, and how they are read as of a day."""
     source, columns = section.source, section.columns
     if source in task.sources:
         if columns:
@@ -68,10 +71,21 @@ def _read(task: Task, section: TaskSection, place: Place) -> tuple[Rows, dict[st
                 "or set source to the path of a file"
             )
         known = task.sources[source]
-        return known.read(place), {"source": source, "licence": known.licence, "synthetic": known.synthetic}
+        facts = {"source": source, "licence": known.licence, "synthetic": known.synthetic}
+        return known.read(place), facts, known.read
     path = _path(task, source, place.root)
     facts = {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
-    return read_file(task, path, columns, section.file), facts
+    file = open_file(path, section.file)
+    if (found := mapped(task, file.columns, columns)) is not None:
+        rows, said, again = read_rows(task, file, found, section.file.zone, place)
+        return rows, facts | said, again
+    return read_file(task, path, columns, section.file), facts, None
+
+
+def _how(task: Task, rows: Rows, facts: Mapping[str, Any]) -> Literal["time", "group", "random"]:
+    """By time where a long file has too few streams to be divided by them: one side lies wholly before the other."""
+    few = "long" in facts and len(np.unique(rows.group)) < len(NAMES)
+    return "time" if few else task.split
 
 
 def _path(task: Task, source: str, root: Path | None) -> str:
@@ -118,7 +132,7 @@ def _card(task: Task, rows: Rows, facts: Mapping[str, Any]) -> dict[str, Any]:
         if dated
         else None,
         "holds": list(rows.inputs.modalities),
-        "how": task.split,
+        "how": _how(task, rows, facts),
         "fingerprint": fingerprint(rows),
         "synthetic": False,
         **facts,

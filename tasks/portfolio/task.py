@@ -103,6 +103,7 @@ TASK = Task(
     item=PortfolioItem,
     answer=PortfolioAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,

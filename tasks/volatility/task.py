@@ -122,6 +122,7 @@ TASK = Task(
     item=VolatilityItem,
     answer=VolatilityAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,
