@@ -88,7 +88,9 @@ def _require(task: Task, columns: Sequence[str], given: Mapping[str, str], missi
         )
     for name, column in given.items():
         if column not in columns:
-            raise DataError(f"tasks.{task.name}.columns.{name} = {column!r}: the file has no such column, it has {there}")
+            raise DataError(
+                f"tasks.{task.name}.columns.{name} = {column!r}: the file has no such column, it has {there}"
+            )
     if missing:
         raise DataError(
             f"the file has no column for {missing[0]!r} (it has {there}): say which one it is with "
