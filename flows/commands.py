@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 
 import registry
-from flows import console
+from flows import console, paths
 from infra.settings import Settings
 
 DONE, SAID_NO = 0, 1
@@ -44,6 +44,20 @@ def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
 def _record(value: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
     return document
+
+
+def new(arguments: Namespace) -> int:
+    """A task's folder and a recipe, guessed from a file."""
+    from flows import new as writer
+    from tasks.data.survey import Wish
+
+    wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
+    written = writer.new(arguments.name, paths.given(arguments.file), wish, Path(paths.given(".")))
+    if arguments.json:
+        console.emit(writer.told(written))
+    else:
+        console.show(writer.table(written))
+    return DONE
 
 
 def retrain(arguments: Namespace) -> int:

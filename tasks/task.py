@@ -38,7 +38,7 @@ class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
     `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
-    `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
+    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
@@ -289,8 +289,10 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
-    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
-             where it is None, rows become items one by one and go through encode
+    pair     head, features -> classical part and baseline of a declared task that is like this one
+    aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
+    declaration  the sha256 of a user's own task.toml or code, which every version names
+    columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     long     files of one row per day or moment that it reads beside those of items
     """
 
@@ -316,5 +318,8 @@ class Task:
     purge_days: int = 0
     additive: bool = False
     baseline: Classical | None = None
+    pair: Callable[[Head, Sequence[Feature]], tuple[Classical, Classical]] | None = None
+    aside: tuple[str, ...] = ()
+    declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     long: Long | None = None
