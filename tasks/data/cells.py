@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
-def numbers(values: Sequence[Any], positive: bool) -> tuple[FloatArray, dict[int, str]]:
+def numbers(values: Sequence[Any], least: float, largest: float) -> tuple[FloatArray, dict[int, str]]:
     """Numbers (n,), NaN where one is missing, and why a row has none that can be used."""
     found, wrong = np.full(len(values), np.nan), {}
     for at, value in enumerate(values):
@@ -26,10 +26,10 @@ def numbers(values: Sequence[Any], positive: bool) -> tuple[FloatArray, dict[int
         except ValueError as error:
             wrong[at] = str(error)
             continue
-        if positive and found[at] <= 0:
+        if found[at] <= 0 < least:
             wrong[at] = f"the price {value!r} is not positive: correct it, or leave the cell empty"
-        elif abs(found[at]) > LARGEST:
-            wrong[at] = f"{value!r} is beyond {LARGEST:g}: correct it, or leave the cell empty"
+        elif not math.isnan(found[at]) and not least <= found[at] <= largest:
+            wrong[at] = f"{value!r} is outside {least:g} to {largest:g}: correct it, or leave the cell empty"
     return found, wrong
 
 

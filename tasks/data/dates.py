@@ -21,13 +21,15 @@ from tasks.task import DataError, IntArray
 
 UNITS = {1: "seconds", 1_000: "milliseconds", 1_000_000: "microseconds", 1_000_000_000: "nanoseconds"}
 EARLIEST, LATEST = 631_152_000, 4_102_444_800  # Unix seconds of 1990 and 2100; no number fits in two units
-FIRST, LAST = np.datetime64("1800-01-01", "us"), np.datetime64("2262-01-01", "us")
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y")
-DAYS += ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y")
+FIRST_YEAR, LAST_YEAR = 1800, 2261
+DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y"),
+)
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _CLOCK = re.compile(r"[T ]\d{1,2}:\d{2}.*$")
 _ZONE = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$")
-_WHOLE = re.compile(r"-?\d+(?:\.0+)?")
+_DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?")
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,22 @@ def unix_unit(number: float) -> int | None:
 
 
 def stamp(value: Any) -> Any:
-    """A number, or a text of digits alone, as the moment that it is in Unix time; anything else as it stands.
+    """A text as the moment that it is in ISO 8601, a number (or digits alone) as that in Unix time; else as it stands.
 
-    Raises ValueError where the number is no Unix time of the years 1990 to 2100.
+    Raises ValueError for any other text, for a number that is no Unix time of the years 1990 to 2100, and for a moment
+    before 1800 or after 2261.
     """
-    digits = isinstance(value, str) and _WHOLE.fullmatch(value.strip()) and len(value.strip()) > 8
-    if isinstance(value, bool) or not (digits or isinstance(value, (int, float))):
+    digits = isinstance(value, str) and _DIGITS.fullmatch(value.strip())
+    if isinstance(value, bool) or not (digits or isinstance(value, (int, float, str))):
         return value
+    if isinstance(value, str) and not digits:
+        try:
+            found = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no time: write it as 2024-03-01T09:30:00Z") from error
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise ValueError(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it")
+        return found
     number = float(value)
     unit = unix_unit(number)
     if unit is None:
@@ -62,6 +73,7 @@ def stamp(value: Any) -> Any:
     return datetime.fromtimestamp(number / unit, UTC)
 
 
+# pydantic takes no text for a time behind a function in strict mode, so `stamp` reads it.
 Stamp = Annotated[datetime, BeforeValidator(stamp)]
 
 
@@ -152,7 +164,7 @@ def _unix(values: Sequence[Any], what: str) -> Dates | None:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    return isinstance(value, (int, float)) or (isinstance(value, str) and bool(_WHOLE.fullmatch(value.strip())))
+    return isinstance(value, (int, float)) or (isinstance(value, str) and bool(_DIGITS.fullmatch(value.strip())))
 
 
 def _by_form(texts: Sequence[str], forms: Sequence[str], what: str) -> Dates:
@@ -181,8 +193,8 @@ def _by_form(texts: Sequence[str], forms: Sequence[str], what: str) -> Dates:
 
 def _in_range(dates: Dates) -> Dates:
     """NaT for what no price or measurement can be of."""
-    with np.errstate(invalid="ignore"):
-        inside = (dates.moments >= FIRST) & (dates.moments < LAST)
+    years = dates.moments.astype("datetime64[Y]").astype(np.int64) + 1970
+    inside = ~np.isnat(dates.moments) & (years >= FIRST_YEAR) & (years <= LAST_YEAR)
     return Dates(np.where(inside, dates.moments, np.datetime64("NaT")), dates.form, dates.zoned)
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data import dates
-from tasks.data.cells import numbers
+from tasks.data.cells import LARGEST, numbers
+from tasks.data.market import LARGEST_PRICE, LEAST_PRICE
 from tasks.data.sheet import UserFile
 from tasks.task import DataError, FloatArray, IntArray, Place, Rows, Task
 
@@ -136,7 +137,7 @@ def read(task: Task, file: UserFile, found: Mapping[str, str], zone: str | None)
     times = (dates.read_days if daily else dates.read_moments)(columns["date" if daily else "timestamp"], what)
     if zone is not None and times.zoned and not daily:
         raise DataError(f"{what} has zones of its own: leave tasks.{task.name}.file.zone out")
-    values, wrong = numbers(columns["close" if daily else "value"], positive=daily)
+    values, wrong = numbers(columns["close" if daily else "value"], *((LEAST_PRICE, LARGEST_PRICE) if daily else (-LARGEST, LARGEST)))
     labels, odd = _labels(task, columns["label"]) if "label" in found else (None, {})
     cells = _Cells(_names(columns, files, file.path), times, values, labels, lines)
     wrong |= odd | {
