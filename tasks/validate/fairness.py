@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from fairlearn.metrics import MetricFrame, count, false_positive_rate, selection_rate, true_positive_rate
+from numpy.typing import NDArray
 
 from tasks.task import FloatArray
 from tasks.validate.judgement import FairnessRow
