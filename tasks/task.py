@@ -45,18 +45,21 @@ class FileSection(Section):
     decimal: Literal[".", ","] | None = None
     quote: str | None = None
     header: bool = True
+    missing: tuple[str, ...] | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
-    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given.
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
+    outputs that no row has: without it a run that lacks one is refused.
     """
 
     source: str = "embedded"
     columns: dict[str, str] = {}
     file: FileSection = FileSection()
+    absent: tuple[str, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
@@ -274,6 +277,7 @@ class Task:
     baseline   what it must beat, where that is not its own classical part
     columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
              where it is None, rows become items one by one and go through encode
+    doubts   the same columns -> sentences about what is legal in them and odd, such as prices in the wrong order
     """
 
     name: str
@@ -299,3 +303,4 @@ class Task:
     additive: bool = False
     baseline: Classical | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
+    doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None
