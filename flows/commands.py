@@ -16,7 +16,7 @@ import registry
 from flows import console, paths
 from infra.settings import Settings
 
-DONE, SAID_NO = 0, 1
+DONE, SAID_NO, BAD_INPUT = 0, 1, 2
 
 
 def _book() -> registry.Registry:
@@ -182,11 +182,26 @@ def ask(arguments: Namespace) -> int:
 
 
 def data(arguments: Namespace) -> int:
-    """Fetch a public data set; its licence is shown and must be accepted first."""
+    """Look at a recipe's data (status 2 where a file is wrong), or fetch a public set, its licence first."""
+    if arguments.verb in {"check", "card"}:
+        return _look(arguments)
     from tasks.data import public
 
     into = Settings().root / "data"
     return _show(arguments, public.get(arguments.name, accepted=arguments.accept_licence, into=into))
+
+
+def _look(arguments: Namespace) -> int:
+    """What is wrong and what is odd in the data of every task, or their cards."""
+    from flows import data as looked
+
+    document = looked.check(arguments.name, arguments.set)
+    if arguments.json:
+        console.emit(document)
+    else:
+        for table in (looked.tables if arguments.verb == "check" else looked.card_tables)(document):
+            console.show(table)
+    return DONE if document["ok"] else BAD_INPUT
 
 
 def doctor(arguments: Namespace) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data import dates
-from tasks.data.cells import LARGEST, numbers
+from tasks.data.amounts import LARGEST, numbers
 from tasks.data.market import LARGEST_PRICE, LEAST_PRICE
 from tasks.data.sheet import UserFile
 from tasks.task import DataError, FloatArray, IntArray, Place, Rows, Task
