@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from datetime import datetime
@@ -142,12 +144,20 @@ def report(arguments: Namespace) -> int:
     """The report of a version: the place of its page, or the JSON itself."""
     book = _book()
     version = registry.show(book, arguments.version)
-    folder = Settings().root / "reports" / f"{version.task}-{version.number}-{version.digest[:12]}"
+    folder = _reports() / f"{version.task}-{version.number}-{version.digest[:12]}"
     files = registry.fetch(book, version, folder)
     if arguments.format == "json":
         console.emit(json.loads((Path(files["report"]) / "report.json").read_text(encoding="utf-8")))
         return DONE
     return _show(arguments, {"version": arguments.version, "report": str(Path(files["report"]) / "report.html")})
+
+
+def _reports() -> Path:
+    """Where reports are laid out: under the home, or in a temporary folder where that may only be read."""
+    folder = Settings().root / "reports"
+    if os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="assay-report-"))
 
 
 def verify(arguments: Namespace) -> int:
