@@ -40,7 +40,7 @@ ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one questio
 
 NEW: tuple[Argument, ...] = (
     (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
-    (("file",), {"metavar": "FILE", "help": "CSV, JSONL or Parquet"}),
+    (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
     (("--target",), {"default": "", "metavar": "COLUMN", "help": "the column that holds the truth"}),
     (("--like",), {"default": "", "metavar": "TASK", "help": "a shipped task whose models it takes over"}),
     (("--group",), {"default": "", "metavar": "COLUMN", "help": "rows of one group stay on one side of a split"}),

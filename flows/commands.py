@@ -54,7 +54,7 @@ def new(arguments: Namespace) -> int:
     from tasks.data.survey import Wish
 
     wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
-    written = writer.new(arguments.name, paths.given(arguments.file), wish, Path(paths.given(".")))
+    written = writer.new(arguments.name, arguments.file, wish, Path(paths.given(".")))
     if arguments.json:
         console.emit(writer.told(written))
     else:
@@ -205,7 +205,7 @@ def _look(arguments: Namespace) -> int:
     """What is wrong and what is odd in the data of every task, or their cards."""
     from flows import data as looked
 
-    document = looked.check(arguments.name, arguments.set)
+    document = looked.check(paths.recipe(arguments.name), arguments.set)
     if arguments.json:
         console.emit(document)
     else:

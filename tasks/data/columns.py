@@ -109,7 +109,8 @@ def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection
     """Add the rows of one sheet that can be read, and the reasons of the others."""
     values = {name: sheet.columns[column] for name, column in used.used.items() if column in sheet.columns}
     carried = carried_of(task, values, sheet.lines, cells, missing_of(how))
-    fields = {name: column for name, column in values.items() if name in task.item.model_fields}
+    named = {*task.item.model_fields, *task.aside}
+    fields = {name: column for name, column in values.items() if name in named}
     count = len(sheet.lines)
     found: ReadRows = (
         task.columns(fields, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))

@@ -96,7 +96,8 @@ def examine(asked: Asked) -> Examined:
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
     task, splits = asked.task, asked.splits
-    divided = found.tried(lambda: divide(unique, _how(task, unique, facts), splits, task.purge_days, asked.seed))
+    facts["how"] = _how(task, unique, facts)
+    divided = found.tried(lambda: divide(unique, facts["how"], splits, task.purge_days, asked.seed))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
