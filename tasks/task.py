@@ -37,7 +37,8 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
-    `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
+    `missing` are the words that mean that there is no value. `max_bad_rows` is how many rows may be left out, with
+    their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
@@ -275,9 +276,10 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
-    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
+    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object a row;
              where it is None, rows become items one by one and go through encode
-    doubts   the same columns -> sentences about what is legal in them and odd, such as prices in the wrong order
+    doubts   the first rows of a file (field or reserved word -> values; whether all are text) -> sentences about what
+             is legal and odd; raises ValueError for what cannot be meant, such as the newest price first
     """
 
     name: str

@@ -12,9 +12,11 @@ from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import reading
 from tasks.data.section import DataSection, Splits
-from tasks.data.sheet import Mistakes
+from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import divide
 from tasks.task import DataError, Place, Rows, Task, TaskSection
+
+TORN = 0.1  # share of wrong rows
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Examined:
     errors    what refuses the rows, in the order in which it was met
     warnings  what is legal and odd
     rejected  (row, reason) of rows that were left out
+    torn      so many rows cannot be read that what is left shows nothing about the whole
     """
 
     rows: Rows | None = None
@@ -33,25 +36,30 @@ class Examined:
     errors: list[ValueError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rejected: tuple[tuple[str, str], ...] = ()
+    torn: bool = False
 
     @property
     def mistakes(self) -> list[str]:
-        """One sentence for each mistake."""
-        return [one for error in self.errors for one in getattr(error, "sentences", (str(error),))]
+        """One sentence for each mistake; rows that are wrong in the same way share one."""
+        return [one for error in self.errors for one in alike(error)]
 
     def tried(self, step: Callable[[], Any]) -> Any:
         """What a step gives; None where it refuses, which is kept."""
         try:
             return step()
         except ValueError as error:
-            self.errors.append(error)
+            if not self.torn:
+                self.errors.append(error)
             return None
 
     def holds(self, step: Callable[[], None]) -> bool:
         """Whether a check passes; where it refuses, that is kept."""
-        before = len(self.errors)
-        self.tried(step)
-        return len(self.errors) == before
+
+        def passes() -> bool:
+            step()
+            return True
+
+        return self.tried(passes) is not None
 
 
 @dataclass(frozen=True)
@@ -129,8 +137,8 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Rows:
     facts |= {**read.facts, "rejected": len(read.rejected)}
     found.warnings += read.warnings
     found.rejected = read.rejected
-    if read.mistakes:
-        found.errors.append(Mistakes(path, read.mistakes))
+    found.errors += read.errors
+    found.torn = bool(read.errors) and read.facts["file"]["bad_rows"] > TORN * read.facts["file"]["rows"]
     return read.rows
 
 

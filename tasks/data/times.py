@@ -15,6 +15,10 @@ UNITS = {10: ("seconds", 1_000_000), 13: ("milliseconds", 1_000), 16: ("microsec
 YOUNGEST = 1_950_000_000  # seconds, in 2031: from here on ten digits may be a date and an hour (2033010112)
 CURE = "write it as 2024-03-01 or 2024-03-01T09:30:00Z"
 
+OUTSIDE = (
+    f"is outside the years {EARLIEST} to {LATEST}: correct it, or leave it empty where it means that there is no end"
+)
+
 
 def unit_of(value: Any) -> str | None:
     """Of which unit a number is an epoch; None where it is no epoch."""
@@ -34,14 +38,12 @@ def read_time(value: Any) -> datetime:
     try:
         found = _time(value)
         moment = found.astimezone(UTC) if found.tzinfo else found
-    except (OverflowError, ValueError, OSError) as error:
-        why = "is outside the calendar" if isinstance(error, OverflowError) else "is no date"
-        raise ValueError(f"{_shown(value)} {why}: {CURE}") from error
+    except OverflowError as error:
+        raise ValueError(f"{_shown(value)} {OUTSIDE}") from error
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{_shown(value)} is no date: {CURE}") from error
     if not EARLIEST <= moment.year <= LATEST:
-        raise ValueError(
-            f"{_shown(value)} is outside the years {EARLIEST} to {LATEST}: correct it, or leave it empty where it "
-            "means no time"
-        )
+        raise ValueError(f"{_shown(value)} {OUTSIDE}")
     return found
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.table import ridge_table
-from tasks.data import market
+from tasks.data import market, windows
 from tasks.data.market import WINDOW, YEAR
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]
+HIGHEST, USUAL = 5.0, 2.0  # annualised volatility that no week has had, and that half of the weeks never have
 SHRINK = 0.3  # of the ridge; one setting for long and short histories
 HEAD = Head("regress", ("log_variance",))
 
@@ -108,7 +109,17 @@ def target(value: Any) -> Sequence[float]:
         raise ValueError(
             f"label {value!r} is no volatility: give the annualised five-day one as a fraction, such as 0.2"
         )
+    if volatility > HIGHEST:
+        raise ValueError(f"label {value!r} is a volatility of {volatility:.0%}: give it as a fraction, 0.2 is 20 %")
     return (math.log(volatility**2 / YEAR + features.TARGET_FLOOR),)
+
+
+def doubts(values: Mapping[str, Sequence[Any]], cells: bool) -> list[str]:
+    """Say what is odd in windows of a user's file. Raises ValueError for the newest close first and for per cent."""
+    prices = windows.prices_of(windows.parsed(values.get("prices", ()), cells))
+    windows.require_oldest_first(prices, values.get("time", ()), values.get("group", ("",) * len(prices)))
+    windows.require_fractions(values.get("target", ()), cells, USUAL, "a volatility")
+    return windows.splits([[closes] for closes in prices])
 
 
 def r2(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
@@ -144,4 +155,5 @@ TASK = Task(
     channels=features.CHANNELS,
     length=WINDOW,
     purge_days=10,
+    doubts=doubts,
 )
