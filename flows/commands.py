@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +15,7 @@ from typing import Any
 from rich.table import Table
 
 import registry
-from flows import console
+from flows import console, paths
 from infra.settings import Settings
 
 DONE, SAID_NO, BAD_INPUT = 0, 1, 2
@@ -44,6 +46,20 @@ def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
 def _record(value: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
     return document
+
+
+def new(arguments: Namespace) -> int:
+    """A task's folder and a recipe, guessed from a file."""
+    from flows import new as writer
+    from tasks.data.survey import Wish
+
+    wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
+    written = writer.new(arguments.name, paths.given(arguments.file), wish, Path(paths.given(".")))
+    if arguments.json:
+        console.emit(writer.told(written))
+    else:
+        console.show(writer.table(written))
+    return DONE
 
 
 def retrain(arguments: Namespace) -> int:
@@ -128,12 +144,20 @@ def report(arguments: Namespace) -> int:
     """The report of a version: the place of its page, or the JSON itself."""
     book = _book()
     version = registry.show(book, arguments.version)
-    folder = Settings().root / "reports" / f"{version.task}-{version.number}-{version.digest[:12]}"
+    folder = _reports() / f"{version.task}-{version.number}-{version.digest[:12]}"
     files = registry.fetch(book, version, folder)
     if arguments.format == "json":
         console.emit(json.loads((Path(files["report"]) / "report.json").read_text(encoding="utf-8")))
         return DONE
     return _show(arguments, {"version": arguments.version, "report": str(Path(files["report"]) / "report.html")})
+
+
+def _reports() -> Path:
+    """Where reports are laid out: under the home, or in a temporary folder where that may only be read."""
+    folder = Settings().root / "reports"
+    if os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="assay-report-"))
 
 
 def verify(arguments: Namespace) -> int:

@@ -37,8 +37,9 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
-    `missing` are the words that mean that there is no value. `max_bad_rows` is how many rows may be left out, with
-    their reasons in a file of their own; one more refuses the file.
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
+    `missing` are the words that mean that there is no value.
+    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
@@ -46,6 +47,7 @@ class FileSection(Section):
     decimal: Literal[".", ","] | None = None
     quote: str | None = None
     header: bool = True
+    zone: str | None = None
     missing: tuple[str, ...] | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
@@ -261,6 +263,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A user's file with one row per day or moment, from which a task cuts its rows itself.
+
+    names  field -> the names its column may bear, in lower case, the preferred first; needs, those that must be there
+    rows   what tasks/data/long_file.py has read of the file, and a place -> rows; it honours Place.until
+    judge  the same -> sentences for the card: on what was read, and on what is odd
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    rows: Callable[[Any, Place], Rows]
+    judge: Callable[[Any], tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
@@ -276,8 +293,11 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
-    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object a row;
-             where it is None, rows become items one by one and go through encode
+    pair     head, features -> classical part and baseline of a declared task that is like this one
+    aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
+    declaration  the sha256 of a user's own task.toml or code, which every version names
+    columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
+    long     files of one row per day or moment that it reads beside those of items
     doubts   the first rows of a file (field or reserved word -> values; whether all are text) -> sentences about what
              is legal and odd; raises ValueError for what cannot be meant, such as the newest price first
     """
@@ -304,5 +324,9 @@ class Task:
     purge_days: int = 0
     additive: bool = False
     baseline: Classical | None = None
+    pair: Callable[[Head, Sequence[Feature]], tuple[Classical, Classical]] | None = None
+    aside: tuple[str, ...] = ()
+    declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
+    long: Long | None = None
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None

@@ -113,7 +113,7 @@ def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection
     fields = {name: column for name, column in values.items() if name in task.item.model_fields}
     count = len(sheet.lines)
     found: ReadRows = (
-        task.columns(fields, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))
+        task.columns(values, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))
     )
     wrong = dict(found.wrong)
     for at, why in carried.wrong.items():

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from tasks.data import doubts, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import reading
+from tasks.data.files import open_file
+from tasks.data.long_file import mapped, read_rows
 from tasks.data.section import DataSection, Splits
 from tasks.data.sheet import Mistakes, alike
-from tasks.data.split import divide
+from tasks.data.split import NAMES, divide
 from tasks.task import DataError, Place, Rows, Task, TaskSection
 
 TORN = 0.1  # share of wrong rows
@@ -83,12 +87,12 @@ def examine(asked: Asked) -> Examined:
     """Go as far as the rows let one go; every mistake and every doubt on the way is kept."""
     found = Examined()
     facts: dict[str, Any] = {}
-    rows = found.tried(lambda: _read(asked, found, facts))
-    if rows is None or not found.holds(lambda: check(asked.task, rows)):
+    read: Read | None = found.tried(lambda: _read(asked, found, facts))
+    if read is None or not found.holds(lambda: check(asked.task, read.rows)):
         return found
-    source = asked.task.sources.get(asked.section.source)
-    if source is not None:
-        facts["audit"] = found.tried(lambda: leaks.truncated(asked.task, source.read, asked.place, rows)) or {}
+    rows, again = read.rows, read.again
+    if again is not None:
+        facts["audit"] = found.tried(lambda: leaks.truncated(asked.task, again, asked.place, rows)) or {}
     dropped = {"read": len(rows)}
     current = found.tried(lambda: as_of(rows, asked.data.as_of))
     if current is None:
@@ -99,12 +103,13 @@ def examine(asked: Asked) -> Examined:
     found.errors += [DataError(sentence) for sentence in wrong]
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
-    task, splits = asked.task, asked.splits
-    divided = found.tried(lambda: divide(unique, task.split, splits, task.purge_days, asked.seed))
+    task, splits, how = asked.task, asked.splits, _how(asked.task, unique, facts)
+    divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
-        found.card = card_of(asked.task, divided, facts) | {"dropped": dropped, "seed": asked.seed}
+        found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
+        found.card["seed"] = asked.seed
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
         found.card["warnings"] = found.warnings
         found.rows = divided
@@ -119,7 +124,21 @@ def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> 
     found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows)]
 
 
-def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Rows:
+@dataclass(frozen=True)
+class Read:
+    """Rows, and how they are read as of a day, where they can be."""
+
+    rows: Rows
+    again: Callable[[Place], Rows] | None = None
+
+
+def _how(task: Task, rows: Rows, facts: Mapping[str, Any]) -> Literal["time", "group", "random"]:
+    """By time where a long file has too few streams to be divided by them: one side lies wholly before the other."""
+    few = "long" in facts and len(np.unique(rows.group)) < len(NAMES)
+    return "time" if few else task.split
+
+
+def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
     """The rows of a named source or of a user's file; `facts` gets what is known about their licence."""
     task, source, columns = asked.task, asked.section.source, asked.section.columns
     if source in task.sources:
@@ -130,16 +149,22 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Rows:
             )
         known = task.sources[source]
         facts |= {"source": source, "licence": known.licence, "synthetic": known.synthetic}
-        return known.read(asked.place)
+        return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
+    file = open_file(path, asked.section.file)
+    if (columns_of := mapped(task, file.columns, columns)) is not None:
+        rows, said, again = read_rows(task, file, columns_of, asked.section.file.zone, asked.place)
+        facts |= said
+        found.warnings += [*file.facts.get("notes", ()), *said["long"]["warnings"]]
+        return Read(rows, again)
     read = reading(task, path, columns, asked.section.file)
     facts |= {**read.facts, "rejected": len(read.rejected)}
     found.warnings += read.warnings
     found.rejected = read.rejected
     found.errors += read.errors
     found.torn = bool(read.errors) and read.facts["file"]["bad_rows"] > TORN * read.facts["file"]["rows"]
-    return read.rows
+    return Read(read.rows)
 
 
 def _path(task: Task, source: str, root: Path | None) -> str:

@@ -10,13 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.data import market, windows
-from tasks.data.market import WINDOW, YEAR
+from tasks.data.market import WINDOW, YEAR, Close
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
 from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 HIGHEST, USUAL = 10.0, 0.5  # returns of 21 days: what no large firm has had, and what half of the labels never have
-Close = Annotated[float, Field(gt=0)]
 Closes = Annotated[list[Close], Field(min_length=WINDOW + 1, max_length=20_000)]
 
 
@@ -116,6 +115,7 @@ TASK = Task(
     item=PortfolioItem,
     answer=PortfolioAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,
