@@ -45,7 +45,7 @@ def mapping_of(task: Task, path: str, columns: Mapping[str, str], there: Sequenc
         for key, column in columns.items()
         if column and column not in there
     ]
-    used = {name: name for name in (*RESERVED, *fields) if name in there and name not in columns}
+    used = {name: name for name in (*RESERVED, *task.item.model_fields) if name in there and name not in columns}
     by_name = tuple(name for name in RESERVED if name in used)
     used |= {key: column for key, column in columns.items() if column}
     needed = ["target", *(name for name, field in task.item.model_fields.items() if field.is_required())]
