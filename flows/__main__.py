@@ -33,7 +33,8 @@ ITEM: Argument = (
     {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
-VERB: Argument = (("verb",), {"choices": ["get"]})
+VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
+WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
 
@@ -63,7 +64,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
-    ("data", "get NAME: fetch a public data set, its licence first", (VERB, NAME, ACCEPT)),
+    ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
 

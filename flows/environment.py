@@ -71,13 +71,12 @@ def variables(settings: Settings) -> dict[str, str]:
 
 
 def apply(settings: Settings) -> None:
-    """Set the variables in this process and make the home, readable by its owner alone. Raises OSError.
+    """Set the variables in this process and make the home, readable by its owner alone.
 
-    A home that is there and cannot be written is no error here: reading commands do without, and a command that must
-    write says so. Variables that would change our calls are taken out, in one line.
+    A home that cannot be made or written is no error here: reading commands do without, and a command that must write
+    says so. Variables that would change our calls are taken out, in one line.
     """
     os.umask(0o077)
-    settings.root.mkdir(parents=True, exist_ok=True)
     ignored = foreign(os.environ)
     for key in ignored:
         del os.environ[key]
@@ -87,9 +86,9 @@ def apply(settings: Settings) -> None:
     for key, value in variables(settings).items():
         os.environ[key] = os.environ.get(key) or value
     os.environ["ASSAY_HOME"] = str(settings.root)
-    for key in ("MPLCONFIGDIR", "HF_HOME"):
+    for folder in (settings.root, Path(os.environ["MPLCONFIGDIR"]), Path(os.environ["HF_HOME"])):
         with contextlib.suppress(OSError):
-            Path(os.environ[key]).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
 
 
 def foreign(environment: Mapping[str, str]) -> dict[str, str]:

@@ -54,7 +54,5 @@ def _is_dead(path: Path) -> bool:
 
 def _machine() -> dict[str, str]:
     boot = Path("/proc/sys/kernel/random/boot_id")
-    return {
-        "host": socket.gethostname(),
-        **({"boot": boot.read_text(encoding="utf-8").strip()} if boot.exists() else {}),
-    }
+    told = {"boot": boot.read_text(encoding="utf-8").strip()} if boot.exists() else {}
+    return {"host": socket.gethostname(), **told}

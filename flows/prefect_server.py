@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from flows import child
 from flows.environment import LOOPBACK
+from infra import child
 from infra.settings import Settings
 
 START_SECONDS = 120

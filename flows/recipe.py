@@ -93,6 +93,11 @@ def _with_source(name: str, section: TaskSection, folder: Path) -> TaskSection:
 
 
 def _absolute(path: str, folder: Path) -> str:
+    if not path.isprintable():
+        raise RecipeError(
+            f"the path {path!r} of the recipe holds a tab or a line break: write a path with backslashes in single "
+            "quotes, as 'C:\\temp', or with /"
+        )
     return path if "://" in path else os.path.normpath(folder / Path(path).expanduser())
 
 

@@ -6,7 +6,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from flows import child, environment
+from flows import environment
+from infra import child
 from infra.settings import Settings
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,10 +61,7 @@ def disconnect() -> None:
 
     if not ray.is_initialized():
         return
-    folder = local_ray.session_folder()
-    ray.shutdown()
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    local_ray.stop()
 
 
 def address() -> str:

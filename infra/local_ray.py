@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import signal
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+
+from infra import child
 
 MEBIBYTE = 2**20
 LONGEST_TEMPORARY = 45  # characters; beyond it Ray's AF_UNIX socket names no longer fit into 107 bytes
+
+
+_WATCHES: list[subprocess.Popen[bytes]] = []  # of the Ray that this process started
 
 
 class NotStarted(ValueError):
@@ -38,13 +43,24 @@ def _attempt(variables: Mapping[str, str]) -> None:
     parent = tempfile.gettempdir()
     if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
         parent = "/tmp"
-    folder = tempfile.mkdtemp(prefix="assay-", dir=parent)
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="assay-", dir=parent))
+    watch = child.watch(folder)
     try:
         _start_in(folder, variables)
     except BaseException:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        child.unwatch(watch)
         raise
+    _WATCHES.append(watch)
+
+
+def stop() -> None:
+    """End a local Ray with all its processes, and remove its temporary folder; leave one that was joined."""
+    import ray
+
+    ray.shutdown()
+    while _WATCHES:
+        child.unwatch(_WATCHES.pop())
 
 
 def _start_in(folder: str, variables: Mapping[str, str]) -> None:
@@ -66,17 +82,6 @@ def _not_started(error: Exception) -> NotStarted:
         f"Ray did not start in two attempts ({said[:200]}); wait until the machine is less busy, give it 2 GB of free "
         f"memory and room in /dev/shm and {tempfile.gettempdir()}, or join a cluster by ASSAY_RAY_ADDRESS"
     )
-
-
-def session_folder() -> Path | None:
-    """The temporary folder of a Ray that this process started; None where it joined one."""
-    import ray
-
-    node = ray._private.worker._global_node
-    if node is None or not node.is_head():
-        return None
-    folder = Path(node.get_temp_dir_path())
-    return folder if folder.name.startswith("assay-") else None
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def translated(place: str) -> Iterator[None]:
     """Turn the SQL library's errors into the registry's, without the password and without the statement."""
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, ssl.SSLError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, ssl.SSLError, TimeoutError, ConnectionError) as error:
         raise trouble.told(place, error) from error
 
 

@@ -20,6 +20,13 @@ SQLITE = {
     sqlite3.SQLITE_PERM: WRITABLE,
     sqlite3.SQLITE_CANTOPEN: WRITABLE,
 }
+UNANSWERING = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    TimeoutError,
+    ConnectionError,
+)
 UNANSWERED = "start it, or point ASSAY_DATABASE_URL to one that runs"
 
 
@@ -44,7 +51,7 @@ def told(place: str, error: Exception) -> RegistryError:
 
 def _is_unreachable(error: Exception) -> bool:
     """No connection, or one that the server refuses (SQLSTATE 08, 28: wrong password, 3D: no such database, 57P)."""
-    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
+    if isinstance(error, UNANSWERING):
         return True
     fields = _fields(getattr(error, "orig", None))
     return str(fields.get("C", "")).startswith(("08", "28", "3D", "57P"))

@@ -47,18 +47,21 @@ class FileSection(Section):
     quote: str | None = None
     header: bool = True
     zone: str | None = None
+    missing: tuple[str, ...] | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
-    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given.
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
+    outputs that no row has: without it a run that lacks one is refused.
     """
 
     source: str = "embedded"
     columns: dict[str, str] = {}
     file: FileSection = FileSection()
+    absent: tuple[str, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
@@ -294,6 +297,7 @@ class Task:
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     long     files of one row per day or moment that it reads beside those of items
+    doubts   the columns of a file -> sentences about what is legal in them and odd, such as prices in the wrong order
     """
 
     name: str
@@ -323,3 +327,4 @@ class Task:
     declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     long: Long | None = None
+    doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None

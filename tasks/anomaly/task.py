@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market
-from tasks.data.cells import LARGEST
+from tasks.data.amounts import LARGEST
 from tasks.data.dates import Stamp
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 

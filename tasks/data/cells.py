@@ -1,55 +1,79 @@
-"""Cells of a file as numbers: what means missing, and how people write an amount."""
+"""One value of a user's file: what a cell of text stands for, which words mean that it is missing, how it is shown."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
+import ast
+import json
+import reprlib
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
-from tasks.task import FloatArray
+from tasks.data.jsonl_rows import no_constant
+from tasks.task import FileSection
 
-MISSING = frozenset({"", "null", "nan", "na", "n/a", "#n/a", "none", "nil", "-", "."})
-LARGEST = 1e15  # beyond it no price and no measurement
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-
-
-def numbers(values: Sequence[Any], least: float, largest: float) -> tuple[FloatArray, dict[int, str]]:
-    """Numbers (n,), NaN where one is missing, and why a row has none that can be used."""
-    found, wrong = np.full(len(values), np.nan), {}
-    for at, value in enumerate(values):
-        try:
-            found[at] = number(value)
-        except ValueError as error:
-            wrong[at] = str(error)
-            continue
-        if found[at] <= 0 < least:
-            wrong[at] = f"the price {value!r} is not positive: correct it, or leave the cell empty"
-        elif not math.isnan(found[at]) and not least <= found[at] <= largest:
-            wrong[at] = f"{value!r} is outside {least:g} to {largest:g}: correct it, or leave the cell empty"
-    return found, wrong
+WORDS = ("na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "-", "--", "?", "\\n", "missing")
+# Whatever a conversion of a value may raise. It is caught once for each row, and said with field, value and cure.
+FAILED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, pa.ArrowException)
+LITERAL = 1 << 20  # characters of a list that is read as Python writes it
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+_REPR.maxlist, _REPR.maxdict, _REPR.maxlevel = 4, 4, 3
 
 
-def number(value: Any) -> float:
-    """A cell as a number, NaN where it is missing; "$1,234.50" is one too. Raises ValueError with the cure."""
-    if value is None:
-        return math.nan
-    if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in MISSING:
-            return math.nan
-        bare = text.removeprefix("$")
-        if _THOUSANDS.fullmatch(bare):
-            bare = bare.replace(",", "")
-        if not _NUMBER.fullmatch(bare):
-            raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty")
-        return float(bare)
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty")
+def missing_of(how: FileSection) -> Callable[[Any], bool]:
+    """Whether a value says that there is none: empty, or one of the words of file.missing."""
+    words = frozenset(word.casefold() for word in (WORDS if how.missing is None else how.missing))
+
+    def is_missing(value: Any) -> bool:
+        return value is None or (isinstance(value, str) and (not value.strip() or value.strip().casefold() in words))
+
+    return is_missing
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence may hold it: short."""
+    return _REPR.repr(value)
+
+
+def cell(text: str) -> Any:
+    """A CSV cell as JSON where it is JSON (a number, a list), as Python writes lists, else as it stands."""
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty") from error
+        return json.loads(text, parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        return _literal(text)
+
+
+def _literal(text: str) -> Any:
+    """A list or a dict as pandas writes one: ['a', 'b']."""
+    if len(text) > LITERAL or text.strip()[:1] not in ("[", "{", "("):
+        return text
+    try:
+        found = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+    return list(found) if isinstance(found, tuple) else found if isinstance(found, list | dict) else text
+
+
+def plain(value: Any) -> Any:
+    """What json.dumps calls for values of a Parquet file that JSON does not know."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return float(value)
+
+
+def numbers(values: Sequence[Any]) -> list[float]:
+    """The numbers among nested values, for a sentence that names the largest."""
+    found: list[float] = []
+    for value in values:
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            found.append(float(value))
+        elif isinstance(value, dict):
+            found += numbers(list(value.values()))
+        elif isinstance(value, list | tuple):
+            found += numbers(value)
+    return found

@@ -126,7 +126,9 @@ def in_zone(moments: NDArray[np.datetime64], zone: str, name: str) -> NDArray[np
     except (ValueError, KeyError, OSError) as error:
         raise DataError(f"the times of {name!r} cannot be read in the zone {zone!r} ({error}): {cure}") from error
     if twice and not local.is_monotonic_increasing:
-        raise DataError(f"the times of {name!r} are not in order, and an hour of {zone} comes twice: sort them, or {cure}")
+        raise DataError(
+            f"the times of {name!r} are not in order, and an hour of {zone} comes twice: sort them, or {cure}"
+        )
     found = local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
     return np.asarray(found[::-1] if backwards else found)
 

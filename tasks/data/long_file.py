@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data import dates
-from tasks.data.cells import LARGEST, numbers
+from tasks.data.amounts import LARGEST, numbers
 from tasks.data.market import LARGEST_PRICE, LEAST_PRICE
 from tasks.data.sheet import UserFile
 from tasks.task import DataError, FloatArray, IntArray, Place, Rows, Task
@@ -89,7 +89,9 @@ def _require(task: Task, columns: Sequence[str], given: Mapping[str, str], missi
         )
     for name, column in given.items():
         if column not in columns:
-            raise DataError(f"tasks.{task.name}.columns.{name} = {column!r}: the file has no such column, it has {there}")
+            raise DataError(
+                f"tasks.{task.name}.columns.{name} = {column!r}: the file has no such column, it has {there}"
+            )
     if missing:
         raise DataError(
             f"the file has no column for {missing[0]!r} (it has {there}): say which one it is with "

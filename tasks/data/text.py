@@ -35,7 +35,11 @@ def sentences(text: str, semicolons: bool = False) -> tuple[Span, ...]:
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     if first >= last:
         return ()
-    breaks, before, heads = [], first, True  # the word before a gap: where it starts, whether it is the first of its line
+    breaks, before, heads = (
+        [],
+        first,
+        True,
+    )  # the word before a gap: where it starts, whether it is the first of its line
     for gap in _GAP.finditer(text, first, last):
         start, end = gap.span()
         if (semicolons and text[start - 1] == ";") or _parts(text, before if heads else None, start, end):
