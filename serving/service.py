@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
 from tasks.model import forward
 from tasks.model.model import Model
-from tasks.task import Inputs, Task
+from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration
 from tasks.validate.calibration import Calibration
 
@@ -81,17 +82,12 @@ def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, forwa
 
 
 def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
-    head, name = served.task.head, served.task.name
-    raw = forward.combine(served.model, name, found)
-    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found))
-    predicted = calibration.predict(head, served.calibration, raw)
-    cut = forward.truncated(served.model, inputs)
+    told = say(served, inputs, found)
     outcomes = []
     for place, item in enumerate(items):
-        rows = np.flatnonzero(inputs.owner == place)
-        merged = _merged([records[row] for row in rows.tolist()], bool(cut[rows].any()))
+        own = told.of(place)
         try:
-            fields = served.task.answer.model_validate(served.task.decode(item, predicted.take(rows)))
+            fields = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
@@ -102,10 +98,53 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "version": served.version,
             "digest": served.digest,
             "answer": fields.model_dump(mode="json"),
-            **merged,
+            **own.record,
         }
-        outcomes.append(Outcome(answer=said, raw=raw[rows].tolist()))
+        outcomes.append(Outcome(answer=said, raw=own.raw))
     return outcomes
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a version says of one item: what decode is given, what every answer carries, the uncalibrated numbers."""
+
+    predicted: Prediction
+    record: dict[str, Any]
+    raw: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a version says of n items, whose rows lie in `order`, those of item k from bounds[k] to bounds[k + 1]."""
+
+    raw: FloatArray
+    records: Sequence[dict[str, Any]]
+    predicted: Prediction
+    truncated: NDArray[np.bool_]
+    order: IntArray
+    bounds: IntArray
+
+    def of(self, place: int) -> Own:
+        """The item at `place`."""
+        rows = self.order[self.bounds[place] : self.bounds[place + 1]]
+        merged = _merged([self.records[row] for row in rows.tolist()], bool(self.truncated[rows].any()))
+        return Own(self.predicted.take(rows), merged, self.raw[rows].tolist())
+
+
+def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
+    """One version on the hidden states of its inputs: raw numbers, calibrated records, flags. Shared by every way in."""
+    head, name = served.task.head, served.task.name
+    raw = forward.combine(served.model, name, found)
+    order = np.argsort(inputs.owner, kind="stable")
+    items = int(inputs.owner.max(initial=-1)) + 1
+    return Said(
+        raw=raw,
+        records=calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
+        predicted=calibration.predict(head, served.calibration, raw),
+        truncated=forward.truncated(served.model, inputs),
+        order=order,
+        bounds=np.searchsorted(inputs.owner[order], np.arange(items + 1)),
+    )
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:

@@ -44,18 +44,7 @@ def parse(
 ) -> dict[str, Any]:
     """One record -> item, target and what else the row carries. Raises ValueError with the cure."""
     values = {name: record.get(column) for name, column in mapping.items()}
-    document = {}
-    for name, field in task.item.model_fields.items():
-        value = values.get(name)
-        if value is None or (cells and value == ""):
-            continue
-        document[name] = _cell(value) if cells and field.annotation not in (str, str | None) else value
-    try:
-        item = task.item.model_validate_json(json.dumps(document, default=_plain, allow_nan=False))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "item"
-        raise ValueError(f"{place}: {first['msg']} (got {str(first.get('input'))[:60]!r})") from error
+    item = item_of(task, values, cells)
     time = _moment(values.get("time"), "time", UNDATED)
     return {
         "item": item,
@@ -66,6 +55,22 @@ def parse(
         "group": str(values.get("group") or ""),
         "split": str(values.get("split") or ""),
     }
+
+
+def item_of(task: Task, values: Mapping[str, Any], cells: bool) -> Any:
+    """The task's item from the values of its fields; `cells` where all are text. Raises ValueError with the cure."""
+    document = {}
+    for name, field in task.item.model_fields.items():
+        value = values.get(name)
+        if value is None or (cells and value == ""):
+            continue
+        document[name] = _cell(value) if cells and field.annotation not in (str, str | None) else value
+    try:
+        return task.item.model_validate_json(json.dumps(document, default=_plain, allow_nan=False))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "item"
+        raise ValueError(f"{place}: {first['msg']} (got {str(first.get('input'))[:60]!r})") from error
 
 
 def _cell(text: str) -> Any:

@@ -1,0 +1,165 @@
+"""What the processes of a batch do: read a file into numbered parts, and answer one part by one version.
+
+Both are found by their dotted names and take one dict; between them go bytes (Arrow's own format).
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import registry
+from serving import layout, loading
+from serving.places import Places
+from serving.score import Reason, answer, read
+from tasks.data.files import Sheet, open_file
+from tasks.task import DataError, FileSection, IntArray, Task
+
+PLAIN = (bool, int, float, str)
+REASONS = 3  # reasons of wrong rows that are told of one part
+
+
+@dataclass(frozen=True)
+class Config:
+    """One batch. `columns` map item fields and "id" to the file's columns; `skip` are parts that are there already."""
+
+    path: str
+    file: Mapping[str, Any]
+    task: str
+    version: str
+    digest: str
+    batch: str
+    columns: Mapping[str, str]
+    rows: int
+    form: layout.Format
+    skip: Sequence[int]
+    places: Mapping[str, Any]
+
+
+def parts(config: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:
+    """The file in parts of `rows` rows, numbered from 1; only the columns that are read."""
+    told = Config(**config)
+    skip = set(told.skip)
+    for number, part in enumerate(_cut(open_file(told.path, FileSection(**told.file)).chunks(), told.rows), start=1):
+        if number not in skip:
+            yield number, _packed(part, list(told.columns.values()))
+
+
+def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, Any], bytes]]:
+    """A function that answers parts by one version, loaded once."""
+    told = Config(**config)
+    places = Places(**told.places)
+    book = registry.open_registry(places.database_url, places.artifacts_url)
+    plan = {"versions": {told.task: {"version": told.version}}, "number": 0, "digest": "", "time": ""}
+    try:
+        served = loading.load(book, plan, places).served[told.task]
+    finally:
+        registry.close(book)
+    shape = layout.columns(served.task, "id" in told.columns)
+
+    def work(number: int, content: Any) -> tuple[dict[str, Any], bytes]:
+        found, lines, cells = _unpacked(content)
+        fields = {field: found[column] for field, column in told.columns.items() if field != "id"}
+        said = answer(served, read(served.task, fields, cells))
+        ids = found[told.columns["id"]] if "id" in told.columns else None
+        first = (number - 1) * told.rows + 1
+        source = layout.Source(told.batch, told.version, told.digest, first, lines.tolist(), ids)
+        content = layout.write(layout.table(shape, said, source), shape, told.form)
+        wrong = [[int(lines[place]), reason] for place, reason in sorted(said.wrong.items())]
+        return {"rows": len(lines), "answered": len(said.kept), "rejected": wrong}, content
+
+    return work
+
+
+def mapping(task: Task, there: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Item field or "id" -> column of the file: by the recipe's map where the file has that column, else by name.
+
+    Raises DataError where the file lacks a column that the task needs.
+    """
+    fields = task.item.model_fields
+    found = {name: given.get(name, name) for name in ("id", *fields)}
+    found = {name: column if column in there else name for name, column in found.items()}
+    missing = [name for name, field in fields.items() if field.is_required() and found[name] not in there]
+    if missing:
+        raise DataError(
+            f"the file has no column {given.get(missing[0], missing[0])!r}, which {task.name} needs for {missing[0]!r} "
+            f"(it has {', '.join(there)}): add it, or rename the column that holds it"
+        )
+    return {name: column for name, column in found.items() if column in there}
+
+
+def rejected(rows: Sequence[tuple[int, Reason]]) -> bytes:
+    """Rows that have no answer, as CSV without a header."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cut(sheets: Iterator[Sheet], rows: int) -> Iterator[Sheet]:
+    """The same rows in parts of `rows`, however many the reader gives at a time."""
+    waiting: list[Sheet] = []
+    count = 0
+    for sheet in sheets:
+        waiting.append(sheet)
+        count += len(sheet.lines)
+        while count >= rows:
+            whole = _joined(waiting)
+            yield _slice(whole, 0, rows)
+            rest = _slice(whole, rows, count)
+            waiting, count = ([rest], count - rows) if count > rows else ([], 0)
+    if count:
+        yield _joined(waiting)
+
+
+def _joined(sheets: Sequence[Sheet]) -> Sheet:
+    if len(sheets) == 1:
+        return sheets[0]
+    names = sheets[0].columns
+    joined = {name: [value for sheet in sheets for value in sheet.columns[name]] for name in names}
+    return dataclasses.replace(sheets[0], columns=joined, lines=np.concatenate([sheet.lines for sheet in sheets]))
+
+
+def _slice(sheet: Sheet, start: int, end: int) -> Sheet:
+    kept = {name: values[start:end] for name, values in sheet.columns.items()}
+    return dataclasses.replace(sheet, columns=kept, lines=sheet.lines[start:end])
+
+
+def _packed(sheet: Sheet, names: Sequence[str]) -> bytes:
+    """A part in Arrow's format. A column of more than one type, or of lists, goes as JSON."""
+    arrays, nested = {"": pa.array(sheet.lines)}, []
+    for name in names:
+        values = sheet.columns[name]
+        kinds = {type(value) for value in values} - {type(None)}
+        if len(kinds) > 1 or not kinds <= {bool, int, float, str}:
+            values = [None if value is None else json.dumps(value, default=_plain) for value in values]
+            nested.append(name)
+        arrays[name] = pa.array(values, pa.string() if not kinds else None)
+    batch = pa.record_batch(arrays).replace_schema_metadata({"json": json.dumps(nested), "cells": json.dumps(False)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return sink.getvalue()
+
+
+def _unpacked(content: Any) -> tuple[dict[str, Any], IntArray, bool]:
+    """Columns, row numbers, and whether all values are text."""
+    with pa.ipc.open_stream(content) as stream:
+        found = stream.read_all()
+    nested = json.loads(found.schema.metadata[b"json"])
+    columns = {name: found[name].to_pylist() for name in found.column_names if name}
+    for name in nested:
+        columns[name] = [None if value is None else json.loads(value) for value in columns[name]]
+    return columns, found[""].to_numpy(), json.loads(found.schema.metadata[b"cells"])
+
+
+def _plain(value: Any) -> Any:
+    """Values of a typed file that JSON does not know: moments as text, numbers of other kinds as such."""
+    return value.isoformat() if hasattr(value, "isoformat") else float(value)
