@@ -43,6 +43,8 @@ class FileSection(Section):
     encoding: str | None = None
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
+    quote: str | None = None
+    header: bool = True
     max_bad_rows: int = Field(default=0, ge=0)
 
 

@@ -10,9 +10,31 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from tasks.task import UNDATED, DataError, Inputs, Rows, Task
+from tasks.data.files import open_file
+from tasks.data.jsonl_rows import no_constant
+from tasks.data.sheet import listed
+from tasks.task import UNDATED, DataError, FileSection, Inputs, Rows, Task
 
 RESERVED = ("target", "time", "known", "group", "id", "split")
+
+
+def read_file(task: Task, path: str, columns: Mapping[str, str], how: FileSection = FileSection()) -> Rows:  # noqa: B008
+    """The labelled rows of one file."""
+    file = open_file(path, how)
+    mapping = mapping_of(task, path, columns, dict.fromkeys(file.columns))
+    parsed, wrong = [], dict[int, str]()
+    for sheet in file.chunks():
+        for number, *values in zip(sheet.lines.tolist(), *sheet.columns.values(), strict=True):
+            try:
+                record = dict(zip(sheet.columns, values, strict=True))
+                parsed.append(parse(task, record, mapping, number, file.cells))
+            except ValueError as error:
+                wrong[number] = f"row {number}: {error}"
+    if wrong:
+        raise DataError(f"{path} has {len(wrong)} wrong rows; {listed(wrong)}")
+    if not parsed:
+        raise DataError(f"{path} holds no rows: give it at least one row per class")
+    return rows_of(task, path, parsed)
 
 
 def mapping_of(task: Task, path: str, columns: Mapping[str, str], first: Mapping[str, Any]) -> dict[str, str]:
@@ -142,8 +164,3 @@ def rows_of(task: Task, path: str, parsed: list[dict[str, Any]]) -> Rows:
         group=np.array([parsed[index]["group"] for index in owner], dtype=np.str_),
         split=np.array([parsed[index]["split"] for index in owner], dtype=np.str_),
     )
-
-
-def no_constant(name: str) -> float:
-    """What json calls for NaN and Infinity."""
-    raise ValueError(f"{name} is no number")

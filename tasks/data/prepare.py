@@ -15,12 +15,12 @@ import numpy as np
 from tasks import get
 from tasks.data import leaks
 from tasks.data.check import as_of, check, check_labels, deduplicated
-from tasks.data.files import read_file
+from tasks.data.columns import read_file
 from tasks.data.parquet import save_rows
 from tasks.data.section import DataSection, Splits
 from tasks.data.split import NAMES, divide
 from tasks.digest import write_json
-from tasks.task import UNDATED, DataError, Place, Rows, Task
+from tasks.task import UNDATED, DataError, Place, Rows, Task, TaskSection
 
 
 def prepare(
@@ -39,7 +39,7 @@ def prepare(
     task, data = get(task_name), DataSection(**data_section)
     section = task.section(**task_section)
     place = Place(root=None if data.root is None else Path(data.root).expanduser(), seed=seed)
-    rows, facts = _read(task, section.source, section.columns, place)
+    rows, facts = _read(task, section, place)
     check(task, rows)
     source = task.sources.get(section.source)
     history = leaks.truncated(task, source.read, place, rows) if source is not None else {}
@@ -58,8 +58,9 @@ def prepare(
     return card
 
 
-def _read(task: Task, source: str, columns: Mapping[str, str], place: Place) -> tuple[Rows, dict[str, Any]]:
+def _read(task: Task, section: TaskSection, place: Place) -> tuple[Rows, dict[str, Any]]:
     """The rows of a named source or of a user's file, with what is known about their licence."""
+    source, columns = section.source, section.columns
     if source in task.sources:
         if columns:
             raise DataError(
@@ -70,7 +71,7 @@ def _read(task: Task, source: str, columns: Mapping[str, str], place: Place) -> 
         return known.read(place), {"source": source, "licence": known.licence, "synthetic": known.synthetic}
     path = _path(task, source, place.root)
     facts = {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
-    return read_file(task, path, columns), facts
+    return read_file(task, path, columns, section.file), facts
 
 
 def _path(task: Task, source: str, root: Path | None) -> str:
