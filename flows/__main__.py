@@ -32,6 +32,12 @@ ITEM: Argument = (
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
 VERB: Argument = (("verb",), {"choices": ["get"]})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
+FILE: Argument = (
+    ("file",),
+    {"metavar": "FILE", "help": "a .csv, .jsonl or .parquet file, or a pattern"},
+)
+OUT: Argument = (("--out",), {"required": True, "metavar": "FILE", "help": ".csv, .jsonl or .parquet"})
+PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
 
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
@@ -47,6 +53,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
     ("ask", "one question to the running endpoint", (TASK, ITEM)),
+    ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),

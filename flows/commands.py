@@ -167,6 +167,13 @@ def ask(arguments: Namespace) -> int:
     return DONE
 
 
+def score(arguments: Namespace) -> int:
+    """Answers to a whole file, by one version."""
+    from flows.score import run
+
+    return _show(arguments, run(Settings(), arguments.version, arguments.file, arguments.out, arguments.rows_per_part))
+
+
 def data(arguments: Namespace) -> int:
     """Fetch a public data set; its licence is shown and must be accepted first."""
     from tasks.data import public

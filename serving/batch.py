@@ -6,7 +6,6 @@ Both are found by their dotted names and take one dict; between them go bytes (A
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,11 +19,10 @@ import registry
 from serving import layout, loading
 from serving.places import Places
 from serving.score import Reason, answer, read
-from tasks.data.files import Sheet, open_file
+from tasks.data.files import Sheet, UserFile, open_file
 from tasks.task import DataError, FileSection, IntArray, Task
 
-PLAIN = (bool, int, float, str)
-REASONS = 3  # reasons of wrong rows that are told of one part
+ALL = 1 << 60  # wrong rows that do not stop a batch: every one
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,15 @@ class Config:
 def parts(config: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:
     """The file in parts of `rows` rows, numbered from 1; only the columns that are read."""
     told = Config(**config)
-    skip = set(told.skip)
-    for number, part in enumerate(_cut(open_file(told.path, FileSection(**told.file)).chunks(), told.rows), start=1):
+    skip, file = set(told.skip), open_rows(told.path, told.file)
+    for number, part in enumerate(_cut(file.chunks(), told.rows), start=1):
         if number not in skip:
-            yield number, _packed(part, list(told.columns.values()))
+            yield number, _packed(part, list(told.columns.values()), file.cells)
+
+
+def open_rows(path: str, how: Mapping[str, Any]) -> UserFile:
+    """The file as the version's recipe says that such files are written; wrong rows are handed on, never refused."""
+    return open_file(path, FileSection(**{**how, "max_bad_rows": ALL}))
 
 
 def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, Any], bytes]]:
@@ -66,15 +69,15 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
     shape = layout.columns(served.task, "id" in told.columns)
 
     def work(number: int, content: Any) -> tuple[dict[str, Any], bytes]:
-        found, lines, cells = _unpacked(content)
+        found, lines, torn, cells = _unpacked(content)
         fields = {field: found[column] for field, column in told.columns.items() if field != "id"}
         said = answer(served, read(served.task, fields, cells))
         ids = found[told.columns["id"]] if "id" in told.columns else None
         first = (number - 1) * told.rows + 1
         source = layout.Source(told.batch, told.version, told.digest, first, lines.tolist(), ids)
         content = layout.write(layout.table(shape, said, source), shape, told.form)
-        wrong = [[int(lines[place]), reason] for place, reason in sorted(said.wrong.items())]
-        return {"rows": len(lines), "answered": len(said.kept), "rejected": wrong}, content
+        wrong = sorted([*torn, *((int(lines[place]), reason) for place, reason in said.wrong.items())])
+        return {"rows": len(lines) + len(torn), "answered": len(said.kept), "rejected": wrong}, content
 
     return work
 
@@ -124,40 +127,44 @@ def _joined(sheets: Sequence[Sheet]) -> Sheet:
         return sheets[0]
     names = sheets[0].columns
     joined = {name: [value for sheet in sheets for value in sheet.columns[name]] for name in names}
-    return dataclasses.replace(sheets[0], columns=joined, lines=np.concatenate([sheet.lines for sheet in sheets]))
+    wrong = {line: reason for sheet in sheets for line, reason in sheet.wrong.items()}
+    return Sheet(joined, np.concatenate([sheet.lines for sheet in sheets]), wrong)
 
 
 def _slice(sheet: Sheet, start: int, end: int) -> Sheet:
+    """Some rows of a sheet; rows that could not be cut into columns go with its first ones."""
     kept = {name: values[start:end] for name, values in sheet.columns.items()}
-    return dataclasses.replace(sheet, columns=kept, lines=sheet.lines[start:end])
+    return Sheet(kept, sheet.lines[start:end], {} if start else sheet.wrong)
 
 
-def _packed(sheet: Sheet, names: Sequence[str]) -> bytes:
+def _packed(sheet: Sheet, names: Sequence[str], cells: bool) -> bytes:
     """A part in Arrow's format. A column of more than one type, or of lists, goes as JSON."""
     arrays, nested = {"": pa.array(sheet.lines)}, []
     for name in names:
         values = sheet.columns[name]
-        kinds = {type(value) for value in values} - {type(None)}
+        kinds = {str} if cells else {type(value) for value in values} - {type(None)}
         if len(kinds) > 1 or not kinds <= {bool, int, float, str}:
             values = [None if value is None else json.dumps(value, default=_plain) for value in values]
             nested.append(name)
-        arrays[name] = pa.array(values, pa.string() if not kinds else None)
-    batch = pa.record_batch(arrays).replace_schema_metadata({"json": json.dumps(nested), "cells": json.dumps(False)})
+        arrays[name] = pa.array(values, pa.string() if not kinds or nested[-1:] == [name] else None)
+    batch = pa.record_batch(arrays)
+    facts = {"json": nested, "cells": cells, "wrong": sorted(sheet.wrong.items())}
+    batch = batch.replace_schema_metadata({"facts": json.dumps(facts)})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)
     return sink.getvalue()
 
 
-def _unpacked(content: Any) -> tuple[dict[str, Any], IntArray, bool]:
-    """Columns, row numbers, and whether all values are text."""
+def _unpacked(content: Any) -> tuple[dict[str, Any], IntArray, list[tuple[int, Reason]], bool]:
+    """Columns, row numbers, rows that could not be cut into columns, and whether all values are text."""
     with pa.ipc.open_stream(content) as stream:
         found = stream.read_all()
-    nested = json.loads(found.schema.metadata[b"json"])
+    facts = json.loads(found.schema.metadata[b"facts"])
     columns = {name: found[name].to_pylist() for name in found.column_names if name}
-    for name in nested:
+    for name in facts["json"]:
         columns[name] = [None if value is None else json.loads(value) for value in columns[name]]
-    return columns, found[""].to_numpy(), json.loads(found.schema.metadata[b"cells"])
+    return columns, found[""].to_numpy(), [(line, reason) for line, reason in facts["wrong"]], facts["cells"]
 
 
 def _plain(value: Any) -> Any:

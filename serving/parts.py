@@ -135,18 +135,23 @@ def reasons(place: Place, numbers: Sequence[int], most: int) -> list[str]:
 
 def finish(place: Place, numbers: Sequence[int]) -> str:
     """Put the parts together, move the file into place and give its sha256. The parts stay until `clear`."""
-    rejects = [file for n in numbers if (file := place.part(n, "rejected")).stat().st_size]
-    if rejects:
-        with _whole(place.rejected) as file:
-            file.write(HEADER)
-            for path in rejects:
-                file.write(path.read_bytes())
-    else:
-        place.rejected.unlink(missing_ok=True)
+    keep_rejected(place, numbers)
     with _whole(place.out) as file:
         paths = [place.part(number, "answers") for number in numbers]
         (_parquet if place.form == "parquet" else _lines)(file, paths, place.form)
     return of_file(place.out)
+
+
+def keep_rejected(place: Place, numbers: Sequence[int]) -> None:
+    """Put the rejected rows of all parts into one file; where there is none, an older such file goes."""
+    rejects = [path for n in numbers if (path := place.part(n, "rejected")).stat().st_size]
+    if not rejects:
+        place.rejected.unlink(missing_ok=True)
+        return
+    with _whole(place.rejected) as file:
+        file.write(HEADER)
+        for path in rejects:
+            file.write(path.read_bytes())
 
 
 def clear(place: Place) -> None:

@@ -132,7 +132,7 @@ class Said:
 
 
 def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
-    """One version on the hidden states of its inputs: raw numbers, calibrated records, flags. Shared by every way in."""
+    """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
     head, name = served.task.head, served.task.name
     raw = forward.combine(served.model, name, found)
     order = np.argsort(inputs.owner, kind="stable")
