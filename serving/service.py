@@ -141,7 +141,7 @@ def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
         raw=raw,
         records=calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
         predicted=calibration.predict(head, served.calibration, raw),
-        truncated=forward.truncated(served.model, inputs),
+        truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
         order=order,
         bounds=np.searchsorted(inputs.owner[order], np.arange(items + 1)),
     )
