@@ -40,8 +40,18 @@ OUT: Argument = (("--out",), {"required": True, "metavar": "FILE", "help": ".csv
 PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
 
+NEW: tuple[Argument, ...] = (
+    (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
+    (("file",), {"metavar": "FILE", "help": "CSV, JSONL or Parquet"}),
+    (("--target",), {"default": "", "metavar": "COLUMN", "help": "the column that holds the truth"}),
+    (("--like",), {"default": "", "metavar": "TASK", "help": "a shipped task whose models it takes over"}),
+    (("--group",), {"default": "", "metavar": "COLUMN", "help": "rows of one group stay on one side of a split"}),
+    (("--time",), {"default": "", "metavar": "COLUMN", "help": "when a row happened; it is then divided by time"}),
+)
+
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
+    ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
     ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET)),
     ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
     ("show", "one version: digests, metrics, approvals", (VERSION,)),

@@ -46,6 +46,20 @@ def _record(value: Any) -> dict[str, Any]:
     return document
 
 
+def new(arguments: Namespace) -> int:
+    """A task's folder and a recipe, guessed from a file."""
+    from flows import new as writer
+    from tasks.data.survey import Wish
+
+    wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
+    written = writer.new(arguments.name, arguments.file, wish, Path.cwd())
+    if arguments.json:
+        console.emit(writer.told(written))
+    else:
+        console.show(writer.table(written))
+    return DONE
+
+
 def retrain(arguments: Namespace) -> int:
     """Data to registered versions; status 1 where a gate refused one of them."""
     from flows import local_run

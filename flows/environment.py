@@ -38,5 +38,7 @@ def apply(settings: Settings) -> None:
     for key, value in variables(settings).items():
         os.environ.setdefault(key, value)
     os.environ["ASSAY_HOME"] = str(settings.root)
+    if settings.tasks is not None:
+        os.environ["ASSAY_TASKS"] = str(settings.tasks.expanduser().resolve())
     for key in ("MPLCONFIGDIR", "HF_HOME"):
         Path(os.environ[key]).mkdir(parents=True, exist_ok=True)

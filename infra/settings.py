@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     checkpoints_url: str = ""
     ray_address: str = ""
     states_gb: float = 4.0
+    tasks: Path | None = None
 
     @property
     def states(self) -> dict[str, str | float]:

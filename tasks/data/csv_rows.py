@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import itertools
@@ -62,7 +63,7 @@ def table_of(part: Part, how: FileSection) -> Table:
         dialect = dialect_of(part.name, how, opened)
         with opened() as stream:
             reader = dialect.reader(itertools.islice(stream, dialect.skip, None))
-            first = next((cells for cells in reader if cells), [])
+            first: list[str] = next((cells for cells in reader if cells), [])
             rows = _sample(reader)
     except csv.Error as error:
         raise DataError(_unreadable(part.name, 1, error)) from error
@@ -79,10 +80,8 @@ def table_of(part: Part, how: FileSection) -> Table:
 def _sample(reader: Any) -> list[list[str]]:
     """Rows from the start; where one cannot be read, those before it."""
     found: list[list[str]] = []
-    try:
+    with contextlib.suppress(csv.Error, UnicodeDecodeError):  # whoever reads the rows is told where
         found.extend(itertools.islice(reader, LOOK))
-    except (csv.Error, UnicodeDecodeError):
-        pass  # whoever reads the rows is told where
     return found
 
 

@@ -1,7 +1,8 @@
-"""How a CSV is written: separator, quote, escape, decimal mark, header. Looked up in a sample, or told by the recipe."""
+"""How a CSV is written: separator, quote, escape, decimal mark. Looked up in a sample, or told by the recipe."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import re
@@ -97,11 +98,9 @@ def _separator(sample: Sequence[str], quote: str) -> str:
 def _width(sample: Sequence[str], dialect: Dialect) -> int:
     """How many cells every row of the sample has; 0 where they differ or the sample cannot be read so."""
     counts = set()
-    try:
+    with contextlib.suppress(csv.Error):  # the sample may end inside a quoted cell; what was read before it counts
         for cells in dialect.reader(sample):
             counts.add(len(cells))
-    except csv.Error:
-        pass  # the sample may end inside a quoted cell; what was read before it counts
     counts -= {0}
     return counts.pop() if len(counts) == 1 else 0
 
@@ -124,7 +123,7 @@ def _whole(dialect: Dialect, opened: Callable[[], TextIO]) -> bool:
 def decimal_of(
     header: Sequence[str], rows: Sequence[Sequence[str]], how: FileSection, separator: str
 ) -> tuple[str, tuple[int, ...], list[str]]:
-    """The decimal mark, the columns whose numbers it changes, and a sentence for each column that may be read otherwise.
+    """The decimal mark, the columns whose numbers it changes, a sentence for each that may be read otherwise.
 
     A mark is told by numbers that can be read in one way only: 1037,50 or 1.037,5. A column that holds nothing but the
     like of 1,234 is left as it stands.

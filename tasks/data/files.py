@@ -1,4 +1,4 @@
-"""A user's own CSV, JSONL or Parquet, opened: one file, a folder or zip archive of parts, or all that a pattern matches.
+"""A user's own CSV, JSONL or Parquet, opened: one file, a folder or archive of parts, or all that a pattern matches.
 
 What is doubtful is refused by name and row, or said in the facts; nothing is held in memory.
 """

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from tasks.task import DataError, Inputs, Rows
 
+PROTECTED = "protected."  # before the name of such a column
+
 
 def save_rows(rows: Rows, path: Path) -> None:
     """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
@@ -34,6 +36,8 @@ def save_rows(rows: Rows, path: Path) -> None:
         columns[name] = pa.array(moments.astype("datetime64[us]"))
     columns["group"] = pa.array(rows.group.tolist(), pa.string())
     columns["split"] = pa.array(rows.split.tolist(), pa.string())
+    for name, held in rows.protected.items():
+        columns[PROTECTED + name] = pa.array(held.tolist(), pa.string())
     table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
     pq.write_table(table, str(path), compression="zstd")
 
@@ -76,4 +80,7 @@ def load_rows(path: Path | str) -> Rows:
         known=table["known"].to_numpy().astype("datetime64[us]"),
         group=strings("group"),
         split=strings("split"),
+        protected={
+            name.removeprefix(PROTECTED): strings(name) for name in table.column_names if name.startswith(PROTECTED)
+        },
     )

@@ -1,4 +1,4 @@
-"""Which files a source is: one, a folder or zip archive of parts, or all that a pattern matches. Nothing is unpacked."""
+"""Which files a source is: one, a folder or zip archive of parts, or all that a pattern matches."""
 
 from __future__ import annotations
 
@@ -71,9 +71,13 @@ def _file(path: str, place: Path) -> Part:
         raise DataError(f"{path} is not there, or is no plain file: give the path of a .csv, .jsonl or .parquet file")
     if place.stat().st_size > LARGEST:
         raise DataError(f"{path} has {place.stat().st_size} bytes, more than {LARGEST}: split it, or sample it")
-    part = Part(path, KINDS.get(place.suffix.lower(), ""), partial(open, place, "rb"))
+    part = Part(path, KINDS.get(place.suffix.lower(), ""), partial(_open, place))
     _require_plain(part, place.suffix)
     return part
+
+
+def _open(place: Path) -> BinaryIO:
+    return place.open("rb")
 
 
 def _require_plain(part: Part, suffix: str) -> None:
@@ -121,7 +125,7 @@ def _folder(place: Path) -> tuple[Part, ...]:
 
 def _pattern(path: str) -> tuple[Part, ...]:
     """The files that a pattern matches."""
-    found = sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())
+    found = sorted(name for name in glob.glob(path, recursive=True) if Path(name).is_file())  # noqa: PTH207
     if not found:
         raise DataError(f"{path} matches no file: give a pattern such as prices/*.csv, in quotes")
     for name in found:

@@ -96,6 +96,9 @@ def fingerprint(rows: Rows) -> str:
         digest.update(b"none" if array is None else f"{array.dtype.str}{array.shape}".encode())
         if array is not None:
             digest.update(np.ascontiguousarray(array).tobytes())
+    if rows.protected:
+        held = {name: groups.tolist() for name, groups in sorted(rows.protected.items())}
+        digest.update(json.dumps(held).encode())
     return digest.hexdigest()
 
 

@@ -135,6 +135,7 @@ def _head_config(model: Model, name: str) -> dict[str, Any]:
         "backbone": model.backbone.facts if model.backbone and has_text else None,
         "lora": model.loras[name].model_dump() if has_text else None,
         "threads": torch.get_num_threads(),
+        **({"declaration": task.declaration} if task.declaration else {}),
     }
 
 
@@ -149,6 +150,11 @@ def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[st
         raise ValueError(
             f"task {task.name}: the saved model has another {' and '.join(wrong)} ({found[wrong[0]]}) than the task "
             f"({expected[wrong[0]]}); retrain it, or use the code that it was trained with"
+        )
+    if task.declaration and head.get("declaration") != task.declaration:
+        raise ValueError(
+            f"task {task.name}: its folder has the digest {task.declaration[:12]}, the version was learned with "
+            f"{str(head.get('declaration'))[:12]}; retrain it, or take back what was edited"
         )
     wanted = head["backbone"]
     if wanted and backbone is None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.classical.metrics import r2
 from tasks.classical.table import ridge_table
 from tasks.data import market
 from tasks.data.market import WINDOW, YEAR
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 from tasks.volatility import features, har, source
 
 Close = Annotated[float, Field(gt=0)]
@@ -109,17 +110,6 @@ def target(value: Any) -> Sequence[float]:
             f"label {value!r} is no volatility: give the annualised five-day one as a fraction, such as 0.2"
         )
     return (math.log(volatility**2 / YEAR + features.TARGET_FLOOR),)
-
-
-def r2(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
-    """Measure the explained share of log variance: 1 - squared error / squared distance from the mean."""
-    actual, error = rows.target[:, 0], (rows.target[:, 0] - raw[:, 0]) ** 2
-
-    def score(weights: FloatArray) -> float:
-        centre = np.average(actual, weights=weights)
-        return float(1.0 - (weights @ error) / max(float(weights @ (actual - centre) ** 2), 1e-12))
-
-    return score
 
 
 TASK = Task(

@@ -40,6 +40,17 @@ def test_a_modality_that_rows_do_not_hold_stays_absent(tmp_path: Path) -> None:
     assert load_rows(tmp_path / "rows").inputs.modalities == ("text",)
 
 
+def test_protected_columns_come_back_beside_the_rows_and_make_another_fingerprint(tmp_path: Path) -> None:
+    rows = make(3, protected={"sex": np.array(["female", "male", ""]), "age band": np.array(["a", "b", "c"])})
+    save_rows(rows, tmp_path / "rows")
+    back = load_rows(tmp_path / "rows").take(np.array([2, 0]))
+    assert {name: held.tolist() for name, held in back.protected.items()} == {
+        "sex": ["", "female"],
+        "age band": ["c", "a"],
+    }
+    assert fingerprint(rows) == fingerprint(load_rows(tmp_path / "rows")) != fingerprint(make(3))
+
+
 def test_hidden_spans_are_not_saved_and_a_foreign_file_is_not_read(tmp_path: Path) -> None:
     hidden = dataclasses.replace(make(1).inputs, hidden=(((0, 2),),))
     with pytest.raises(ValueError, match="hidden spans belong to an explanation"):
