@@ -98,7 +98,8 @@ class Worker:
 def _read(source: str, config: str) -> Iterator[Any]:
     """Runs in the reader's process."""
     try:
-        for number, content in find(source)(json.loads(config)):
+        parts: Any = find(source)(json.loads(config))
+        for number, content in parts:
             yield _row(number, "{}", content)
     except ValueError as error:
         yield _row(0, json.dumps({"refused": str(error)}), b"")
