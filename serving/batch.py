@@ -6,6 +6,7 @@ Both are found by their dotted names and take one dict; between them go bytes (A
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ import pyarrow as pa
 import registry
 from serving import layout, loading
 from serving.places import Places
-from serving.score import Reason, answer, read
+from serving.score import Reason, answer, many, read
 from tasks.data.files import Sheet, UserFile, open_file
 from tasks.task import DataError, FileSection, IntArray, Task
 
@@ -66,12 +67,13 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
         served = loading.load(book, plan, places).served[told.task]
     finally:
         registry.close(book)
-    shape = layout.columns(served.task, "id" in told.columns)
+    gc.freeze()  # what is loaded stays: the collector need not walk through it at each part
+    shape, several = layout.columns(served.task, "id" in told.columns), many(served.task)
 
     def work(number: int, content: Any) -> tuple[dict[str, Any], bytes]:
         found, lines, torn, cells = _unpacked(content)
         fields = {field: found[column] for field, column in told.columns.items() if field != "id"}
-        said = answer(served, read(served.task, fields, cells))
+        said = answer(served, read(served.task, fields, cells), several)
         ids = found[told.columns["id"]] if "id" in told.columns else None
         first = (number - 1) * told.rows + 1
         source = layout.Source(told.batch, told.version, told.digest, first, lines.tolist(), ids)

@@ -10,7 +10,7 @@ import io
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from serving.score import Answered
+from serving.score import FLAGS, Answered, many
 from tasks.task import Task
 
 Kind = Literal["int64", "double", "bool", "string", "json"]
@@ -30,16 +30,15 @@ ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-FLAGS = ("truncated", "out_of_distribution", "abstained")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the file: its name, its type, and where its value is found in an answer's record."""
+    """One column of the file: its name, its type, and its values of some answers."""
 
     name: str
     kind: Kind
-    value: Callable[[Mapping[str, Any]], Any]
+    values: Callable[[Answered, Source], Any]
 
 
 @dataclass(frozen=True)
@@ -60,35 +59,20 @@ class Source:
 
 def columns(task: Task, ids: bool) -> tuple[Column, ...]:
     """The columns of a task's answers; `ids` where the file has a column of ids."""
-    ours = [_at("row", "int64"), *([_at("id", "string")] if ids else ()), _at("decision", "string")]
-    beside = [*_calibrated(task), *(_flag(name) for name in FLAGS), _at("version", "string"), _at("digest", "string")]
+    ours = [Column("row", "int64", _lines), *([Column("id", "string", _ids)] if ids else ())]
+    ours.append(Column("decision", "string", _decisions))
+    beside = [*_calibrated(task), *(_flag(name) for name in FLAGS)]
+    beside += [_constant("version"), _constant("digest")]
     taken = {column.name for column in (*ours, *beside)}
-    fields = [
-        Column(f"answer_{name}" if name in taken else name, _kind(field.annotation), _field(name))
-        for name, field in task.answer.model_fields.items()
-    ]
+    fields = [_field(name, _kind(field.annotation), taken) for name, field in task.answer.model_fields.items()]
     return (*ours, *fields, *beside)
 
 
 def table(layout: Sequence[Column], answered: Answered, source: Source) -> pa.Table:
-    """The answers as columns, in the order of the rows; `json` columns hold values, not text."""
-    records = [
-        {
-            "row": source.lines[position],
-            "id": None if source.ids is None else _text(source.ids[position]),
-            "decision": f"{source.batch}.{source.first + position}",
-            "version": source.version,
-            "digest": source.digest,
-            "answer": fields,
-            **record,
-        }
-        for position, fields, record in zip(answered.kept, answered.fields, answered.records, strict=True)
-    ]
+    """The answers as columns, in the order of the rows; a `json` column holds text."""
     found = {}
     for column in layout:
-        values = [column.value(record) for record in records]
-        if column.kind == "json":
-            values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+        values = column.values(answered, source) if answered.kept else []
         found[column.name] = pa.array(values, pa.string() if column.kind == "json" else column.kind)
     return pa.table(found)
 
@@ -110,33 +94,70 @@ def write(answers: pa.Table, layout: Sequence[Column], form: Format) -> bytes:
 
 def _calibrated(task: Task) -> list[Column]:
     """Probabilities by output, or the two ends of the interval; JSON where an item may be several rows."""
-    many = len(task.encode([task.item.model_validate(dict(task.example))])) > 1
+    several = many(task)
     if task.head.kind == "regress":
-        if many:
-            return [_at("interval", "json")]
-        return [Column(f"interval_{name}", "double", _end(place)) for place, name in enumerate(("low", "high"))]
-    chances = [Column(f"probability_{name}", "double", _chance(name)) for name in task.head.outputs]
-    return [*([_at("probability", "json")] if many else chances), _at("set", "json")]
+        if several:
+            return [Column("interval", "json", lambda answered, source: _json(answered.interval))]
+        return [Column(f"interval_{end}", "double", _side("interval", at)) for at, end in enumerate(("low", "high"))]
+    sets = Column("set", "json", lambda answered, source: _json(answered.sets))
+    if several:
+        return [Column("probability", "json", lambda answered, source: _json(answered.chance)), sets]
+    chances = [
+        Column(f"probability_{name}", "double", _side("chance", at)) for at, name in enumerate(task.head.outputs)
+    ]
+    return [*chances, sets]
 
 
-def _at(name: str, kind: Kind) -> Column:
-    return Column(name, kind, lambda record: record[name])
+def _lines(answered: Answered, source: Source) -> list[int]:
+    return [source.lines[position] for position in answered.kept]
 
 
-def _field(name: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda record: record["answer"][name]
+def _ids(answered: Answered, source: Source) -> list[str | None]:
+    ids = source.ids or ()
+    return [None if ids[position] in (None, "") else str(ids[position]) for position in answered.kept]
+
+
+def _decisions(answered: Answered, source: Source) -> list[str]:
+    return [f"{source.batch}.{source.first + position}" for position in answered.kept]
+
+
+def _constant(name: str) -> Column:
+    return Column(name, "string", lambda answered, source: [getattr(source, name)] * len(answered.kept))
+
+
+def _field(name: str, kind: Kind, taken: Collection[str]) -> Column:
+    """A field of the task's own answer; one that bears the name of a column of ours is told apart."""
+
+    def values(answered: Answered, source: Source) -> list[Any]:
+        held = [fields[name] for fields in answered.fields]
+        return _json(held) if kind == "json" else held
+
+    return Column(f"answer_{name}" if name in taken else name, kind, values)
 
 
 def _flag(name: str) -> Column:
-    return Column(name, "bool", lambda record: record["flags"][name])
+    return Column(name, "bool", lambda answered, source: answered.flags[name])
 
 
-def _chance(name: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda record: record["probability"][name]
+def _side(what: Literal["chance", "interval"], at: int) -> Callable[[Answered, Source], Any]:
+    """One column of a matrix (m, k)."""
+    return lambda answered, source: getattr(answered, what)[:, at]
 
 
-def _end(place: int) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda record: record["interval"][place]
+def _json(values: Any) -> list[str | None]:
+    """The text of each value; what is the same twice (most sets are) is written once."""
+    known: dict[Any, str] = {}
+    found: list[str | None] = []
+    for value in values or ():
+        if value is None:
+            found.append(None)
+        elif isinstance(value, tuple):
+            if value not in known:
+                known[value] = json.dumps(value, ensure_ascii=False)
+            found.append(known[value])
+        else:
+            found.append(json.dumps(value, ensure_ascii=False))
+    return found
 
 
 def _kind(annotation: Any) -> Kind:
@@ -150,7 +171,3 @@ def _kind(annotation: Any) -> Kind:
         return "string" if all(isinstance(value, str) for value in typing.get_args(annotation)) else "json"
     kinds: dict[Any, Kind] = {bool: "bool", int: "int64", float: "double", str: "string"}
     return kinds.get(annotation, "json")
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or value == "" else str(value)

@@ -5,19 +5,20 @@ A row that cannot be read or answered is told apart with its reason, and never s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from serving.service import Own, Served, say
+from serving.service import Said, Served, say
 from tasks.data.columns import item_of
 from tasks.model import forward
-from tasks.task import Inputs, IntArray, Task
+from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 
 Reason = str
+FLAGS = ("truncated", "out_of_distribution", "abstained")
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,26 @@ class Readable:
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers by position: the task's own fields as JSON, and what every answer carries beside them."""
+    """Answers column by column, of the m rows at `kept`: the task's own fields, and what every answer carries.
+
+    chance    (m, outputs); where an item may be several rows, {output: p} or a list of them for each; None for numbers
+    interval  (m, 2); where an item may be several rows, a pair or a list of them for each; None but for numbers
+    sets      for each row or item the conformal set, or a list of them; None for numbers
+    flags     name -> m booleans
+    """
 
     kept: list[int]
     fields: list[dict[str, Any]]
-    records: list[dict[str, Any]]
+    chance: FloatArray | list[Any] | None
+    interval: FloatArray | list[Any] | None
+    sets: list[Any] | None
+    flags: Mapping[str, list[bool]]
     wrong: Mapping[int, Reason]
+
+
+def many(task: Task) -> bool:
+    """Whether an item may be several rows (sentences, assets): its example is."""
+    return len(task.encode([task.item.model_validate(dict(task.example))])) > 1
 
 
 def read(task: Task, columns: Mapping[str, Sequence[Any]], cells: bool) -> Readable:
@@ -53,8 +68,8 @@ def read(task: Task, columns: Mapping[str, Sequence[Any]], cells: bool) -> Reada
         try:
             items.append(item_of(task, dict(zip(columns, values, strict=True)), cells))
             kept.append(place)
-        except ValueError as error:
-            wrong[place] = str(error)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # whatever a conversion raises
+            wrong[place] = sentence(error)
     unreadable = _unreadable(task, items)
     wrong |= {kept[place]: reason for place, reason in unreadable.items()}
     good = [place for place in range(len(items)) if place not in unreadable]
@@ -77,15 +92,56 @@ def _unreadable(task: Task, items: Sequence[Any], first: int = 0) -> dict[int, R
     return {}
 
 
-def answer(served: Served, rows: Readable) -> Answered:
-    """What the endpoint would answer to each row; a row that decode refuses joins the wrong ones."""
+def answer(served: Served, rows: Readable, several: bool) -> Answered:
+    """What the endpoint would answer to each row; a row that decode refuses joins the wrong ones. `several` as `many`.
+
+    Raises ValueError where the task's decode breaks its own promise.
+    """
     if not len(rows.kept):
-        return Answered([], [], [], rows.wrong)
-    task, wrong = served.task, dict(rows.wrong)
-    told = say(served, rows.inputs, forward.features(served.model, task.name, rows.inputs))
-    kept, decoded, records = [], [], []
+        return Answered([], [], None, None, None, {name: [] for name in FLAGS}, rows.wrong)
+    task = served.task
+    said = say(served, rows.inputs, forward.features(served.model, task.name, rows.inputs))
+    if several:
+        return _by_item(task, rows, said)
+    if len(rows.inputs) != len(rows.kept):
+        raise ValueError(f"{task.name} makes several rows of an item, but one of its example; give it a fuller example")
+    wrong = dict(rows.wrong)
+    decoded, good = [], []
     for place, position in enumerate(rows.kept.tolist()):
-        own = told.of(place)
+        own = _row(said.predicted, place)
+        try:
+            decoded.append(task.decode(None if rows.items is None else rows.items[place], own))
+        except ValidationError:
+            raise  # the task broke its own promise: a fault of ours, not of the row
+        except ValueError as error:
+            wrong[position] = sentence(error)
+            continue
+        good.append(place)
+    told, pick = said.told, np.array(good, dtype=np.int64)
+    flags = (said.truncated.tolist(), told.outside, told.abstained)
+    return Answered(
+        kept=rows.kept[pick].tolist(),
+        fields=_fields(task, decoded),
+        chance=None if told.chance is None else told.chance[pick],
+        interval=None if told.interval is None else told.interval[pick],
+        sets=None if told.sets is None else [told.sets[place] for place in good],
+        flags={name: [column[place] for place in good] for name, column in zip(FLAGS, flags, strict=True)},
+        wrong=wrong,
+    )
+
+
+def _row(predicted: Prediction, place: int) -> Prediction:
+    """One row of it, without a copy."""
+    one = slice(place, place + 1)
+    interval = None if predicted.interval is None else predicted.interval[one]
+    return Prediction(predicted.raw[one], predicted.probability[one], interval)
+
+
+def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
+    """Items of several rows, one by one."""
+    kept, decoded, records, wrong = [], [], [], dict(rows.wrong)
+    for place, position in enumerate(rows.kept.tolist()):
+        own = said.of(place)
         try:
             decoded.append(task.decode(None if rows.items is None else rows.items[place], own.predicted))
         except ValidationError:
@@ -95,26 +151,21 @@ def answer(served: Served, rows: Readable) -> Answered:
             continue
         kept.append(position)
         records.append(own.record)
+    chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
+    flags = {name: [record["flags"][name] for record in records] for name in FLAGS}
+    return Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+
+
+def _fields(task: Task, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The task's own fields, checked by the type of its answers as the endpoint does, all at once."""
     kind = TypeAdapter(list[task.answer])  # type: ignore[name-defined]
-    fields = kind.dump_python(kind.validate_python(decoded), mode="json")
-    return Answered(kept, fields, records, wrong)
+    return kind.dump_python(kind.validate_python(decoded), mode="json")
 
 
-def sentence(error: ValueError) -> Reason:
+def sentence(error: Exception) -> Reason:
     """Why a row cannot be answered, in one line; of pydantic's errors the first."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"]) or "item"
     return f"{place}: {first['msg']} (got {str(first.get('input'))[:60]!r})"
-
-
-Answer = Callable[[Mapping[str, Sequence[Any]], bool], Answered]
-
-
-def answers(served: Served) -> Answer:
-    """Columns -> answers, by one version."""
-    return lambda columns, cells: answer(served, read(served.task, columns, cells))
-
-
-__all__ = ["Answer", "Answered", "Own", "Readable", "answer", "answers", "read", "sentence"]

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from serving.problem import Fault, Problem, invalid
 from tasks.model import forward
 from tasks.model.model import Model
-from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
+from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration
-from tasks.validate.calibration import Calibration
+from tasks.validate.calibration import Calibration, Told
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,9 @@ class Own:
 class Said:
     """What a version says of n items, whose rows lie in `order`, those of item k from bounds[k] to bounds[k + 1]."""
 
+    head: Head
     raw: FloatArray
-    records: Sequence[dict[str, Any]]
+    told: Told
     predicted: Prediction
     truncated: NDArray[np.bool_]
     order: IntArray
@@ -127,8 +128,10 @@ class Said:
     def of(self, place: int) -> Own:
         """The item at `place`."""
         rows = self.order[self.bounds[place] : self.bounds[place + 1]]
-        merged = _merged([self.records[row] for row in rows.tolist()], bool(self.truncated[rows].any()))
-        return Own(self.predicted.take(rows), merged, self.raw[rows].tolist())
+        records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
+        return Own(
+            self.predicted.take(rows), _merged(records, bool(self.truncated[rows].any())), self.raw[rows].tolist()
+        )
 
 
 def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
@@ -138,8 +141,9 @@ def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
     order = np.argsort(inputs.owner, kind="stable")
     items = int(inputs.owner.max(initial=-1)) + 1
     return Said(
+        head=head,
         raw=raw,
-        records=calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
+        told=calibration.tell(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
         predicted=calibration.predict(head, served.calibration, raw),
         truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
         order=order,
