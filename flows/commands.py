@@ -188,6 +188,15 @@ def score(arguments: Namespace) -> int:
     return _show(arguments, run(Settings(), arguments.version, arguments.file, arguments.out, arguments.rows_per_part))
 
 
+def evaluate(arguments: Namespace) -> int:
+    """A version on a labelled file; status 1 where its figure is below the report's by more than chance."""
+    from flows.evaluate import run
+
+    document = run(Settings(), arguments.version, arguments.file)
+    _show(arguments, document)
+    return SAID_NO if document["worse"] else DONE
+
+
 def data(arguments: Namespace) -> int:
     """Fetch a public data set; its licence is shown and must be accepted first."""
     from tasks.data import public

@@ -102,7 +102,7 @@ def _plan(
     name = hmac.new(_key(settings), named.encode(), hashlib.sha256).hexdigest()[:24]
     started = parts.begin(place, parts.Batch(name, known.ref, known.digest, digest, rows, form))
     config = batch.Config(
-        path=path,
+        path=str(Path(path).absolute()),
         file=section.get("file") or {},
         task=known.task,
         version=known.ref,

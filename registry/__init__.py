@@ -6,6 +6,7 @@ from registry.approval import approve, as_of, champions, promote, reject, rollba
 from registry.database import Registry, close, open_registry
 from registry.decisions import decision, decisions, log_decisions
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
+from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.runs import Lease, Release, Run, finish_run, holds, release, releases, run, start_run, take_lease
 from registry.verifying import verify
@@ -36,6 +37,7 @@ __all__ = [
     "history",
     "holds",
     "log_decisions",
+    "log_evaluation",
     "open_registry",
     "promote",
     "register",
