@@ -15,8 +15,8 @@ import tasks
 from flows import console
 from infra import batches, cluster
 from infra.settings import Settings, token
-from serving import batch, parts
-from serving.decisions import secret
+from serving import parts, sheets
+from serving.commitment import secret
 from serving.places import Fetched, Places, fetch
 from tasks.data.parts import parts_of
 from tasks.task import DataError
@@ -32,7 +32,7 @@ class Plan:
 
     place: parts.Place
     own: parts.Batch
-    config: batch.Config
+    config: sheets.Config
     rows: int  # about how many the file has
 
 
@@ -92,8 +92,8 @@ def _plan(
     fetched = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0]
     task, recipe = tasks.get(known.task), _recipe(fetched)
     section = recipe.get("tasks", {}).get(known.task, {})
-    file = batch.open_rows(path, section.get("file") or {})
-    columns = batch.mapping(task, file.columns, section.get("columns") or {})
+    file = sheets.open_rows(path, section.get("file") or {})
+    columns = sheets.mapping(task, file.columns, section.get("columns") or {})
     rows = rows_per_part or (ITEMS if task.columns is None else ROWS)
     digest, size, about = parts.input_digest(files)
     console.say(f"score     {known.ref} on {path}: {size / 1e6:,.1f} MB, about {about:,} rows")
@@ -101,7 +101,7 @@ def _plan(
     named = "\n".join((known.digest, digest, str(sorted(columns.items())), str(rows)))
     name = hmac.new(_key(settings), named.encode(), hashlib.sha256).hexdigest()[:24]
     started = parts.begin(place, parts.Batch(name, known.ref, known.digest, digest, rows, form))
-    config = batch.Config(
+    config = sheets.Config(
         path=str(Path(path).absolute()),
         file=section.get("file") or {},
         task=known.task,
@@ -133,7 +133,7 @@ def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> di
     progress = console.Rows("score", max(plan.rows - rows, 1))
     cluster.connect(settings)
     try:
-        for done in batches.stream(batches.Work("serving.batch.parts", "serving.batch.scorer", config, WORKERS, CPUS)):
+        for done in batches.stream(batches.Work("serving.sheets.parts", "serving.batch.scorer", config, WORKERS, CPUS)):
             fresh[done.number] = parts.keep(plan.place, done.number, done.said, done.content)
             progress(sum(part.rows for part in fresh.values()))
     finally:

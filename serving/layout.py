@@ -10,7 +10,7 @@ import io
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,17 +19,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from serving.score import FLAGS, Answered, many
+from serving.sheets import Format
 from tasks.task import Task
 
 Kind = Literal["int64", "double", "bool", "string", "json"]
-Format = Literal["csv", "jsonl", "parquet"]
-ENDINGS: Mapping[str, Format] = {
-    ".csv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serving.batch import rejected
-from serving.layout import ENDINGS, Format
+from serving.sheets import ENDINGS, Format, rejected
 from tasks.digest import of_bytes, of_file, read_json
 from tasks.task import DataError
 

@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from serving.service import Said, Served, say
+from serving.sheets import Reason
 from tasks.data.columns import item_of
 from tasks.model import forward
 from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 
-Reason = str
 FLAGS = ("truncated", "out_of_distribution", "abstained")
 
 
