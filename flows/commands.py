@@ -184,15 +184,24 @@ def ask(arguments: Namespace) -> int:
 def score(arguments: Namespace) -> int:
     """Answers to a whole file, by one version."""
     from flows.score import run
+    from infra import cluster
 
-    return _show(arguments, run(Settings(), arguments.version, arguments.file, arguments.out, arguments.rows_per_part))
+    try:
+        given = (arguments.version, arguments.file, arguments.out, arguments.rows_per_part)
+        return _show(arguments, run(Settings(), *given))
+    finally:
+        cluster.disconnect()
 
 
 def evaluate(arguments: Namespace) -> int:
     """A version on a labelled file; status 1 where its figure is below the report's by more than chance."""
     from flows.evaluate import run
+    from infra import cluster
 
-    document = run(Settings(), arguments.version, arguments.file)
+    try:
+        document = run(Settings(), arguments.version, arguments.file)
+    finally:
+        cluster.disconnect()
     _show(arguments, document)
     return SAID_NO if document["worse"] else DONE
 

@@ -138,7 +138,6 @@ def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> di
             progress(sum(part.rows for part in fresh.values()))
     finally:
         progress.end()
-        cluster.disconnect()
     return fresh
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from infra.cluster import find, require_room
 SMALLEST_BLOCK = 1  # bytes: every batch is a block of its own
 READER_CPUS = 0.1  # logical: the reader waits for the workers most of the time
 AHEAD = 2  # batches that lie ready for each worker
+
+
+class BatchBroken(ValueError):
+    """A process of a batch was killed; what was finished is kept."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,10 @@ class Done:
 def stream(work: Work) -> Iterator[Done]:
     """The batches as they are finished, in any order. Ray must be connected (cluster.connect).
 
-    Raises ValueError with the sentence of the reader or of a worker, and NotEnoughMachines where they find no room.
+    Raises ValueError with the sentence of the reader or of a worker, NotEnoughMachines where they find no room, and
+    BatchBroken where one of them was killed.
     """
+    import ray
     import ray.data
 
     require_room(work.workers * work.cpus + READER_CPUS, 0)
@@ -51,11 +58,30 @@ def stream(work: Work) -> Iterator[Done]:
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = SMALLEST_BLOCK
     context.enable_progress_bars = False
-    config = json.dumps(dict(work.config))
-    batches = ray.data.read_datasource(
+    with warnings.catch_warnings():  # max_restarts has no named parameter yet, which Ray says of every such argument
+        warnings.simplefilter("ignore", DeprecationWarning)
+        batches = _batches(work, json.dumps(dict(work.config)))
+    try:
+        for table in batches.iter_batches(batch_size=1, batch_format="pyarrow", prefetch_batches=1):
+            yield _done(table)
+    except ray.exceptions.RayTaskError:
+        raise  # a fault of ours, with its traceback
+    except ray.exceptions.RayError as error:
+        raise BatchBroken(
+            f"a process of the batch died ({str(error).splitlines()[0]}); give the command again, it goes on from the "
+            "parts that are there"
+        ) from error
+
+
+def _batches(work: Work, config: str) -> Any:
+    """The stream as Ray Data knows it."""
+    import ray.data
+
+    return ray.data.read_datasource(
         _source()(work.source, config),
         override_num_blocks=1,
-        ray_remote_args={"num_cpus": READER_CPUS, "scheduling_strategy": _here(), "max_retries": 0},
+        num_cpus=READER_CPUS,
+        label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},  # the file lies on this node
     ).map_batches(
         Worker,
         fn_constructor_args=(work.function, config),
@@ -64,13 +90,16 @@ def stream(work: Work) -> Iterator[Done]:
         zero_copy_batch=True,
         compute=ray.data.ActorPoolStrategy(size=work.workers, max_tasks_in_flight_per_actor=AHEAD),
         num_cpus=work.cpus,
+        max_restarts=0,
     )
-    for table in batches.iter_batches(batch_size=1, batch_format="pyarrow", prefetch_batches=1):
-        row = {name: table[name][0].as_py() for name in ("number", "said", "content")}
-        said = json.loads(row["said"])
-        if "refused" in said:
-            raise ValueError(said["refused"])
-        yield Done(row["number"], said, row["content"])
+
+
+def _done(table: Any) -> Done:
+    number, content = table["number"][0].as_py(), table["content"][0].as_py()
+    said = json.loads(table["said"][0].as_py())
+    if "refused" in said:
+        raise ValueError(said["refused"])
+    return Done(number, said, content)
 
 
 class Worker:
@@ -131,14 +160,6 @@ def _source() -> Any:
             return [ReadTask(self.read, unknown)]
 
     return Batches
-
-
-def _here() -> Any:
-    """The file lies where the command was given: its reader stays on this node."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _quiet() -> None:
