@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flows import environment
-from infra.settings import Settings
+from flows import environment, faults, paths
+from infra import settings
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
-RECIPE: Argument = (("recipe",), {"metavar": "RECIPE", "help": "a TOML file, as flows/recipes/demo.toml"})
+RECIPE: Argument = (
+    ("recipe",),
+    {"metavar": "RECIPE", "type": paths.recipe, "help": "a TOML file, as flows/recipes/demo.toml"},
+)
 SET: Argument = (("--set",), {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override a key"})
 VERSION: Argument = (("version",), {"metavar": "VERSION", "help": "task@number or task@alias, as sentiment@champion"})
 MAYBE_VERSION: Argument = (("version",), {"metavar": "VERSION", "nargs": "?"})
@@ -27,10 +30,11 @@ PERSON: Argument = (("--as",), {"dest": "by", "required": True, "metavar": "NAME
 REASON: Argument = (("--reason",), {"required": True, "metavar": "TEXT", "help": "why"})
 ITEM: Argument = (
     ("file",),
-    {"nargs": "?", "metavar": "FILE", "help": "a JSON item, - for stdin; else the task's example"},
+    {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
-VERB: Argument = (("verb",), {"choices": ["get"]})
+VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
+WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
 FILE: Argument = (
     ("file",),
@@ -68,7 +72,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
-    ("data", "get NAME: fetch a public data set, its licence first", (VERB, NAME, ACCEPT)),
+    ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
 
@@ -88,13 +92,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     arguments = parser().parse_args(argv)
-    environment.apply(Settings())
-    from flows import commands, console
-
-    console.keep_stdout()
-    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
     try:
-        return command(arguments)
+        with faults.terminate_as_interrupt(), faults.told():
+            return _run(arguments)
     except ValueError as error:
         # Every error that a user can cause is a ValueError whose message is a sentence with the cure.
         sys.stderr.write(f"assay {arguments.command}: {error}\n")
@@ -102,6 +102,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\nassay {arguments.command}: interrupted; what was finished is kept\n")
         return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    paths.settle()
+    environment.apply(settings.read())
+    if hasattr(arguments, "set"):
+        arguments.set = paths.overrides(arguments.set, getattr(arguments, "recipe", None))
+    from flows import commands, console
+
+    console.keep_stdout()
+    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
+    return command(arguments)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _recipe(name: str, source: str) -> str:
 def told(written: Written) -> Mapping[str, Any]:
     """What the command prints: what was written, what was left out and why, what is to be written, what comes next."""
     fields: Sequence[Guess] = () if written.found is None else written.found.fields
-    recipe = os.path.relpath(written.recipe)
+    recipe = written.recipe.name  # it was written where the person stands
     return {
         "folder": str(written.folder),
         "recipe": str(written.recipe),

@@ -14,6 +14,7 @@ from serving import layout, loading
 from serving.places import Places
 from serving.score import answer, many, read
 from serving.sheets import Config, unpacked
+from tasks.task import FileSection
 
 
 def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, Any], bytes]]:
@@ -26,13 +27,14 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
         served = loading.load(book, plan, places).served[told.task]
     finally:
         registry.close(book)
+    how = FileSection(**told.file)
     gc.freeze()  # what is loaded stays: the collector need not walk through it at each part
     shape, several = layout.columns(served.task, "id" in told.columns), many(served.task)
 
     def work(number: int, content: Any) -> tuple[dict[str, Any], bytes]:
         found, lines, torn, cells = unpacked(content)
         fields = {field: found[column] for field, column in told.columns.items() if field != "id"}
-        said = answer(served, read(served.task, fields, cells), several)
+        said = answer(served, read(served.task, fields, len(lines), cells, how), several)
         ids = found[told.columns["id"]] if "id" in told.columns else None
         first = (number - 1) * told.rows + 1
         source = layout.Source(told.batch, told.version, told.digest, first, lines.tolist(), ids)

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from serving.service import Said, Served, say
 from serving.sheets import Reason
-from tasks.data.columns import item_of
+from tasks.data.cells import missing_of
+from tasks.data.items import read_items
 from tasks.model import forward
-from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
+from tasks.task import FileSection, FloatArray, Inputs, IntArray, Prediction, Task
 
 FLAGS = ("truncated", "out_of_distribution", "abstained")
 
@@ -58,38 +59,13 @@ def many(task: Task) -> bool:
     return len(task.encode([task.item.model_validate(dict(task.example))])) > 1
 
 
-def read(task: Task, columns: Mapping[str, Sequence[Any]], cells: bool) -> Readable:
-    """Rows of columns (item field -> n values; `cells` where all are text) as the model's inputs."""
+def read(task: Task, columns: Mapping[str, Sequence[Any]], count: int, cells: bool, how: FileSection) -> Readable:
+    """`count` rows of columns (item field -> values; `cells` where all are text) as the model's inputs."""
     if task.columns is not None:
         found = task.columns(columns, cells)
         return Readable(None, found.inputs, found.kept, found.wrong)
-    items, kept, wrong = [], [], {}
-    for place, values in enumerate(zip(*columns.values(), strict=True)):
-        try:
-            items.append(item_of(task, dict(zip(columns, values, strict=True)), cells))
-            kept.append(place)
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # whatever a conversion raises
-            wrong[place] = sentence(error)
-    unreadable = _unreadable(task, items)
-    wrong |= {kept[place]: reason for place, reason in unreadable.items()}
-    good = [place for place in range(len(items)) if place not in unreadable]
-    items = [items[place] for place in good]
-    inputs = task.encode(items) if items else Inputs(np.zeros(0, dtype=np.int64))
-    return Readable(items, inputs, np.array([kept[place] for place in good], dtype=np.int64), wrong)
-
-
-def _unreadable(task: Task, items: Sequence[Any], first: int = 0) -> dict[int, Reason]:
-    """Items that encode refuses, by halving: one wrong item of n costs some 2 log n passes."""
-    if not items:
-        return {}
-    try:
-        task.encode(items)
-    except ValueError as error:
-        if len(items) == 1:
-            return {first: sentence(error)}
-        half = len(items) // 2
-        return _unreadable(task, items[:half], first) | _unreadable(task, items[half:], first + half)
-    return {}
+    rows, items = read_items(task, columns, count, cells, missing_of(how))
+    return Readable(items, rows.inputs, rows.kept, rows.wrong)
 
 
 def answer(served: Served, rows: Readable, several: bool) -> Answered:
@@ -162,7 +138,7 @@ def _fields(task: Task, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kind.dump_python(kind.validate_python(decoded), mode="json")
 
 
-def sentence(error: Exception) -> Reason:
+def sentence(error: ValueError) -> Reason:
     """Why a row cannot be answered, in one line; of pydantic's errors the first."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())

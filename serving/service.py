@@ -1,11 +1,15 @@
-"""From items to answers: encode, one pass of the model, calibrate, decode. Knows nothing of HTTP."""
+"""From items to answers: encode, pass the model, calibrate, decode. Knows nothing of HTTP.
+
+The model has one thread. An answer is a generator that pauses after each pass, so that a question with thousands of
+rows keeps no other waiting for longer than a pass.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +17,15 @@ from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
 from tasks.model import forward
+from tasks.model.cache import Cache
 from tasks.model.model import Model
 from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration
 from tasks.validate.calibration import Calibration, Told
+
+TURN = 64  # rows after which a long question lets others go first: one pass of the body
+Done = TypeVar("Done")
+Turns = Generator[None, None, Done]
 
 
 @dataclass(frozen=True)
@@ -49,17 +58,28 @@ class Outcome:
     raw: list[list[float]]
 
 
-def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
+def answer(served: Served, items: Sequence[Any]) -> Turns[list[Outcome]]:
     """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
     inputs = encode(served.task, items)
-    return _outcomes(served, items, inputs, forward.features(served.model, served.task.name, inputs))
+    found = yield from _features([served], {served.task.name: inputs})
+    return _outcomes(served, items, inputs, found[served.task.name])
 
 
-def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
+def analyze(release: Release, items: Mapping[str, Any]) -> Turns[list[Outcome]]:
     """One item per task, answered together: tasks on the same backbone share its pass."""
-    inputs = {name: encode(release.served[name].task, [item]) for name, item in items.items()}
-    found = _features(release, inputs)
-    return {name: _outcomes(release.served[name], [item], inputs[name], found[name])[0] for name, item in items.items()}
+    asked = {name: release.served[name] for name in items}
+    inputs = {name: encode(asked[name].task, [item]) for name, item in items.items()}
+    found = yield from _features(list(asked.values()), inputs)
+    return [_outcomes(asked[name], [item], inputs[name], found[name])[0] for name, item in items.items()]
+
+
+def advance(turns: Turns[Done]) -> tuple[bool, Done | None]:
+    """The next turn of an answer: (True, the answer) after the last one, else (False, None)."""
+    try:
+        next(turns)
+    except StopIteration as end:
+        return True, end.value
+    return False, None
 
 
 def encode(task: Task, items: Sequence[Any]) -> Inputs:
@@ -71,14 +91,37 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
         raise _unanswerable(error, place, len(items)) from error
 
 
-def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, forward.Features]:
-    models = {id(release.served[name].model): release.served[name].model for name in inputs}
-    found: dict[str, forward.Features] = {}
-    for key, model in models.items():
-        found |= forward.features_many(
-            model, {n: rows for n, rows in inputs.items() if id(release.served[n].model) == key}
-        )
-    return found
+def _features(asked: Sequence[Served], inputs: Mapping[str, Inputs]) -> Turns[dict[str, forward.Features]]:
+    """The hidden states of all rows, TURN rows of each task a turn; a text that comes again is read once."""
+    models = {id(served.model): (served.model, Cache()) for served in asked}
+    parts: dict[str, list[forward.Features]] = {name: [] for name in inputs}
+    for start in range(0, max(1, *map(len, inputs.values())), TURN):
+        if start:
+            yield
+        for key, (model, cache) in models.items():
+            names = [served.task.name for served in asked if id(served.model) == key]
+            rows = {n: _some(inputs[n], start) for n in names if start < max(1, len(inputs[n]))}
+            for name, found in forward.features_many(model, rows, cache).items():
+                parts[name].append(found)
+    return {name: _joined(found) for name, found in parts.items()}
+
+
+def _some(inputs: Inputs, start: int) -> Inputs:
+    return inputs.take(np.arange(start, min(start + TURN, len(inputs))))
+
+
+def _joined(parts: Sequence[forward.Features]) -> forward.Features:
+    """The features of rows that were computed in turns, one after the other."""
+
+    def along(values: Sequence[Any]) -> Any:
+        return None if any(value is None for value in values) else np.concatenate(values)
+
+    rest = [field.name for field in fields(forward.Features) if field.name not in ("hidden", "rows")]
+    return forward.Features(
+        hidden={name: along([part.hidden[name] for part in parts]) for name in parts[0].hidden},
+        rows=sum(part.rows for part in parts),
+        **{name: along([getattr(part, name) for part in parts]) for name in rest},
+    )
 
 
 def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
@@ -87,7 +130,7 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
     for place, item in enumerate(items):
         own = told.of(place)
         try:
-            fields = served.task.answer.model_validate(served.task.decode(item, own.predicted))
+            filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
@@ -97,7 +140,7 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "task": served.task.name,
             "version": served.version,
             "digest": served.digest,
-            "answer": fields.model_dump(mode="json"),
+            "answer": filled.model_dump(mode="json"),
             **own.record,
         }
         outcomes.append(Outcome(answer=said, raw=own.raw))

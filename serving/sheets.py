@@ -68,7 +68,7 @@ def mapping(task: Task, there: Sequence[str], given: Mapping[str, str]) -> dict[
     """
     fields = task.item.model_fields
     found = {name: given.get(name, name) for name in ("id", *fields)}
-    found = {name: column if column in there else name for name, column in found.items()}
+    found = {name: column if column in there or not column else name for name, column in found.items()}
     missing = [name for name, field in fields.items() if field.is_required() and found[name] not in there]
     if missing:
         raise DataError(

@@ -37,6 +37,7 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
     `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
@@ -45,18 +46,22 @@ class FileSection(Section):
     decimal: Literal[".", ","] | None = None
     quote: str | None = None
     header: bool = True
+    zone: str | None = None
+    missing: tuple[str, ...] | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
-    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given.
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
+    outputs that no row has: without it a run that lacks one is refused.
     """
 
     source: str = "embedded"
     columns: dict[str, str] = {}
     file: FileSection = FileSection()
+    absent: tuple[str, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
@@ -257,6 +262,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A user's file with one row per day or moment, from which a task cuts its rows itself.
+
+    names  field -> the names its column may bear, in lower case, the preferred first; needs, those that must be there
+    rows   what tasks/data/long_file.py has read of the file, and a place -> rows; it honours Place.until
+    judge  the same -> sentences for the card: on what was read, and on what is odd
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    rows: Callable[[Any, Place], Rows]
+    judge: Callable[[Any], tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
@@ -276,6 +296,8 @@ class Task:
     aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
+    long     files of one row per day or moment that it reads beside those of items
+    doubts   the columns of a file -> sentences about what is legal in them and odd, such as prices in the wrong order
     """
 
     name: str
@@ -304,3 +326,5 @@ class Task:
     aside: tuple[str, ...] = ()
     declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
+    long: Long | None = None
+    doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None

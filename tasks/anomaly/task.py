@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.anomaly import column, features, nab, source
+from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market
+from tasks.data.amounts import LARGEST
+from tasks.data.dates import Stamp
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
+
+Value = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class AnomalyItem(Item):
     """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
 
-    values: list[float] = Field(min_length=features.LENGTH, max_length=20_000)
-    timestamps: list[datetime] | None = None
+    values: list[Value] = Field(min_length=features.LENGTH, max_length=20_000)
+    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or Unix time (1990 to 2100)")
     text: str | None = None
 
     @model_validator(mode="after")
@@ -100,6 +104,7 @@ TASK = Task(
     item=AnomalyItem,
     answer=AnomalyAnswer,
     sources=source.SOURCES,
+    long=long_source.LONG,
     target=target,
     encode=encode,
     decode=decode,

@@ -6,13 +6,14 @@ The network then learns what they leave over. Every `raw` computes from the JSON
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tasks.classical.logistic import Penalty, fit_logistic, linear, only
-from tasks.task import Classical, FloatArray, Head, Inputs
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs
 
 State = Mapping[str, Any]
 
@@ -73,21 +74,35 @@ def ridge_table(head: Head, *, strength: float = 0.001) -> Classical:
     return Classical("ridge regression", fit, _raw_columns)
 
 
+@dataclass(frozen=True)
+class Trees:
+    """How trees are grown, in LightGBM's words; `penalty` is lambda_l2."""
+
+    rounds: int = 150
+    leaves: int = 7
+    rate: float = 0.05
+    penalty: float = 1.0
+
+
 def lightgbm_table(
-    head: Head, *, monotone: Sequence[int] = (), rounds: int = 150, leaves: int = 7, rate: float = 0.05
+    head: Head, *, monotone: Sequence[int] = (), features: Sequence[Feature] = (), trees: Trees = Trees()
 ) -> Classical:
     """Gradient boosting on the table (missing values allowed); `monotone` gives a sign per column, 0 for free.
 
-    Not for `multilabel`. One thread and fixed seeds, so that the same rows give the same text.
+    Columns of `features` that have levels are split by LightGBM's own handling of categories, whatever their sign.
+    Not for `multilabel`. Fixed threads and seeds, so that the same rows give the same text.
     """
     only(head, "classify", "score", "regress")
+    categories = [place for place, feature in enumerate(features) if feature.levels]
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
         import lightgbm
 
-        settings = _boosting(head, monotone) | {"num_leaves": leaves, "learning_rate": rate}
-        rows = lightgbm.Dataset(_table(inputs), label=target[:, 0], params=settings)
-        booster = lightgbm.train(settings, rows, num_boost_round=rounds)
+        settings = _boosting(head, monotone, trees, categories)
+        rows = lightgbm.Dataset(
+            _table(inputs), label=target[:, 0], params=settings, categorical_feature=categories or "auto"
+        )
+        booster = lightgbm.train(settings, rows, num_boost_round=trees.rounds)
         state: dict[str, Any] = {"kind": head.kind, "outputs": head.width, "model": booster.model_to_string()}
         if head.kind == "regress":
             state["log_variance"] = _log_variance(target[:, 0] - booster.predict(_table(inputs), num_threads=1))
@@ -134,15 +149,17 @@ def _raw_columns(state: State, inputs: Inputs) -> FloatArray:
 # -- boosting
 
 
-def _boosting(head: Head, monotone: Sequence[int]) -> dict[str, Any]:
+def _boosting(head: Head, monotone: Sequence[int], trees: Trees, categories: Sequence[int]) -> dict[str, Any]:
     objectives: dict[str, dict[str, Any]] = {
         "score": {"objective": "binary"},
         "classify": {"objective": "multiclass", "num_class": head.width},
         "regress": {"objective": "regression"},
     }
     fixed = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "seed": 7, "verbosity": -1}
-    signs = {"monotone_constraints": list(monotone)} if any(monotone) else {}
-    return objectives[head.kind] | fixed | signs | {"min_data_in_leaf": 20, "lambda_l2": 1.0}
+    free = [0 if place in categories else sign for place, sign in enumerate(monotone)]
+    signs = {"monotone_constraints": free} if any(free) else {}
+    grown = {"num_leaves": trees.leaves, "learning_rate": trees.rate, "lambda_l2": trees.penalty}
+    return objectives[head.kind] | fixed | signs | {"min_data_in_leaf": 20} | grown
 
 
 def _raw_boosting(state: State, inputs: Inputs) -> FloatArray:

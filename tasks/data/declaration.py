@@ -117,7 +117,9 @@ def _mistakes(error: ValidationError | TypeError) -> str:
     if isinstance(error, TypeError):
         return str(error)
     return "; ".join(
-        f"{'.'.join(map(str, row['loc']))} = {str(row['input'])[:60]!r}: {row['msg']}" for row in error.errors()
+        f"{'.'.join(map(str, row['loc']))} = {repr(row['input'])[:60]}: "
+        + ("no such key" if row["type"] == "extra_forbidden" else str(row["msg"]))
+        for row in error.errors()
     )
 
 
@@ -136,9 +138,7 @@ def _of_head(declared: Declaration) -> list[str]:
         found.append("head.outputs names an output twice; name each once")
     others = [name for name in head.words if name not in head.outputs]
     if head.kind == "score" and len(others) != 1:
-        found.append(
-            f"head.words names {len(others)} opposites of {head.outputs[0]!r}; name one, with the words for it"
-        )
+        found.append(f"head.words names {len(others)} opposites of {head.outputs[0]!r}; name one, with its words")
     if head.kind in ("classify", "multilabel") and others:
         found.append(f"head.words.{others[0]} is no output; the outputs are {', '.join(head.outputs)}")
     written = [word.strip().casefold() for held in head.words.values() for word in held]

@@ -143,8 +143,9 @@ def _told(name: str, cells: Sequence[Any], wrong: Mask, why: str) -> dict[int, s
 
 
 def _coded(name: str, cells: Sequence[Any], missing: Mask, codes: Mapping[str, float], cure: str) -> Column:
-    """Words as numbers."""
-    found = np.array([codes.get(word(cell), np.nan) for cell in cells], dtype=np.float64)
+    """Words as numbers; a word stands for itself before it stands for its lower case."""
+    seen = {each: codes.get(each, codes.get(each.casefold(), math.nan)) for each in set(map(word, cells))}
+    found = np.array([seen[word(cell)] for cell in cells], dtype=np.float64)
     return Column(np.where(missing, np.nan, found)[:, None], _told(name, cells, ~missing & np.isnan(found), cure))
 
 
@@ -166,9 +167,8 @@ def flag_codes(declared: FieldDeclaration) -> Mapping[str, float]:
 def _flag(
     name: str, declared: FieldDeclaration, cells: Sequence[Any], missing: Mask, times: Sequence[Any] | None
 ) -> Column:
-    lower = [cell.casefold() if isinstance(cell, str) else cell for cell in cells]
     codes = {word.casefold(): number for word, number in flag_codes(declared).items()}
-    return _coded(name, lower, missing, codes, f"is neither yes nor no: correct it, or declare fields.{name}.words")
+    return _coded(name, cells, missing, codes, f"is neither yes nor no: correct it, or declare fields.{name}.words")
 
 
 def _date(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.data import csv_rows, jsonl_rows, parquet_rows
 from tasks.data.parts import Part, parts_of
-from tasks.data.sheet import Sheet, UserFile, listed
+from tasks.data.sheet import KEPT, Mistakes, Sheet, UserFile
 from tasks.task import DataError, FileSection
 
 __all__ = ["Sheet", "UserFile", "open_file"]
@@ -43,14 +43,16 @@ def open_file(path: str, how: FileSection = FileSection()) -> UserFile:  # noqa:
 
     def chunks() -> Iterator[Sheet]:
         counts.clear()
-        wrong: dict[Any, str] = {}
+        wrong, count = list[str](), 0
         for part, read in zip(parts, readers, strict=True):
             for sheet in read():
-                wrong |= {(part.name, line): f"{part.name} row {line} {why}" for line, why in sheet.wrong.items()}
+                if len(wrong) < KEPT:
+                    wrong += [f"{part.name} row {line} {why}" for line, why in sheet.wrong.items()]
+                count += len(sheet.wrong)
                 yield dataclasses.replace(sheet, name=part.name) if len(parts) > 1 else sheet
         facts.update(counts)
-        if len(wrong) > how.max_bad_rows:
-            raise DataError(f"{path} has {len(wrong)} wrong rows; {listed(wrong)}")
+        if count > how.max_bad_rows:
+            raise Mistakes(path, wrong, count, "wrong rows")
 
     return UserFile(path, names, kind == ".csv", facts, chunks)
 

@@ -33,7 +33,9 @@ AFTERWARDS = {
     "recoveries", "chargeoff", "charged", "writeoff", "collection", "collections", "repaid", "resolution", "resolved",
     "final", "actual", "realised", "realized", "end", "loss", "lgd", "target", "label",
 }  # fmt: skip
-UNIT = re.compile(r"([^\d\s.,+-]*)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d.,+-]*)")
+UNIT = re.compile(r"([^\w\s.,+-]*)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d.,+-]*)")
+
+THOUSANDS = re.compile(r"[^\w\s]?-?\d{1,3}(?:[,.' ]\d{3})*(?:[.,]\d+)?")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Column:
 
 def field_name(column: str, taken: Sequence[str]) -> str:
     """A field's name for a column: letters, digits and _, not taken yet."""
-    plain = re.sub(r"[^0-9a-z]+", "_", column.strip().lower()).strip("_") or "field"
+    plain: str = re.sub(r"[^0-9a-z]+", "_", column.strip().lower()).strip("_") or "field"
     plain = f"f_{plain}" if plain[0].isdigit() else plain
     if keyword.iskeyword(plain) or plain in {"copy", "json", "schema", "dict", "construct", "validate"}:
         plain += "_"
@@ -74,8 +76,8 @@ def guess(column: Column, name: str) -> Guess:
     known = [cell for cell in cells if not _absent(cell, MISSING)]
     own = column.name if column.name != name else ""
     if len({word(cell) for cell in known}) <= 1:
-        why = f"holds nothing but {word(known[0])!r}" if known else "holds nothing"
-        return Guess(name, FieldDeclaration(type="category", use="ignore", column=own), (f"left out: {why}",))
+        held = f"holds nothing but {word(known[0])!r}" if known else "holds nothing"
+        return Guess(name, FieldDeclaration(type="category", use="ignore", column=own), (f"left out: {held}",))
     found = _number(cells, known) or _flag(known) or _date(name, known) or _words(cells, known)
     if found is None:
         return _long(name, own, column, known)
@@ -160,6 +162,9 @@ def _long(name: str, own: str, column: Column, known: Sequence[Any]) -> Guess:
         missing = _missing_words([*column.values], "text")
         return Guess(name, FieldDeclaration(type="text", column=own, missing=missing), ())
     distinct = len({word(cell) for cell in known})
+    if all(THOUSANDS.fullmatch(word(cell)) for cell in known):
+        why = f"left out: numbers with marks between the thousands, such as {known[0]!r}; write them without"
+        return Guess(name, FieldDeclaration(type="category", use="ignore", column=own), (why,))
     why = f"left out: {distinct} different values in {len(known)} rows say who it is, not what it is like"
     return Guess(name, FieldDeclaration(type="category", use="ignore", column=own), (why,))
 

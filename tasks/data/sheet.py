@@ -11,7 +11,19 @@ from tasks.task import DataError, IntArray
 CHUNK = 20_000  # rows of a sheet
 HEAVY = 64 << 20  # bytes of the file after which a sheet ends, however few rows it has
 SHOWN = 5  # wrong rows that one message names
+KEPT = 1_000  # wrong rows whose sentences are kept
 WIDEST = 10_000  # columns
+
+
+class Mistakes(DataError):
+    """Several mistakes of one file. The message names the first of them, `sentences` all that were kept."""
+
+    def __init__(self, path: str, sentences: Sequence[str], count: int | None = None, what: str = "") -> None:
+        self.sentences = tuple(sentences)
+        self.count = len(self.sentences) if count is None else count
+        more = f" and {self.count - SHOWN} more" if self.count > SHOWN else ""
+        head = f"{path} has {self.count} {what}; " if what else ""
+        super().__init__(head + "; ".join(self.sentences[:SHOWN]) + more)
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,3 @@ def require_names(path: str, names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise DataError(f"{path} has the column {twice[0]!r} twice: rename one of them")
-
-
-def listed(wrong: Mapping[Any, str]) -> str:
-    """The first wrong rows in one sentence, and how many more there are."""
-    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return "; ".join(list(wrong.values())[:SHOWN]) + more

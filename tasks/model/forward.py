@@ -157,12 +157,12 @@ def raw(
     return combine(model, name, features(model, name, inputs, without, cache), without)
 
 
-def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Features]:
+def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | None = None) -> dict[str, Features]:
     """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
     prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
     texts = [ids for name in inputs for ids in prepared[name].ids or ()]
     adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
-    pooled, start, found = _pooled(model, texts, adapters), 0, {}
+    pooled, start, found = _pooled(model, texts, adapters, cache), 0, {}
     for name, rows in inputs.items():
         hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:

@@ -10,12 +10,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.data import market
-from tasks.data.market import WINDOW, YEAR
+from tasks.data.market import WINDOW, YEAR, Close
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
 from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
-Close = Annotated[float, Field(gt=0)]
 Closes = Annotated[list[Close], Field(min_length=WINDOW + 1, max_length=20_000)]
 
 
@@ -103,6 +102,7 @@ TASK = Task(
     item=PortfolioItem,
     answer=PortfolioAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.classical.metrics import r2
 from tasks.classical.table import ridge_table
 from tasks.data import market
-from tasks.data.market import WINDOW, YEAR
+from tasks.data.market import WINDOW, YEAR, Close
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 from tasks.volatility import features, har, source
 
-Close = Annotated[float, Field(gt=0)]
 SHRINK = 0.3  # of the ridge; one setting for long and short histories
+MOVES = (-40.0, 20.0)  # log variances a day beyond which no price moves: far from all that was learned, and flagged so
 HEAD = Head("regress", ("log_variance",))
 
 
@@ -30,9 +30,9 @@ class VolatilityItem(Item):
 
     prices: list[Close] = Field(min_length=WINDOW + 1, max_length=20_000, description="adjusted daily closes")
     market: list[Close] | None = Field(default=None, min_length=WINDOW + 1, max_length=20_000)
-    vix: float | None = Field(default=None, gt=0)
-    default_spread: float | None = None
-    inflation: float | None = None
+    vix: float | None = Field(default=None, gt=0, le=1000)
+    default_spread: float | None = Field(default=None, ge=-10, le=100)
+    inflation: float | None = Field(default=None, ge=-100, le=1000)
     text: str | None = None
 
 
@@ -76,8 +76,9 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     """Answer one item from the mean, log variance and 90 % interval of its log variance a day."""
     if found.interval is None:
         raise ValueError("volatility answers with a range, and this prediction carries no interval; calibrate it")
-    mean, spread = float(found.raw[0, 0]), math.exp(float(found.raw[0, 1]) / 2)
-    annual = [math.sqrt(YEAR * math.exp(log_variance)) for log_variance in (mean, *found.interval[0].tolist())]
+    mean, *ends = np.clip([found.raw[0, 0], *found.interval[0]], *MOVES).tolist()
+    spread = math.exp(float(np.clip(found.raw[0, 1], *MOVES)) / 2)
+    annual = [math.sqrt(YEAR * math.exp(log_variance)) for log_variance in (mean, *ends)]
     return {
         "volatility_5d": annual[0],
         "volatility_5d_low": annual[1],
@@ -122,6 +123,7 @@ TASK = Task(
     item=VolatilityItem,
     answer=VolatilityAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.data.card import fingerprint
 from tasks.data.parquet import load_rows, save_rows
-from tasks.data.prepare import fingerprint
 from tasks.task import DataError, Inputs
 from tests.tasks.data.toys import make
 
