@@ -191,6 +191,31 @@ def ask(arguments: Namespace) -> int:
     return DONE
 
 
+def score(arguments: Namespace) -> int:
+    """Answers to a whole file, by one version."""
+    from flows.score import run
+    from infra import cluster
+
+    try:
+        given = (arguments.version, arguments.file, arguments.out, arguments.rows_per_part)
+        return _show(arguments, run(Settings(), *given))
+    finally:
+        cluster.disconnect()
+
+
+def evaluate(arguments: Namespace) -> int:
+    """A version on a labelled file; status 1 where its figure is below the report's by more than chance."""
+    from flows.evaluate import run
+    from infra import cluster
+
+    try:
+        document = run(Settings(), arguments.version, arguments.file)
+    finally:
+        cluster.disconnect()
+    _show(arguments, document)
+    return SAID_NO if document["worse"] else DONE
+
+
 def data(arguments: Namespace) -> int:
     """Look at a recipe's data (status 2 where a file is wrong), or fetch a public set, its licence first."""
     if arguments.verb in {"check", "card"}:

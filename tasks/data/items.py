@@ -22,6 +22,13 @@ def items_of(
     task: Task, fields: Mapping[str, Sequence[Any]], count: int, cells: bool, missing: Callable[[Any], bool]
 ) -> ReadRows:
     """The inputs of `count` rows of columns by the task's own item type and encode."""
+    return read_items(task, fields, count, cells, missing)[0]
+
+
+def read_items(
+    task: Task, fields: Mapping[str, Sequence[Any]], count: int, cells: bool, missing: Callable[[Any], bool]
+) -> tuple[ReadRows, list[Any]]:
+    """The same with the items themselves, one for each position that is kept: decode looks at them."""
     items, kept, wrong = [], [], dict[int, str]()
     for at in range(count):
         try:
@@ -32,8 +39,9 @@ def items_of(
     inputs = _encoded(task, items, kept, wrong) if items else None
     places = np.array([at for at in kept if at not in wrong], dtype=np.int64)
     if inputs is None:
-        return ReadRows(Inputs(np.zeros(0, dtype=np.int64)), places, wrong)
-    return _finite(inputs, places, fields, wrong)
+        return ReadRows(Inputs(np.zeros(0, dtype=np.int64)), places, wrong), []
+    rows, held = _finite(inputs, places, fields, wrong), dict(zip(kept, items, strict=True))
+    return rows, [held[at] for at in rows.kept.tolist()]
 
 
 def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[[Any], bool]) -> Any:
@@ -107,14 +115,22 @@ def _by_task(task: Task, items: Sequence[Any], kept: Sequence[int], wrong: dict[
     try:
         return task.encode(items)
     except FAILED:
-        good = []
-        for at, item in zip(kept, items, strict=True):
-            try:
-                task.encode([item])
-                good.append(item)
-            except FAILED as error:
-                wrong[at] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        _refused(task, items, kept, wrong)
+        good = [item for at, item in zip(kept, items, strict=True) if at not in wrong]
         return task.encode(good) if good else None
+
+
+def _refused(task: Task, items: Sequence[Any], kept: Sequence[int], wrong: dict[int, str]) -> None:
+    """Find the items that encode refuses by halving: one of n costs some 2 log n passes, not n."""
+    try:
+        task.encode(items)
+    except FAILED as error:
+        if len(items) == 1:
+            wrong[kept[0]] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            return
+        half = len(items) // 2
+        _refused(task, items[:half], kept[:half], wrong)
+        _refused(task, items[half:], kept[half:], wrong)
 
 
 def _finite(inputs: Inputs, places: IntArray, fields: Mapping[str, Sequence[Any]], wrong: dict[int, str]) -> ReadRows:

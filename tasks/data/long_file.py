@@ -137,7 +137,9 @@ def read(task: Task, file: UserFile, found: Mapping[str, str], zone: str | None)
     times = (dates.read_days if daily else dates.read_moments)(columns["date" if daily else "timestamp"], what)
     if zone is not None and times.zoned and not daily:
         raise DataError(f"{what} has zones of its own: leave tasks.{task.name}.file.zone out")
-    values, wrong = numbers(columns["close" if daily else "value"], *((LEAST_PRICE, LARGEST_PRICE) if daily else (-LARGEST, LARGEST)))
+    values, wrong = numbers(
+        columns["close" if daily else "value"], *((LEAST_PRICE, LARGEST_PRICE) if daily else (-LARGEST, LARGEST))
+    )
     labels, odd = _labels(task, columns["label"]) if "label" in found else (None, {})
     cells = _Cells(_names(columns, files, file.path), times, values, labels, lines)
     wrong |= odd | {
