@@ -79,8 +79,8 @@ class Share:
 class SignCheck:
     """The declared direction of a feature (+1, -1, or 0 for none) beside the rank correlation that was found, -1 to 1.
 
-    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; "not declared" without a sign; `found` and `ci95` are None where
-    the rows are too few or do not vary.
+    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; "not declared" without a sign.
+    `found` and `ci95` are None where the rows are too few or do not vary.
     """
 
     feature: str

@@ -148,9 +148,7 @@ def _beside(table: Table, scorecard: Classical, held: Sequence[IntArray]) -> Flo
     raws = []
     for part in held:
         rest = np.setdiff1d(np.arange(len(table.target)), part, assume_unique=True)
-        raws.append(
-            scorecard.raw(scorecard.fit(table.inputs.take(rest), table.target[rest]), table.inputs.take(part))
-        )
+        raws.append(scorecard.raw(scorecard.fit(table.inputs.take(rest), table.target[rest]), table.inputs.take(part)))
     return np.concatenate(raws)
 
 
