@@ -135,12 +135,14 @@ def shares(rows: Sequence[Explained], seed: int) -> tuple[Share, ...]:
 
 
 def signs(task: Task, rows: Sequence[Explained], seed: int) -> tuple[SignCheck, ...]:
-    """Declared against found direction of each feature that has a sign.
+    """Declared against found direction of each number that has a sign; a category has no direction.
 
     Found is the rank correlation (Spearman) between the feature and its group's value, bootstrap interval over rows.
     """
     return tuple(
-        _sign_check(feature, _pairs(rows, column), seed) for column, feature in enumerate(task.features) if feature.sign
+        _sign_check(feature, _pairs(rows, column), seed)
+        for column, feature in enumerate(task.features)
+        if feature.sign and not feature.levels
     )
 
 

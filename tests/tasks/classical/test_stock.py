@@ -15,9 +15,7 @@ WORDS = Feature("word", "word", levels=tuple(f"w{at}" for at in range(12)))
 def test_a_category_is_no_number() -> None:
     random = np.random.default_rng(5)
     code = random.integers(0, 12, 1200)
-    inputs = Inputs(
-        owner=np.arange(1200, dtype=np.int64), table=np.column_stack([code, random.normal(size=(1200, 2))])
-    )
+    inputs = Inputs(owner=np.arange(1200, dtype=np.int64), table=np.column_stack([code, random.normal(size=(1200, 2))]))
     target = ((code * 7) % 12 < 6).astype(np.float64)[:, None]  # no order of the codes says it
     classical, baseline = stock(Head("score", ("bad",)), (WORDS, *PLAIN))
     for model in (classical, baseline):
