@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flows import environment
-from infra.settings import Settings
+from flows import environment, faults, paths
+from infra import settings
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
-RECIPE: Argument = (("recipe",), {"metavar": "RECIPE", "help": "a TOML file, as flows/recipes/demo.toml"})
+RECIPE: Argument = (
+    ("recipe",),
+    {"metavar": "RECIPE", "type": paths.recipe, "help": "a TOML file, as flows/recipes/demo.toml"},
+)
 SET: Argument = (("--set",), {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override a key"})
 VERSION: Argument = (("version",), {"metavar": "VERSION", "help": "task@number or task@alias, as sentiment@champion"})
 MAYBE_VERSION: Argument = (("version",), {"metavar": "VERSION", "nargs": "?"})
@@ -27,15 +30,32 @@ PERSON: Argument = (("--as",), {"dest": "by", "required": True, "metavar": "NAME
 REASON: Argument = (("--reason",), {"required": True, "metavar": "TEXT", "help": "why"})
 ITEM: Argument = (
     ("file",),
-    {"nargs": "?", "metavar": "FILE", "help": "a JSON item, - for stdin; else the task's example"},
+    {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
-VERB: Argument = (("verb",), {"choices": ["get"]})
+VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
+WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
+FILE: Argument = (
+    ("file",),
+    {"metavar": "FILE", "help": "a .csv, .jsonl or .parquet file, or a pattern"},
+)
+OUT: Argument = (("--out",), {"required": True, "metavar": "FILE", "help": ".csv, .jsonl or .parquet"})
+PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
+
+NEW: tuple[Argument, ...] = (
+    (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
+    (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
+    (("--target",), {"default": "", "metavar": "COLUMN", "help": "the column that holds the truth"}),
+    (("--like",), {"default": "", "metavar": "TASK", "help": "a shipped task whose models it takes over"}),
+    (("--group",), {"default": "", "metavar": "COLUMN", "help": "rows of one group stay on one side of a split"}),
+    (("--time",), {"default": "", "metavar": "COLUMN", "help": "when a row happened; it is then divided by time"}),
+)
 
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
+    ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
     ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET)),
     ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
     ("show", "one version: digests, metrics, approvals", (VERSION,)),
@@ -47,10 +67,12 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
     ("ask", "one question to the running endpoint", (TASK, ITEM)),
+    ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
+    ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
-    ("data", "get NAME: fetch a public data set, its licence first", (VERB, NAME, ACCEPT)),
+    ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
 
@@ -70,13 +92,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     arguments = parser().parse_args(argv)
-    environment.apply(Settings())
-    from flows import commands, console
-
-    console.keep_stdout()
-    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
     try:
-        return command(arguments)
+        with faults.terminate_as_interrupt(), faults.told():
+            return _run(arguments)
     except ValueError as error:
         # Every error that a user can cause is a ValueError whose message is a sentence with the cure.
         sys.stderr.write(f"assay {arguments.command}: {error}\n")
@@ -84,6 +102,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\nassay {arguments.command}: interrupted; what was finished is kept\n")
         return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    paths.settle()
+    environment.apply(settings.read())
+    if hasattr(arguments, "set"):
+        arguments.set = paths.overrides(arguments.set, getattr(arguments, "recipe", None))
+    from flows import commands, console
+
+    console.keep_stdout()
+    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
+    return command(arguments)
 
 
 if __name__ == "__main__":

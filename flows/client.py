@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from flows import user_text
 from infra.settings import Settings, token
 
 
@@ -19,8 +20,8 @@ class EndpointError(ValueError):
 def read_item(name: str) -> Any:
     """The JSON item in a file, or on stdin for "-"."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return json.loads(text)
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return json.loads(user_text.decoded(data))
     except OSError as error:
         raise EndpointError(f"cannot read {name!r}: {error.strerror}") from error
     except ValueError as error:
@@ -36,9 +37,9 @@ def request(settings: Settings, method: str, path: str, body: Any = None) -> Any
     """One request with the bearer token; gives the JSON (or the text) of the reply."""
     url = f"http://127.0.0.1:{settings.port}{path}"
     try:
-        reply = httpx.request(
-            method, url, json=body, headers={"Authorization": f"Bearer {token(settings)}"}, timeout=60
-        )
+        headers = {"Authorization": f"Bearer {token(settings)}"}
+        # trust_env off: a proxy that the environment names must never see the token or the text.
+        reply = httpx.request(method, url, json=body, headers=headers, timeout=60, trust_env=False)
     except httpx.HTTPError as error:
         raise EndpointError(
             f"nothing answers at {url} ({type(error).__name__}); start it with: make run, or ./assay serve RECIPE"

@@ -137,7 +137,7 @@ def _port(port: int, variable: str, path: str) -> str:
         if probe.connect_ex(("127.0.0.1", port)) != 0:
             return f"port {port} is free"
     try:
-        if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success:
+        if httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2, trust_env=False).is_success:
             return f"answers on port {port}"
     except httpx.HTTPError:
         pass

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +11,22 @@ from pathlib import Path
 
 import httpx
 
+from flows.environment import LOOPBACK
+from infra import child
 from infra.settings import Settings
 
 START_SECONDS = 120
 
 
+class ServerNotStarted(ValueError):
+    """Our own Prefect server did not answer in time; the message names its log and the cure."""
+
+
 def answers(url: str) -> bool:
-    """True where a Prefect API answers at `url`."""
+    """True where a Prefect API answers at `url`. Only an address elsewhere may be asked through a proxy."""
+    elsewhere = httpx.URL(url).host not in LOOPBACK
     try:
-        return httpx.get(f"{url}/health", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/health", timeout=2, trust_env=elsewhere).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -36,11 +40,15 @@ class Server:
     log: Path
 
     def wait(self) -> str:
-        """The API address. Raises RuntimeError with the log's place where it does not answer within two minutes."""
+        """The API address. Raises ServerNotStarted where it does not answer within two minutes."""
         deadline = time.monotonic() + START_SECONDS
         while not answers(self.url):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the Prefect server did not start; its log is {self.log}")
+                raise ServerNotStarted(
+                    f"our own Prefect server did not answer at {self.url} ({_last_line(self.log)}); its log is "
+                    f"{self.log}: free memory or wait until the machine is less busy, or give PREFECT_API_URL of a "
+                    "server that runs"
+                )
             time.sleep(0.2)
         return self.url
 
@@ -51,25 +59,14 @@ def running(settings: Settings, port: int) -> Iterator[Server]:
     log = settings.root / "logs" / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("ab") as out:
-        environment = {**os.environ, "PREFECT_UI_API_URL": url}
-        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, env=environment)
+    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    process = child.start(command, log, {"PREFECT_UI_API_URL": url})
     try:
         yield Server(process, url, log)
     finally:
-        stop(process)
+        child.stop(process)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its own session, and all of that session."""
-    for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        return
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")[:200]

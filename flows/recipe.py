@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, ValidationError
 
 import tasks
+from flows import user_text
 from interpret.section import ExplainSection
 from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.data.section import DataSection
@@ -19,6 +22,8 @@ from tasks.digest import of_json
 from tasks.task import Section, TaskSection
 from tasks.train.section import TrainSection
 from tasks.validate.section import ValidateSection
+
+RECIPES = Path(__file__).parent / "recipes"
 
 
 class RecipeError(ValueError):
@@ -40,7 +45,8 @@ class ScheduleSection(Section):
 class Recipe(Section):
     """A whole recipe. `tasks` holds the tasks that are learned, each with its own section.
 
-    `[validate]` is called `validation` here, since pydantic's models have a `validate` already.
+    `[validate]` is called `validation` here, since pydantic's models have a `validate` already. Places are absolute in
+    what `load` gives; the digest is taken of the recipe as it was written.
     """
 
     backbone: BackboneSection = BackboneSection()
@@ -52,24 +58,67 @@ class Recipe(Section):
     explain: ExplainSection = ExplainSection()
     release: ReleaseSection = ReleaseSection()
     schedule: ScheduleSection = ScheduleSection()
+    _written: dict[str, Any] | None = PrivateAttr(default=None)
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file and apply `key=value` overrides. Raises RecipeError with all mistakes at once."""
-    return parse(override(read(Path(path)), overrides))
+    """Read a recipe file and apply `key=value` overrides; its places are relative to its own folder.
+
+    Raises RecipeError with all mistakes at once.
+    """
+    return _located(parse(override(read(Path(path)), overrides)), Path(path).absolute().parent)
+
+
+def _located(plan: Recipe, folder: Path) -> Recipe:
+    """The recipe with data.root, sources that are files and a backbone's folder made absolute."""
+    changed: dict[str, Any] = {}
+    if plan.data.root is not None:
+        changed["data"] = plan.data.model_copy(update={"root": _absolute(plan.data.root, folder)})
+    else:  # under data.root a source is relative to that
+        changed["tasks"] = {name: _with_source(name, section, folder) for name, section in plan.tasks.items()}
+    body = folder / Path(plan.backbone.name).expanduser()
+    if "://" not in plan.backbone.name and body.is_dir() and ("/" in plan.backbone.name or body.is_absolute()):
+        changed["backbone"] = plan.backbone.model_copy(update={"name": _absolute(plan.backbone.name, folder)})
+    located = plan.model_copy(update=changed)
+    located._written = canonical(plan)
+    return located
+
+
+def _with_source(name: str, section: TaskSection, folder: Path) -> TaskSection:
+    source = section.source
+    is_file = "://" not in source and ("/" in source or Path(source).suffix != "")
+    if not is_file or source in tasks.get(name).sources:
+        return section
+    return section.model_copy(update={"source": _absolute(source, folder)})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    if not path.isprintable():
+        raise RecipeError(
+            f"the path {path!r} of the recipe holds a tab or a line break: write a path with backslashes in single "
+            "quotes, as 'C:\\temp', or with /"
+        )
+    return path if "://" in path else os.path.normpath(folder / Path(path).expanduser())
 
 
 def read(path: Path) -> dict[str, Any]:
     """The TOML document at `path`. Raises RecipeError where it is absent or not TOML in UTF-8."""
     if not path.is_file():
-        shipped = ", ".join(str(p) for p in sorted(Path("flows/recipes").glob("*.toml")))
+        shipped = ", ".join(f"flows/recipes/{p.name}" for p in sorted(RECIPES.glob("*.toml")))
         raise RecipeError(f"there is no recipe at {str(path)!r}; shipped recipes are {shipped}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        text = user_text.decoded(path.read_bytes())
+    except OSError as error:
+        raise RecipeError(f"the recipe {path} cannot be read ({error.strerror}); let this user read it") from error
+    except ValueError as error:
+        raise RecipeError(f"{path} {error}") from error
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}; see flows/recipes/demo.toml for the form") from error
+        cure = "see flows/recipes/demo.toml for the form"
+        if "\\" in text and ("Unescaped" in str(error) or "hex value" in str(error)):
+            cure = "write a path with backslashes in single quotes, as 'C:\\data', or with /"
+        raise RecipeError(f"{path} is not TOML: {error}; {cure}") from error
 
 
 def override(document: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -171,6 +220,8 @@ def _near(word: str, names: Iterable[str]) -> str:
 
 def canonical(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a plain dict without the places (data.root), so that its digest is the same on every machine."""
+    if recipe._written is not None:
+        return copy.deepcopy(recipe._written)
     document = recipe.model_dump(mode="json", by_alias=True)
     document["data"].pop("root")
     return document

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
 
 import registry
-from flows import console, recipe
+from flows import console, living, recipe
 from flows.clock import Clock
 from flows.lineage import lineage
 from flows.release import release
@@ -37,15 +38,18 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     book = registry.open_registry(settings.database, settings.artifacts)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
     folder = settings.root / "runs" / run_id
-    registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger})
-    try:
-        with Peak() as peak:
-            cluster.connect(settings)
-            rows, training = _steps(plan, folder, book, clock, made_by)
-    except BaseException as error:
-        registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
-        raise
-    registry.finish_run(book, run_id, "completed", {"training": training})
+    for each in living.close_dead(book, settings.root / "runs"):
+        console.say(f"run       {each} was left open by a process that is gone; it is closed as crashed")
+    with living.mark(folder):
+        registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger})
+        try:
+            with Peak() as peak:
+                cluster.connect(settings)
+                rows, training = _steps(plan, folder, book, clock, made_by)
+        except BaseException as error:
+            registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
+            raise
+        registry.finish_run(book, run_id, "completed", {"training": training})
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
@@ -58,7 +62,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
 
 
 def _ending(error: BaseException) -> Literal["failed", "cancelled"]:
-    return "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
+    return "cancelled" if isinstance(error, KeyboardInterrupt | TerminationSignal) else "failed"
 
 
 def _steps(
@@ -113,6 +117,8 @@ def prepare_data(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]
     console.say(
         f"data      {name:<11} {card['rows']}  {'synthetic' if card.get('synthetic') else card.get('source', '')}"
     )
+    for sentence in card["warnings"]:
+        console.say(f"data      {name:<11} {sentence}")
     return card
 
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
 from flows import environment
+from infra import child
 from infra.settings import Settings
 
 
 @contextlib.contextmanager
 def running(recipe_path: str, overrides: list[str], ray_address: str) -> Iterator[None]:
     """Serve the deployment in a process of its own while the block runs; its runs join the Ray at `ray_address`."""
-    from flows import prefect_server
-
     settings = Settings()
     log = settings.root / "logs" / "schedule.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    variables = {**os.environ, "ASSAY_RAY_ADDRESS": ray_address}
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.schedule", recipe_path, *overrides],
-            stdout=out,
-            stderr=out,
-            env=variables,
-            start_new_session=True,
-        )
+    command = ["-m", "flows.schedule", recipe_path, *overrides]
+    process = child.start(command, log, {"ASSAY_RAY_ADDRESS": ray_address})
     try:
         yield
     finally:
-        prefect_server.stop(process)
+        child.stop(process)
 
 
 def serve(recipe_path: str, overrides: list[str]) -> None:

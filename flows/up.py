@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 from flows import client, console, prefect_server, recipe, schedule
@@ -20,7 +18,7 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
     backbone = recipe.load(recipe_path).backbone.model_dump(mode="json")
     settings = _claim_ports()
-    with _terminate_as_interrupt(), prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
+    with prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
         from flows.retrain import retrain
 
@@ -35,7 +33,7 @@ def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
     backbone = recipe.load(recipe_path, overrides).backbone.model_dump(mode="json")
     settings = _claim_ports()
-    with _terminate_as_interrupt(), _ray(settings), _serving(settings, backbone) as addresses:
+    with _ray(settings), _serving(settings, backbone) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
     return 0
@@ -53,8 +51,7 @@ def _claim_ports() -> Settings:
 def _ray(settings: Settings) -> Iterator[None]:
     try:
         cluster.connect(settings)
-        with _terminate_as_interrupt():  # again, because Ray sets a handler of its own
-            yield
+        yield
     finally:
         cluster.disconnect()
 
@@ -67,20 +64,6 @@ def _serving(settings: Settings, backbone: dict[str, Any]) -> Iterator[dict[str,
         yield release.deploy(settings, backbone=backbone)
     finally:
         release.stop()
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that no process is left behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: bool) -> None:

@@ -9,21 +9,20 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra import local_ray
+
 if TYPE_CHECKING:
     from infra.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-MEBIBYTE = 2**20
 WORKER_CPUS = 0.5  # logical, so that a retrain finds room beside the served replicas
-LONGEST_TEMPORARY = 45  # characters; beyond it Ray's AF_UNIX socket names no longer fit into 107 bytes
+PASSED = ("ASSAY_", "HF_HUB_", "MPLCONFIGDIR")
 EXCLUDED = [".venv", ".git", ".assay", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"]
 
 
@@ -41,17 +40,19 @@ def connect(settings: Settings) -> None:
     Local: every socket on 127.0.0.1, a token of its own under `home`, files in a short folder of the system's
     temporary one, gone with `disconnect`. An address: the token comes from RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH where
     set, else from `home`; the working tree is shipped unless the address is loopback. The run folders under `home`
-    must then be on storage that every node sees. Raises ClusterUnreachable.
+    must then be on storage that every node sees. A signal handler of the process stays as it was, for Ray sets one.
+    Raises ClusterUnreachable, NotStarted.
     """
     _environment(settings)
     import ray
 
     if ray.is_initialized():
         return
-    if settings.ray_address:
-        _join(settings.ray_address)
-    else:
-        _start()
+    with local_ray.own_signals():
+        if settings.ray_address:
+            _join(settings.ray_address)
+        else:
+            local_ray.start({**_worker_environment(), **_past_proxies(), "PYTHONPATH": str(ROOT)})
 
 
 def disconnect() -> None:
@@ -60,10 +61,7 @@ def disconnect() -> None:
 
     if not ray.is_initialized():
         return
-    folder = _session_folder()
-    ray.shutdown()
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    local_ray.stop()
 
 
 def address() -> str:
@@ -122,24 +120,13 @@ def _token_file(home: Path) -> Path:
 
 def _worker_environment() -> dict[str, str]:
     """The environment of every worker of this job; RAY_CHDIR off, so that a relative path means the same everywhere."""
-    passed = {key: value for key, value in os.environ.items() if key.startswith(("ASSAY_", "HF_HUB_", "MPLCONFIGDIR"))}
+    passed = {key: value for key, value in os.environ.items() if key.startswith(PASSED)}
     return {**passed, "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5"}
 
 
-def _start() -> None:
-    import ray
-
-    parent = tempfile.gettempdir()
-    if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
-        parent = "/tmp"
-    ray.init(
-        _temp_dir=tempfile.mkdtemp(prefix="assay-", dir=parent),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="warning",
-        object_store_memory=256 * MEBIBYTE,  # only dicts go across; the default is 30 % of the machine
-        runtime_env={"env_vars": {**_worker_environment(), "PYTHONPATH": str(ROOT)}},
-    )
+def _past_proxies() -> dict[str, str]:
+    """On this machine, workers too reach our loopback servers without a proxy; another node has rules of its own."""
+    return {key: os.environ[key] for key in ("NO_PROXY", "no_proxy") if key in os.environ}
 
 
 def _join(where: str) -> None:
@@ -148,10 +135,12 @@ def _join(where: str) -> None:
     _require_listener(where)
     environment: dict[str, Any] = {"env_vars": _worker_environment()}
     if _is_loopback(where):
-        environment["env_vars"]["PYTHONPATH"] = str(ROOT)
+        environment["env_vars"] |= {**_past_proxies(), "PYTHONPATH": str(ROOT)}
     else:
         os.environ["RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES"] = ""  # our own list stands; else a warning each time
         environment |= {"working_dir": str(ROOT), "excludes": EXCLUDED}
+        if "ASSAY_TASKS" in os.environ:  # a user's own tasks travel with the code
+            environment["py_modules"] = [os.environ["ASSAY_TASKS"]]
     try:
         ray.init(address=where, log_to_driver=False, logging_level="warning", runtime_env=environment)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
@@ -176,17 +165,6 @@ def _unreachable(where: str, error: Exception) -> ClusterUnreachable:
 
 def _is_loopback(where: str) -> bool:
     return where.rpartition(":")[0].strip("[]") in {"127.0.0.1", "localhost", "::1"}
-
-
-def _session_folder() -> Path | None:
-    """The temporary folder of a Ray that this process started; None where it joined one."""
-    import ray
-
-    node = ray._private.worker._global_node
-    if node is None or not node.is_head():
-        return None
-    folder = Path(node.get_temp_dir_path())
-    return folder if folder.name.startswith("assay-") else None
 
 
 def require_room(cpus: float, gpus: float) -> None:

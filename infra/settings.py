@@ -8,22 +8,30 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "ASSAY_"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names its variable, the value and the cure."""
 
 
 class Settings(BaseSettings):
     """Every place Assay uses, each from ASSAY_<FIELD>. It writes under `home` and the system's temp folder alone."""
 
-    model_config = SettingsConfigDict(env_prefix="ASSAY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Path(".assay")
-    port: int = 8000
-    prefect_port: int = 4200
+    port: int = Field(default=8000, ge=0, le=65535)
+    prefect_port: int = Field(default=4200, ge=0, le=65535)
     database_url: str = ""
     artifacts_url: str = ""
     checkpoints_url: str = ""
     ray_address: str = ""
-    states_gb: float = 4.0
+    tasks: str = ""
+    states_gb: float = Field(default=4.0, ge=0, allow_inf_nan=False)
 
     @property
     def states(self) -> dict[str, str | float]:
@@ -44,6 +52,24 @@ class Settings(BaseSettings):
     def artifacts(self) -> str:
         """Where artifacts lie: any fsspec URL, or a folder under `home`."""
         return self.artifacts_url or f"file://{self.root / 'artifacts'}"
+
+
+def read() -> Settings:
+    """The settings of the environment. Raises SettingsError with one sentence for each that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sentences = [_sentence(str(row["loc"][0]), row["input"]) for row in error.errors()]
+    raise SettingsError("; ".join(sentences))
+
+
+def _sentence(field: str, value: object) -> str:
+    needs = {
+        "port": "a whole number from 0 (a free port) to 65535, as 8000",
+        "prefect_port": "a whole number from 0 (a free port) to 65535, as 4200",
+        "states_gb": "a number of gigabytes with a point, as 4.5; 0 keeps none",
+    }
+    return f"{PREFIX}{field.upper()}={value!r} cannot be used: give {needs.get(field, 'text')}, or unset it"
 
 
 def token(settings: Settings) -> str:

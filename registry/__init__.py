@@ -6,8 +6,21 @@ from registry.approval import approve, as_of, champions, promote, reject, rollba
 from registry.database import Registry, close, open_registry
 from registry.decisions import decision, decisions, log_decisions
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
+from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
-from registry.runs import Lease, Release, Run, finish_run, holds, release, releases, run, start_run, take_lease
+from registry.runs import (
+    Lease,
+    Release,
+    Run,
+    finish_run,
+    holds,
+    open_runs,
+    release,
+    releases,
+    run,
+    start_run,
+    take_lease,
+)
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
@@ -36,7 +49,9 @@ __all__ = [
     "history",
     "holds",
     "log_decisions",
+    "log_evaluation",
     "open_registry",
+    "open_runs",
     "promote",
     "register",
     "reject",

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import Connection, Engine
 from sqlmodel import Session
 
-from registry import artifacts
+from registry import address, artifacts, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
 
 LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer
@@ -37,15 +38,14 @@ class Registry:
 def open_registry(database_url: str, artifacts_url: str) -> Registry:
     """Open the registry and bring its tables up to date.
 
-    database_url   sqlite:///file or postgresql://user:password@host:port/name
+    database_url   sqlite:///file or postgresql://user:password@host:port/name?sslmode=require (registry/address.py)
     artifacts_url  any fsspec address, for instance file:///folder or s3://bucket/folder
 
     Raises RegistryUnreachable where nothing answers, RegistryError where the database is newer than this program.
     """
-    url = _checked(database_url)
-    place = url.render_as_string(hide_password=True)
-    registry = Registry(engine=_engine(url), store=artifacts.open_store(artifacts_url), place=place)
-    with translated(place):
+    where = address.read(database_url)
+    registry = Registry(engine=_engine(where), store=artifacts.open_store(artifacts_url), place=where.place)
+    with translated(registry.place):
         _migrate(registry.engine)
     return registry
 
@@ -89,53 +89,17 @@ def translated(place: str) -> Iterator[None]:
     """Turn the SQL library's errors into the registry's, without the password and without the statement."""
     try:
         yield
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        if _is_unreachable(error):
-            raise RegistryUnreachable(
-                f"the registry's database {place} does not answer ({_first_line(error)}); "
-                "start it, or point ASSAY_DATABASE_URL to one that runs"
-            ) from error
-        raise RegistryError(
-            f"the registry's database {place} refused: {_first_line(error)}; nothing was written"
-        ) from error
+    except (sqlalchemy.exc.SQLAlchemyError, ssl.SSLError, TimeoutError, ConnectionError) as error:
+        raise trouble.told(place, error) from error
 
 
-def _is_unreachable(error: Exception) -> bool:
-    """No connection, or one that the server refuses (SQLSTATE 08, 28: wrong password, 3D: no such database, 57P)."""
-    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError | sqlalchemy.exc.TimeoutError):
-        return True
-    said = getattr(getattr(error, "orig", None), "args", ())
-    code = str(said[0].get("C", "")) if said and isinstance(said[0], dict) else ""
-    return code.startswith(("08", "28", "3D", "57P"))
-
-
-def _first_line(error: Exception) -> str:
-    original = getattr(error, "orig", None) or error
-    if original.args and isinstance(
-        original.args[0], dict
-    ):  # pg8000 gives the server's message by field; M is its text
-        return str(original.args[0].get("M", type(original).__name__))
-    return next((line.strip() for line in str(original).splitlines() if line.strip()), type(original).__name__)
-
-
-def _checked(database_url: str) -> URL:
-    cure = "give sqlite:///file or postgresql://user:password@host:port/name in ASSAY_DATABASE_URL"
-    try:
-        url = make_url(database_url)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise RegistryError(f"the database address cannot be read; {cure}") from error
-    if url.drivername in {"postgres", "postgresql", "postgresql+pg8000"}:
-        return url.set(drivername="postgresql+pg8000")
-    if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database and url.database != ":memory:":
-        return url
-    raise RegistryError(f"the registry runs on a SQLite file or PostgreSQL, not on {url.drivername!r}; {cure}")
-
-
-def _engine(url: URL) -> Engine:
+def _engine(where: address.Address) -> Engine:
+    url = where.url
     if url.drivername.startswith("postgresql"):
-        # The driver's time limit holds for every answer, so it must outlast a wait for another writer's lock.
-        arguments = {"timeout": 2 * WAIT_SECONDS, "application_name": "assay"}
-        return sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_timeout=WAIT_SECONDS)
+        arguments = {**where.arguments, "timeout": where.connect_seconds}
+        engine = sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_timeout=WAIT_SECONDS)
+        sqlalchemy.event.listen(engine, "connect", _be_patient)
+        return engine
     folder = Path(str(url.database)).expanduser().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,16 +108,17 @@ def _engine(url: URL) -> Engine:
             f"the folder {str(folder)!r} of the registry's database cannot be made ({error.strerror}); "
             "point ASSAY_HOME or ASSAY_DATABASE_URL to a place that can be written"
         ) from error
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": WAIT_SECONDS}, pool_timeout=WAIT_SECONDS)
-    sqlalchemy.event.listen(engine, "connect", _on_connect)
+    file = Path(str(url.database)).expanduser()
+    engine = sqlalchemy.create_engine(
+        url, creator=lambda: sqlite.connect(file, WAIT_SECONDS), pool_timeout=WAIT_SECONDS
+    )
     sqlalchemy.event.listen(engine, "begin", _on_begin)
     return engine
 
 
-def _on_connect(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions on its own: see _on_begin
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _be_patient(connection: Any, _: Any) -> None:
+    # The driver has one time limit. Once connected it holds for every answer, so it must outlast another writer's lock.
+    connection._usock.settimeout(2 * WAIT_SECONDS)
 
 
 def _on_begin(connection: Connection) -> None:

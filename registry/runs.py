@@ -77,6 +77,16 @@ def finish_run(
         return _run(session, run_id)
 
 
+def open_runs(registry: Registry, kind: str) -> list[Run]:
+    """Every run of a kind that has no end yet, oldest first: it goes on, or its process was killed."""
+    with reading(registry) as session:
+        ended = select(RunEndRow.run_id)
+        query = (
+            select(RunRow.run_id).where(RunRow.kind == kind, col(RunRow.run_id).not_in(ended)).order_by(col(RunRow.seq))
+        )
+        return [_run(session, run_id) for run_id in session.exec(query)]
+
+
 def run(registry: Registry, run_id: str) -> Run:
     """One run by its id. Raises UnknownVersion where it never began."""
     with reading(registry) as session:

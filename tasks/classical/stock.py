@@ -108,7 +108,10 @@ def _fit(table: Table, scorecard: Classical) -> dict[str, Any]:
     choices += [(each, True, (each.raw + beside) / 2) for each in tried if beside is not None]
     best, shared, raw = min(choices, key=lambda choice: _loss(table.head, choice[2], truth))
     boosting = _boosting(table, best)
-    state = {"boosting": boosting, "scorecard": scorecard.fit(table.inputs, table.target) if shared else None}
+    state: dict[str, Any] = {
+        "boosting": boosting,
+        "scorecard": scorecard.fit(table.inputs, table.target) if shared else None,
+    }
     if table.head.kind == "regress":
         boosting["log_variance"] = state["log_variance"] = log_variance(truth[:, 0] - raw[:, 0])
     return state

@@ -171,7 +171,7 @@ def _raw_columns(state: State, inputs: Inputs) -> FloatArray:
 
 
 def settings_of(head: Head, trees: Trees, signs: Sequence[int]) -> dict[str, Any]:
-    """LightGBM's settings. One thread: two give the same text, and where cores are shared wait longer than they work."""
+    """LightGBM's settings. One thread: two give the same text, and wait longer than they work on shared cores."""
     objectives: dict[str, dict[str, Any]] = {
         "score": {"objective": "binary"},
         "classify": {"objective": "multiclass", "num_class": head.width},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.task import UNDATED, DataError, Inputs, IntArray, Rows, Task
 
@@ -57,8 +58,11 @@ def _check_shapes(task: Task, inputs: Inputs) -> None:
             raise DataError(f"a series of {task.name} holds a value that is no number: fill or cut the gap")
 
 
-def check_labels(task: Task, rows: Rows) -> None:
-    """Refuse labels outside the head's outputs, and training or test rows that are all of one class."""
+def check_labels(task: Task, rows: Rows, absent: Sequence[str] = ()) -> None:
+    """Refuse labels outside the head's outputs, training or test rows of one class, and outputs that no row has.
+
+    `absent` are the outputs that are declared to have none.
+    """
     head, target = task.head, rows.target
     top = len(head.outputs) - 1 if head.kind == "classify" else 1
     if head.kind != "regress" and not np.isin(target, np.arange(top + 1)).all():
@@ -72,6 +76,45 @@ def check_labels(task: Task, rows: Rows) -> None:
             raise DataError(
                 f"the {len(part)} {name} rows of {task.name} are all of one class: add rows of another class"
             )
+    _check_absent(task, rows, absent)
+
+
+def _check_absent(task: Task, rows: Rows, absent: Sequence[str]) -> None:
+    """Refuse outputs without a row that are not declared so, and declared ones that have rows or are none."""
+    unknown = [name for name in absent if name not in outputs(task)]
+    if unknown:
+        raise DataError(
+            f"tasks.{task.name}.absent names {unknown[0]!r}, which is no output; they are {', '.join(outputs(task))}"
+        )
+    lacking = absent_outputs(task, rows)
+    undeclared = [name for name in lacking if name not in absent]
+    if undeclared:
+        listed = ", ".join(f'"{name}"' for name in lacking)
+        raise DataError(
+            f"no row of {task.name} is {' or '.join(map(repr, undeclared))}: the version would never say so; add rows "
+            f"of it, or declare that with tasks.{task.name}.absent = [{listed}]"
+        )
+    there = [name for name in absent if name not in lacking]
+    if there:
+        raise DataError(f"tasks.{task.name}.absent names {there[0]!r}, and rows have it: leave it out of absent")
+
+
+def outputs(task: Task) -> tuple[str, ...]:
+    """The outputs that a row can have: the two sides of a score."""
+    return ("0", "1") if task.head.kind == "score" else task.head.outputs
+
+
+def has_output(task: Task, rows: Rows) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each output, and which rows have it (n,)."""
+    for at, name in enumerate(outputs(task)):
+        yield name, rows.target[:, at] > 0 if task.head.kind == "multilabel" else rows.target[:, 0] == at
+
+
+def absent_outputs(task: Task, rows: Rows) -> tuple[str, ...]:
+    """The outputs that no row has; a number has none."""
+    if task.head.kind == "regress":
+        return ()
+    return tuple(name for name, held in has_output(task, rows) if not held.any())
 
 
 def as_of(rows: Rows, day: datetime | None) -> Rows:
@@ -127,7 +170,7 @@ def row_digests(rows: Rows) -> list[bytes]:
 
 
 def _digests(rows: Rows, start: int, end: int) -> Iterator[bytes]:
-    """The digests of some rows, from columns brought to bytes together: a number's own call costs more than its hash."""
+    """The digests of some rows, from columns brought to bytes together: a call per value costs more than its hash."""
     inputs = rows.inputs
     if inputs.text is not None:
         heads = [" ".join(text.split()) for text in inputs.text[start:end]]

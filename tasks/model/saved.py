@@ -55,10 +55,8 @@ def load(
     for name, head in heads.items():
         _fill(model, name, files[name])
         table, frame = head["table"] or {"mean": (), "deviation": ()}, head["frame"]
-        model.frames[name] = Frame(
-            *(tuple(values) for values in (table["mean"], table["deviation"], frame["centre"], frame["spread"])),
-            categories=model.frames[name].categories,
-        )
+        facts = (table["mean"], table["deviation"], frame["centre"], frame["spread"])
+        model.frames[name] = Frame(*(tuple(values) for values in facts), model.frames[name].categories)
         if files[name].classical.is_file():
             model.classical[name] = _classical(known[name], files[name])
     return model
@@ -137,6 +135,7 @@ def _head_config(model: Model, name: str) -> dict[str, Any]:
         "backbone": model.backbone.facts if model.backbone and has_text else None,
         "lora": model.loras[name].model_dump() if has_text else None,
         "threads": torch.get_num_threads(),
+        **({"declaration": task.declaration} if task.declaration else {}),
     }
 
 
@@ -148,7 +147,7 @@ def _levels(task: Task) -> dict[str, Any]:
 
 def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[str, Any]:
     head = folder.read(folder.head_config)
-    expected = {"kind": task.head.kind, "outputs": list(task.head.outputs)}
+    expected: dict[str, Any] = {"kind": task.head.kind, "outputs": list(task.head.outputs)}
     if head["table"]:
         expected["features"] = [feature.name for feature in task.features]
         expected["levels"] = _levels(task).get("levels")
@@ -163,6 +162,11 @@ def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[st
         raise ValueError(
             f"task {task.name}: the saved model has another {' and '.join(wrong)} ({found[wrong[0]]}) than the task "
             f"({expected[wrong[0]]}); retrain it, or use the code that it was trained with"
+        )
+    if task.declaration and head.get("declaration") != task.declaration:
+        raise ValueError(
+            f"task {task.name}: its folder has the digest {task.declaration[:12]}, the version was learned with "
+            f"{str(head.get('declaration'))[:12]}; retrain it, or take back what was edited"
         )
     wanted = head["backbone"]
     if wanted and backbone is None:
