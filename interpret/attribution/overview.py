@@ -143,7 +143,7 @@ def signs(task: Task, rows: Sequence[Explained], seed: int) -> tuple[SignCheck, 
     return tuple(
         _sign_check(feature, _pairs(rows, column), seed)
         for column, feature in enumerate(task.features)
-        if feature.sign or not (feature.levels or "=" in feature.name)
+        if not feature.levels and (feature.sign or "=" not in feature.name)
     )
 
 

@@ -200,7 +200,8 @@ def _in_range(dates: Dates) -> Dates:
 
 def order_of(moments: NDArray[np.datetime64]) -> IntArray:
     """(n,) the order of a stream's rows from the oldest on; rows of one moment as they stand, or the other way round
-    where the file has its newest first."""
+    where the file has its newest first.
+    """
     places = np.arange(len(moments))
     if len(moments) > 1 and moments[-1] < moments[0]:
         places = places[::-1]
