@@ -22,7 +22,6 @@ from tasks.task import Inputs, Task
 from tasks.validate import calibration
 from tasks.validate.calibration import Calibration
 
-
 TURN = 64  # rows after which a long question lets others go first: one pass of the body
 Done = TypeVar("Done")
 Turns = Generator[None, None, Done]

@@ -96,7 +96,9 @@ def examine(asked: Asked) -> Examined:
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
     task, splits = asked.task, asked.splits
-    divided = found.tried(lambda: divide(unique, _how(task, unique, facts), splits, task.purge_days, asked.seed))
+    how = _how(task, unique, facts)
+    facts["how"] = how
+    divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
@@ -112,7 +114,7 @@ def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> 
     found.holds(lambda: check_labels(asked.task, rows, asked.section.absent))
     facts["absent"] = list(asked.section.absent)
     facts["audit"] = facts.get("audit", {}) | (found.tried(lambda: leaks.disjoint(asked.task, rows)) or {})
-    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows)]
+    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows, facts["how"])]
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,9 @@ def read(task: Task, file: UserFile, found: Mapping[str, str], zone: str | None)
     times = (dates.read_days if daily else dates.read_moments)(columns["date" if daily else "timestamp"], what)
     if zone is not None and times.zoned and not daily:
         raise DataError(f"{what} has zones of its own: leave tasks.{task.name}.file.zone out")
-    values, wrong = numbers(columns["close" if daily else "value"], *((LEAST_PRICE, LARGEST_PRICE) if daily else (-LARGEST, LARGEST)))
+    values, wrong = numbers(
+        columns["close" if daily else "value"], *((LEAST_PRICE, LARGEST_PRICE) if daily else (-LARGEST, LARGEST))
+    )
     labels, odd = _labels(task, columns["label"]) if "label" in found else (None, {})
     cells = _Cells(_names(columns, files, file.path), times, values, labels, lines)
     wrong |= odd | {
@@ -205,13 +207,13 @@ def _tracks(cells: _Cells, zone: str | None) -> Iterator[Track]:
     """One track per name: in order, in UTC, without the rows whose value is missing. Raises DataError."""
     _, number_of = np.unique(cells.names, return_inverse=True)
     order = np.argsort(number_of, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(number_of[order])) + 1):
-        name = str(cells.names[places[0]])
-        moments = cells.times.moments[places]
+    for one in np.split(order, np.flatnonzero(np.diff(number_of[order])) + 1):
+        name = str(cells.names[one[0]])
+        moments = cells.times.moments[one]
         if zone is not None:
             moments = dates.in_zone(moments, zone, name)
         oldest_first = dates.order_of(moments)
-        places, moments = places[oldest_first], moments[oldest_first]
+        places, moments = one[oldest_first], moments[oldest_first]
         twice = np.flatnonzero(moments[1:] == moments[:-1])
         if len(twice):
             raise DataError(_doubled(name, moments[twice[0]], cells.lines[places[twice[0] : twice[0] + 2]], len(twice)))
