@@ -15,8 +15,7 @@ from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market, windows
 from tasks.data.amounts import LARGEST
-from tasks.data.dates import Stamp
-from tasks.data.times import unit_of
+from tasks.data.times import Stamp
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
@@ -28,7 +27,7 @@ class AnomalyItem(Item):
     """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
 
     values: list[Value] = Field(min_length=features.LENGTH, max_length=20_000)
-    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or Unix time (1990 to 2100)")
+    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or numbers that count from 1970")
     text: str | None = None
 
     @model_validator(mode="after")

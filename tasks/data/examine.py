@@ -121,7 +121,7 @@ def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> 
     found.holds(lambda: check_labels(asked.task, rows, asked.section.absent))
     facts["absent"] = list(asked.section.absent)
     facts["audit"] = facts.get("audit", {}) | (found.tried(lambda: leaks.disjoint(asked.task, rows)) or {})
-    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows)]
+    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows, facts["how"])]
 
 
 @dataclass(frozen=True)

@@ -207,13 +207,13 @@ def _tracks(cells: _Cells, zone: str | None) -> Iterator[Track]:
     """One track per name: in order, in UTC, without the rows whose value is missing. Raises DataError."""
     _, number_of = np.unique(cells.names, return_inverse=True)
     order = np.argsort(number_of, kind="stable")
-    for places in np.split(order, np.flatnonzero(np.diff(number_of[order])) + 1):
-        name = str(cells.names[places[0]])
-        moments = cells.times.moments[places]
+    for one in np.split(order, np.flatnonzero(np.diff(number_of[order])) + 1):
+        name = str(cells.names[one[0]])
+        moments = cells.times.moments[one]
         if zone is not None:
             moments = dates.in_zone(moments, zone, name)
         oldest_first = dates.order_of(moments)
-        places, moments = places[oldest_first], moments[oldest_first]
+        places, moments = one[oldest_first], moments[oldest_first]
         twice = np.flatnonzero(moments[1:] == moments[:-1])
         if len(twice):
             raise DataError(_doubled(name, moments[twice[0]], cells.lines[places[twice[0] : twice[0] + 2]], len(twice)))

@@ -5,6 +5,7 @@ All files here are synthetic.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pandas as pd
 import pytest
 
 import tasks
+from tasks.data import long_file
+from tasks.data.files import open_file
 from tasks.data.parquet import load_rows
 from tasks.data.prepare import prepare
 from tasks.task import DataError, Rows
@@ -245,30 +248,48 @@ def test_a_stream_without_labels_gets_injected_ones_that_the_card_calls_syntheti
     assert card["fingerprint"] == read("anomaly", write(stream_of(1), "pump.csv"))[0]["fingerprint"]
 
 
-def test_a_local_hour_that_comes_twice_needs_a_zone(write: Make, read: Any) -> None:
+@pytest.fixture
+def moments(write: Make) -> Callable[..., np.ndarray]:
+    """The times of a stream as they are read."""
+
+    def of(stamps: Any, zone: str | None = None) -> np.ndarray:
+        file = open_file(str(write(pd.DataFrame({"timestamp": stamps, "value": 1.5}), "pump.csv")))
+        task = tasks.get("anomaly")
+        found = long_file.mapped(task, file.columns, {})
+        assert found is not None
+        return long_file.read(task, file, found, zone).tracks[0].times
+
+    return of
+
+
+def test_a_local_hour_that_comes_twice_needs_a_zone(moments: Callable[..., np.ndarray]) -> None:
     utc = pd.date_range("2024-10-20", periods=2000, freq="15min", tz="UTC")
-    table = stream_of(1).assign(timestamp=utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M:%S"))
+    known = utc.tz_localize(None).to_numpy()
+    local = utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M:%S").to_series()
     with pytest.raises(DataError, match=r"twice .*give its zone with file.zone"):
-        read("anomaly", write(table, "pump.csv"))
-    plain = read("anomaly", write(table.assign(timestamp=utc.strftime("%Y-%m-%dT%H:%M:%SZ")), "pump.csv"))
-    for rows in (table, table[::-1]):
-        zoned = read("anomaly", write(rows, "pump.csv"), file={"zone": "Europe/Berlin"})
-        assert zoned[0]["fingerprint"] == plain[0]["fingerprint"]
+        moments(local)
+    for stamps in (local, local[::-1]):
+        np.testing.assert_array_equal(moments(stamps, "Europe/Berlin"), known)
+    np.testing.assert_array_equal(moments(utc.tz_convert("Asia/Tokyo").astype(str)), known)
     with pytest.raises(DataError, match="take a zone such as Europe/Berlin"):
-        read("anomaly", write(table, "pump.csv"), file={"zone": "Europe/Nowhere"})
+        moments(local, "Europe/Nowhere")
     with pytest.raises(DataError, match="ambiguous"):
-        read("anomaly", write(table.sample(frac=1, random_state=1), "pump.csv"), file={"zone": "Europe/Berlin"})
+        moments(local.sample(frac=1, random_state=1), "Europe/Berlin")
 
 
-def test_unix_times_of_any_unit_are_the_moments_that_they_are(write: Make, read: Any) -> None:
-    utc = pd.date_range("2024-10-20", periods=2000, freq="15min", tz="UTC")
-    first = read("anomaly", write(stream_of(1).assign(timestamp=utc.strftime("%Y-%m-%dT%H:%M:%SZ")), "pump.csv"))[0]
-    for unit in ("s", "ms", "us", "ns"):
+def test_epochs_of_any_unit_are_the_moments_that_they_are_and_the_same_in_a_request(
+    moments: Callable[..., np.ndarray],
+) -> None:
+    utc = pd.date_range("2024-10-20", periods=64, freq="15min", tz="UTC")
+    known, task = utc.tz_localize(None).to_numpy(), tasks.get("anomaly")
+    for unit in ("s", "ms", "us"):
         numbers = utc.as_unit(unit).astype("int64")
-        card = read("anomaly", write(stream_of(1).assign(timestamp=numbers), "pump.csv"))[0]
-        assert card["fingerprint"] == first["fingerprint"]
-        assert "Unix time" in card["long"]["said"][0]
+        np.testing.assert_array_equal(moments(numbers), known)
+        document = json.dumps({"values": [1.5] * 64, "timestamps": numbers.tolist()})
+        for strict in (False, True):  # as a file's row and as a request
+            item = task.item.model_validate_json(document, strict=strict)
+            assert [stamp.replace(tzinfo=None) for stamp in item.timestamps] == known.tolist()
     mixed = utc.as_unit("s").astype("int64").to_numpy().copy()
     mixed[5] *= 1000
-    with pytest.raises(DataError, match="not all Unix times of one unit"):
-        read("anomaly", write(stream_of(1).assign(timestamp=mixed), "pump.csv"))
+    with pytest.raises(DataError, match="do not all count the same unit"):
+        moments(mixed)
