@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from tasks import get
 from tasks.data.columns import read_file
+from tasks.data.files import open_file
+from tasks.data.long_file import mapped, read_rows
 from tasks.data.parquet import is_saved, load_rows
 from tasks.model import forward
 from tasks.model.folder import Folder
 from tasks.model.saved import open_folders
-from tasks.task import DataError, FileSection, FloatArray, Rows, Task
+from tasks.task import DataError, FileSection, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
 from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
@@ -65,7 +67,11 @@ def _rows(task: Task, folder: Folder, path: str) -> Rows:
     recipe = folder.read(folder.recipe) if folder.recipe.is_file() else {}
     section = recipe.get("tasks", {}).get(task.name, {})
     how = FileSection(**{**(section.get("file") or {}), "max_bad_rows": 0})
-    return read_file(task, path, section.get("columns") or {}, how)
+    columns, seed = section.get("columns") or {}, recipe.get("train", {}).get("seed", SEED)
+    file = open_file(path, how)
+    if (long := mapped(task, file.columns, columns)) is not None:
+        return read_rows(task, file, long, how.zone, Place(root=None, seed=seed))[0]
+    return read_file(task, path, columns, how)
 
 
 def judge(
