@@ -1,8 +1,17 @@
 # Two commands do all the set-up: `make run` and `make test`.
-# Nothing is written outside this folder and the system's temporary folder.
+# Nothing is written outside this folder and the system's temporary folder; where this folder may only be read,
+# ASSAY_VENV and ASSAY_HOME name others.
 PYTHON ?= python3
-PY := .venv/bin/python
-STAMP := .venv/.installed
+ifneq ($(word 2,$(ASSAY_VENV)),)
+$(error ASSAY_VENV='$(ASSAY_VENV)' holds a blank, which make cannot take; name a folder without one)
+endif
+ifneq ($(ASSAY_VENV),)
+override ASSAY_VENV := $(abspath $(ASSAY_VENV))
+export ASSAY_VENV
+endif
+VENV := $(or $(ASSAY_VENV),.venv)
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-cache-dir
 
 .PHONY: run test install check clean browser
@@ -18,10 +27,14 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Assay needs Python 3.11 or later; $(PYTHON) is older. Cure: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
-	@test -x $(PY) || $(PYTHON) -m venv .venv
-	@echo "installing into .venv (some 2.5 GB, once) ..."
-	@$(PIP) install --quiet pip==25.3  # the first that reads dependency groups is 25.1
-	@$(PIP) install --quiet --constraint constraints.txt --group run --group test
+	@mkdir -p $(VENV) 2>/dev/null && test -w $(VENV) \
+	  || { echo "$(VENV) cannot be written by this user. Cure: make ASSAY_VENV=/a/folder/of/yours $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) \
+	  || { echo "$(PYTHON) made no virtual environment. Cure: install its module venv (Debian: apt install python3-venv)"; exit 2; }
+	@echo "installing into $(VENV) (some 2.5 GB, once) ..."
+	@# pip 25.1 is the first that reads dependency groups
+	@{ $(PIP) install --quiet pip==25.3 && $(PIP) install --quiet --constraint constraints.txt --group run --group test; } \
+	  || { echo "the packages could not be fetched or unpacked. Cure: look whether the index answers (HTTPS_PROXY, PIP_INDEX_URL) and 5 GB are free"; exit 2; }
 	@touch $@
 
 # Pages are tested in a real browser. Where there is none and this user may install one, it is installed; else those tests say so.
@@ -36,4 +49,4 @@ check: install
 	@$(PY) -m mypy
 
 clean:
-	rm -rf .assay .venv
+	rm -rf .assay $(VENV)

@@ -54,7 +54,7 @@ def new(arguments: Namespace) -> int:
     from tasks.data.survey import Wish
 
     wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
-    written = writer.new(arguments.name, paths.given(arguments.file), wish, Path(paths.given(".")))
+    written = writer.new(arguments.name, arguments.file, wish, Path(paths.given(".")))
     if arguments.json:
         console.emit(writer.told(written))
     else:
@@ -191,6 +191,31 @@ def ask(arguments: Namespace) -> int:
     return DONE
 
 
+def score(arguments: Namespace) -> int:
+    """Answers to a whole file, by one version."""
+    from flows.score import run
+    from infra import cluster
+
+    try:
+        given = (arguments.version, arguments.file, arguments.out, arguments.rows_per_part)
+        return _show(arguments, run(Settings(), *given))
+    finally:
+        cluster.disconnect()
+
+
+def evaluate(arguments: Namespace) -> int:
+    """A version on a labelled file; status 1 where its figure is below the report's by more than chance."""
+    from flows.evaluate import run
+    from infra import cluster
+
+    try:
+        document = run(Settings(), arguments.version, arguments.file)
+    finally:
+        cluster.disconnect()
+    _show(arguments, document)
+    return SAID_NO if document["worse"] else DONE
+
+
 def data(arguments: Namespace) -> int:
     """Look at a recipe's data (status 2 where a file is wrong), or fetch a public set, its licence first."""
     if arguments.verb in {"check", "card"}:
@@ -205,7 +230,7 @@ def _look(arguments: Namespace) -> int:
     """What is wrong and what is odd in the data of every task, or their cards."""
     from flows import data as looked
 
-    document = looked.check(arguments.name, arguments.set)
+    document = looked.check(paths.recipe(arguments.name), arguments.set)
     if arguments.json:
         console.emit(document)
     else:

@@ -96,9 +96,10 @@ def _clear(folder: str) -> int:
     """Wait until the parent is gone, then kill what uses the folder until nothing does, and remove it."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: None)
+    spared = {os.getpid(), os.getppid()}  # the parent may live, and have Ray's log still open
     _wait_for_parent()
     for _ in range(PATIENCE * 5):
-        users = _users(folder)
+        users = [pid for pid in _users(folder) if pid not in spared]
         for pid in users:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -111,8 +112,7 @@ def _clear(folder: str) -> int:
 
 def _users(folder: str) -> list[int]:
     """The processes that have a file of the folder open or stand in it; empty where the system has no /proc."""
-    others = [path for path in Path("/proc").glob("[0-9]*") if int(path.name) != os.getpid()]
-    return [int(path.name) for path in others if _uses(path, folder)]
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _uses(path, folder)]
 
 
 def _uses(process: Path, folder: str) -> bool:

@@ -12,15 +12,16 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
 from tasks.model import forward
 from tasks.model.cache import Cache
 from tasks.model.model import Model
-from tasks.task import Inputs, Task
+from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration
-from tasks.validate.calibration import Calibration
+from tasks.validate.calibration import Calibration, Told
 
 TURN = 64  # rows after which a long question lets others go first: one pass of the body
 Done = TypeVar("Done")
@@ -124,17 +125,12 @@ def _joined(parts: Sequence[forward.Features]) -> forward.Features:
 
 
 def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
-    head, name = served.task.head, served.task.name
-    raw = forward.combine(served.model, name, found)
-    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found))
-    predicted = calibration.predict(head, served.calibration, raw)
-    cut = forward.truncated(served.model, inputs)
+    told = say(served, inputs, found)
     outcomes = []
     for place, item in enumerate(items):
-        rows = np.flatnonzero(inputs.owner == place)
-        merged = _merged([records[row] for row in rows.tolist()], bool(cut[rows].any()))
+        own = told.of(place)
         try:
-            told = served.task.answer.model_validate(served.task.decode(item, predicted.take(rows)))
+            filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
@@ -144,11 +140,58 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "task": served.task.name,
             "version": served.version,
             "digest": served.digest,
-            "answer": told.model_dump(mode="json"),
-            **merged,
+            "answer": filled.model_dump(mode="json"),
+            **own.record,
         }
-        outcomes.append(Outcome(answer=said, raw=raw[rows].tolist()))
+        outcomes.append(Outcome(answer=said, raw=own.raw))
     return outcomes
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a version says of one item: what decode is given, what every answer carries, the uncalibrated numbers."""
+
+    predicted: Prediction
+    record: dict[str, Any]
+    raw: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a version says of n items, whose rows lie in `order`, those of item k from bounds[k] to bounds[k + 1]."""
+
+    head: Head
+    raw: FloatArray
+    told: Told
+    predicted: Prediction
+    truncated: NDArray[np.bool_]
+    order: IntArray
+    bounds: IntArray
+
+    def of(self, place: int) -> Own:
+        """The item at `place`."""
+        rows = self.order[self.bounds[place] : self.bounds[place + 1]]
+        records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
+        return Own(
+            self.predicted.take(rows), _merged(records, bool(self.truncated[rows].any())), self.raw[rows].tolist()
+        )
+
+
+def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
+    """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
+    head, name = served.task.head, served.task.name
+    raw = forward.combine(served.model, name, found)
+    order = np.argsort(inputs.owner, kind="stable")
+    items = int(inputs.owner.max(initial=-1)) + 1
+    return Said(
+        head=head,
+        raw=raw,
+        told=calibration.tell(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
+        predicted=calibration.predict(head, served.calibration, raw),
+        truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
+        order=order,
+        bounds=np.searchsorted(inputs.owner[order], np.arange(items + 1)),
+    )
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:

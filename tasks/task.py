@@ -38,6 +38,7 @@ class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
     `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
+    `missing` are the words that mean that there is no value.
     `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
@@ -297,7 +298,8 @@ class Task:
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     long     files of one row per day or moment that it reads beside those of items
-    doubts   the columns of a file -> sentences about what is legal in them and odd, such as prices in the wrong order
+    doubts   the first rows of a file (field or reserved word -> values; whether all are text) -> sentences about what
+             is legal and odd; raises ValueError for what cannot be meant, such as the newest price first
     """
 
     name: str

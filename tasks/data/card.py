@@ -41,7 +41,11 @@ def card_of(task: Task, rows: Rows, facts: Mapping[str, Any]) -> dict[str, Any]:
         "items": len(np.unique(rows.inputs.owner)),
         "groups": len(np.unique(rows.group)),
         "labels": labels,
-        "dates": {"first": str(rows.time.min()), "last": str(rows.time.max()), "known": str(rows.known.max())}
+        "dates": {
+            "first": str(rows.time[rows.time != UNDATED].min()),
+            "last": str(rows.time.max()),
+            "known": str(rows.known.max()),
+        }
         if dated
         else None,
         "holds": list(rows.inputs.modalities),

@@ -20,7 +20,6 @@ from tasks.data.sheet import KEPT, Mistakes, Sheet
 from tasks.task import DataError, FileSection, FloatArray, Inputs, IntArray, ReadRows, Rows, Task
 
 WRITTEN = {"zone": "dates with a zone", "no zone": "dates without a zone"}
-LOOKED_AT = 2_000  # items from the start of the file whose units and order are looked at
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,14 @@ class Reading:
 
     facts     for the card: how the file was read, which columns were used, what was missing
     rejected  (row, reason) of each row that was left out; no more of them than file.max_bad_rows
-    mistakes  sentences that refuse the file; rows holds the rest of it all the same
+    errors    what refuses the file; rows holds the rest of it all the same
     """
 
     rows: Rows
     facts: Mapping[str, Any]
     warnings: tuple[str, ...]
     rejected: tuple[tuple[str, str], ...]
-    mistakes: tuple[str, ...]
+    errors: tuple[ValueError, ...]
 
 
 @dataclass
@@ -53,7 +52,8 @@ class _Held:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    doubts: dict[str, None] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    errors: list[ValueError] = field(default_factory=list)
     bad: int = 0
     read: int = 0
     items: int = 0
@@ -65,8 +65,8 @@ def read_file(task: Task, path: str, columns: Mapping[str, str], how: FileSectio
     Raises DataError that names the first wrong rows and the cure.
     """
     found = reading(task, path, columns, how)
-    if found.mistakes:
-        raise Mistakes(path, found.mistakes)
+    if found.errors:
+        raise found.errors[0]
     return found.rows
 
 
@@ -86,12 +86,13 @@ def reading(task: Task, path: str, columns: Mapping[str, str], how: FileSection)
         raise DataError(f"{path} holds no rows: give it at least one row per class")
     if not held.ids:
         raise Mistakes(path, held.wrong, held.bad, "wrong rows")
-    mistakes = []
-    if held.bad > how.max_bad_rows:
-        mistakes.append(str(Mistakes(path, held.wrong, held.bad, "wrong rows")))
-    warnings = [*file.facts.get("notes", ()), *used.warnings, *held.doubts]
-    warnings += [f"{held.bad} rows of {path} were left out"] if held.bad else []
     said, wrong = _times(task, held)
+    errors = [*held.errors, *(DataError(sentence) for sentence in wrong)]
+    warnings = [*file.facts.get("notes", ()), *used.warnings, *held.doubts]
+    if held.bad > how.max_bad_rows:
+        errors.insert(0, Mistakes(path, held.wrong, held.bad, "wrong rows"))
+    elif held.bad:
+        warnings.append(f"{held.bad} of {held.read} rows were left out; rejected.csv says which and why")
     facts = {
         "file": {**file.facts, "rows": held.read, "bad_rows": held.bad},
         "columns": used.facts,
@@ -102,22 +103,23 @@ def reading(task: Task, path: str, columns: Mapping[str, str], how: FileSection)
         "where one of these words is meant"
         for name, words in facts["missing"].items()
     ]
-    return Reading(_rows(held), facts, (*warnings, *said), tuple(held.rejected), (*mistakes, *wrong))
+    return Reading(_rows(held), facts, (*warnings, *said), tuple(held.rejected), tuple(errors))
 
 
 def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection, held: _Held) -> None:
     """Add the rows of one sheet that can be read, and the reasons of the others."""
     values = {name: sheet.columns[column] for name, column in used.used.items() if column in sheet.columns}
     carried = carried_of(task, values, sheet.lines, cells, missing_of(how))
-    fields = {name: column for name, column in values.items() if name in task.item.model_fields}
+    named = {*task.item.model_fields, *task.aside}
+    fields = {name: column for name, column in values.items() if name in named}
     count = len(sheet.lines)
     found: ReadRows = (
-        task.columns(fields, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))
+        task.columns(values, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))
     )
     wrong = dict(found.wrong)
     for at, why in carried.wrong.items():
         wrong[at] = f"{wrong[at]}; {why}" if at in wrong else why
-    keep = _add(task, found, carried, wrong, held)
+    _add(task, found, carried, wrong, held)
     lines = {**{int(sheet.lines[at]): f": {why}" for at, why in wrong.items()}}
     lines |= {line: f" {why}" for line, why in sheet.wrong.items()}
     where = f"{sheet.name} " if sheet.name else ""
@@ -129,13 +131,15 @@ def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection
             held.rejected.append((f"{where}{line}", lines[line].lstrip(": ")))
     held.read += count + len(sheet.wrong)
     held.counts += carried.counts
-    if task.doubts is not None and held.items - keep < LOOKED_AT:
-        for sentence in task.doubts(fields, cells):
-            held.doubts.setdefault(sentence)
+    if task.doubts is not None and held.read == count + len(sheet.wrong):
+        try:
+            held.doubts += task.doubts(values, cells)
+        except ValueError as error:
+            held.errors.append(error)
 
 
-def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], held: _Held) -> int:
-    """Add the rows of items that are not wrong, and count them; a target that does not fit makes an item wrong."""
+def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], held: _Held) -> None:
+    """Add the rows of items that are not wrong; a target that does not fit makes an item wrong."""
     position = found.kept[found.inputs.owner] if len(found.kept) else np.zeros(0, dtype=np.int64)
     rows_of = np.bincount(position, minlength=len(carried.ids))
     width = len(task.head.outputs) if task.head.kind == "multilabel" else 1
@@ -148,7 +152,7 @@ def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], h
             except ValueError as error:
                 wrong[at] = str(error)
     if not spread:
-        return 0
+        return
     index = np.flatnonzero(np.isin(position, list(spread)))
     position = position[index]
     good, owner = np.unique(position, return_inverse=True)
@@ -169,7 +173,6 @@ def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], h
     place[found.kept] = np.arange(len(found.kept))
     for name, groups in found.protected.items():
         held.protected.setdefault(name, []).extend(groups[at] for at in place[position].tolist())
-    return len(good)
 
 
 def _targets(task: Task, target: Sequence[float], rows: int, width: int) -> list[list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,14 @@ from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import reading
 from tasks.data.files import open_file
-from tasks.data.long_file import mapped, read_rows
+from tasks.data.long_columns import mapped
+from tasks.data.long_file import read_rows
 from tasks.data.section import DataSection, Splits
-from tasks.data.sheet import Mistakes
+from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, divide
 from tasks.task import DataError, Place, Rows, Task, TaskSection
+
+TORN = 0.1  # share of wrong rows
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Examined:
     errors    what refuses the rows, in the order in which it was met
     warnings  what is legal and odd
     rejected  (row, reason) of rows that were left out
+    torn      so many rows cannot be read that what is left shows nothing about the whole
     """
 
     rows: Rows | None = None
@@ -37,25 +42,30 @@ class Examined:
     errors: list[ValueError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rejected: tuple[tuple[str, str], ...] = ()
+    torn: bool = False
 
     @property
     def mistakes(self) -> list[str]:
-        """One sentence for each mistake."""
-        return [one for error in self.errors for one in getattr(error, "sentences", (str(error),))]
+        """One sentence for each mistake; rows that are wrong in the same way share one."""
+        return [one for error in self.errors for one in alike(error)]
 
     def tried(self, step: Callable[[], Any]) -> Any:
         """What a step gives; None where it refuses, which is kept."""
         try:
             return step()
         except ValueError as error:
-            self.errors.append(error)
+            if not self.torn:
+                self.errors.append(error)
             return None
 
     def holds(self, step: Callable[[], None]) -> bool:
         """Whether a check passes; where it refuses, that is kept."""
-        before = len(self.errors)
-        self.tried(step)
-        return len(self.errors) == before
+
+        def passes() -> bool:
+            step()
+            return True
+
+        return self.tried(passes) is not None
 
 
 @dataclass(frozen=True)
@@ -95,14 +105,14 @@ def examine(asked: Asked) -> Examined:
     found.errors += [DataError(sentence) for sentence in wrong]
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
-    task, splits = asked.task, asked.splits
-    how = _how(task, unique, facts)
+    task, splits, how = asked.task, asked.splits, _how(asked.task, unique, facts)
     facts["how"] = how
     divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
-        found.card = card_of(asked.task, divided, facts) | {"dropped": dropped, "seed": asked.seed}
+        found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
+        found.card["seed"] = asked.seed
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
         found.card["warnings"] = found.warnings
         found.rows = divided
@@ -145,18 +155,22 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
         return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
-    file = open_file(path, asked.section.file)
+    file = open_file(path, asked.section.file.model_copy(update={"max_bad_rows": sys.maxsize}))
     if (columns_of := mapped(task, file.columns, columns)) is not None:
-        rows, said, again = read_rows(task, file, columns_of, asked.section.file.zone, asked.place)
-        facts |= said
-        found.warnings += said["long"]["warnings"]
-        return Read(rows, again)
+        long = read_rows(task, file, columns_of, asked.section.file, asked.place)
+        facts |= long.facts
+        found.warnings += long.warnings
+        found.rejected = long.rejected
+        return Read(long.rows, long.again)
+    if asked.section.file.zone is not None:
+        zone = asked.section.file.zone
+        raise DataError(f"tasks.{task.name}.file.zone = {zone!r} is for files of one row per moment: leave it out")
     read = reading(task, path, columns, asked.section.file)
     facts |= {**read.facts, "rejected": len(read.rejected)}
     found.warnings += read.warnings
     found.rejected = read.rejected
-    if read.mistakes:
-        found.errors.append(Mistakes(path, read.mistakes))
+    found.errors += read.errors
+    found.torn = bool(read.errors) and read.facts["file"]["bad_rows"] > TORN * read.facts["file"]["rows"]
     return Read(read.rows)
 
 

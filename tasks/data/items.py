@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,21 @@ from tasks.data.cells import FAILED, cell, numbers, plain, shown
 from tasks.task import Inputs, IntArray, ReadRows, Task
 
 TEXT = (str, str | None)
+LARGEST = 1e30  # no quantity of a market or of a person is larger, and sums of squares still have room
+HUGE = re.compile(r"[eE]\+?\d{2}|\d{30}")  # how a number must be written to be so large
 
 
 def items_of(
     task: Task, fields: Mapping[str, Sequence[Any]], count: int, cells: bool, missing: Callable[[Any], bool]
 ) -> ReadRows:
     """The inputs of `count` rows of columns by the task's own item type and encode."""
+    return read_items(task, fields, count, cells, missing)[0]
+
+
+def read_items(
+    task: Task, fields: Mapping[str, Sequence[Any]], count: int, cells: bool, missing: Callable[[Any], bool]
+) -> tuple[ReadRows, list[Any]]:
+    """The same with the items themselves, one for each position that is kept: decode looks at them."""
     items, kept, wrong = [], [], dict[int, str]()
     for at in range(count):
         try:
@@ -29,8 +39,9 @@ def items_of(
     inputs = _encoded(task, items, kept, wrong) if items else None
     places = np.array([at for at in kept if at not in wrong], dtype=np.int64)
     if inputs is None:
-        return ReadRows(Inputs(np.zeros(0, dtype=np.int64)), places, wrong)
-    return _finite(inputs, places, fields, wrong)
+        return ReadRows(Inputs(np.zeros(0, dtype=np.int64)), places, wrong), []
+    rows, held = _finite(inputs, places, fields, wrong), dict(zip(kept, items, strict=True))
+    return rows, [held[at] for at in rows.kept.tolist()]
 
 
 def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[[Any], bool]) -> Any:
@@ -49,18 +60,33 @@ def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[
                 )
             continue
         document[name] = cell(value) if cells and not is_text else value
+    text = _json(document)
     try:
-        return task.item.model_validate_json(_json(document))
+        _require_size(document, text)
+        return task.item.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "item"
         given = first.get("input")
-        cure = ": leave the cell empty where it is unknown" if isinstance(given, str) and missing(given) else ""
-        raise ValueError(f"{place}: {first['msg']}{cure} (got {shown(given)})") from error
+        cure = ""
+        if isinstance(given, str):
+            cure = ": leave the cell empty where it is unknown" if missing(given) else cure
+            cure = "; write a list as [1.5, 2]: NaN and Infinity are no numbers" if given.startswith("[") else cure
+        got = f" (got {shown(given)})" if first["loc"] else ""
+        raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}{cure}{got}") from error
     except FAILED as error:
         if isinstance(error, ValueError) and ": " in str(error):
             raise
         raise ValueError(f"item: cannot be read ({type(error).__name__}: {error}); write plain values") from error
+
+
+def _require_size(document: Mapping[str, Any], text: str) -> None:
+    """Refuse numbers that no quantity has and that overflow later. Raises ValueError with the field and the cure."""
+    if HUGE.search(text):
+        for name, value in document.items():
+            large = max(map(abs, numbers([value])), default=0.0)
+            if large > LARGEST:
+                raise ValueError(f"{name}: {large:g} is too large to be reckoned with: correct it, or leave it empty")
 
 
 def _json(document: Mapping[str, Any]) -> str:
@@ -81,17 +107,30 @@ def _json(document: Mapping[str, Any]) -> str:
 
 def _encoded(task: Task, items: Sequence[Any], kept: Sequence[int], wrong: dict[int, str]) -> Inputs | None:
     """All items at once; where that fails, those that can be encoded one by one. None where there are none."""
+    with np.errstate(all="ignore"):  # what comes out infinite is refused below
+        return _by_task(task, items, kept, wrong)
+
+
+def _by_task(task: Task, items: Sequence[Any], kept: Sequence[int], wrong: dict[int, str]) -> Inputs | None:
     try:
         return task.encode(items)
     except FAILED:
-        good = []
-        for at, item in zip(kept, items, strict=True):
-            try:
-                task.encode([item])
-                good.append(item)
-            except FAILED as error:
-                wrong[at] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        _refused(task, items, kept, wrong)
+        good = [item for at, item in zip(kept, items, strict=True) if at not in wrong]
         return task.encode(good) if good else None
+
+
+def _refused(task: Task, items: Sequence[Any], kept: Sequence[int], wrong: dict[int, str]) -> None:
+    """Find the items that encode refuses by halving: one of n costs some 2 log n passes, not n."""
+    try:
+        task.encode(items)
+    except FAILED as error:
+        if len(items) == 1:
+            wrong[kept[0]] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            return
+        half = len(items) // 2
+        _refused(task, items[:half], kept[:half], wrong)
+        _refused(task, items[half:], kept[half:], wrong)
 
 
 def _finite(inputs: Inputs, places: IntArray, fields: Mapping[str, Sequence[Any]], wrong: dict[int, str]) -> ReadRows:

@@ -33,7 +33,7 @@ def mapping_of(task: Task, path: str, columns: Mapping[str, str], there: Sequenc
 
     `columns.split = ""` leaves a column out. Raises Mistakes with every key that is wrong, its value and the cure.
     """
-    fields = task.item.model_fields
+    fields = {**task.item.model_fields, **dict.fromkeys(task.aside)}
     mistakes = [
         f"tasks.{task.name}.columns.{key} is no field of {task.name}: its fields are {', '.join(fields)}, and "
         f"{', '.join(RESERVED)}{_near(key, (*fields, *RESERVED))}"
@@ -45,10 +45,10 @@ def mapping_of(task: Task, path: str, columns: Mapping[str, str], there: Sequenc
         for key, column in columns.items()
         if column and column not in there
     ]
-    used = {name: name for name in (*RESERVED, *fields) if name in there and name not in columns}
+    used = {name: name for name in (*RESERVED, *task.item.model_fields) if name in there and name not in columns}
     by_name = tuple(name for name in RESERVED if name in used)
     used |= {key: column for key, column in columns.items() if column}
-    needed = ["target", *(name for name, field in fields.items() if field.is_required())]
+    needed = ["target", *(name for name, field in task.item.model_fields.items() if field.is_required())]
     mistakes += [
         f"{path} has no column {name!r} (it has {has}): add it, or say which one holds it with "
         f'tasks.{task.name}.columns.{name} = "..."{_near(name, there)}'

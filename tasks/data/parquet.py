@@ -48,6 +48,14 @@ def _use_system_pool() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
+def is_saved(path: Path | str) -> bool:
+    """Whether a file is one that save_rows wrote."""
+    try:
+        return Path(path).suffix == ".parquet" and b"shapes" in (pq.read_schema(str(path)).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def load_rows(path: Path | str) -> Rows:
     """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
     _use_system_pool()

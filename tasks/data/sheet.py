@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,25 @@ class Mistakes(DataError):
         more = f" and {self.count - SHOWN} more" if self.count > SHOWN else ""
         head = f"{path} has {self.count} {what}; " if what else ""
         super().__init__(head + "; ".join(self.sentences[:SHOWN]) + more)
+
+
+def alike(error: ValueError) -> list[str]:
+    """The sentences of an error: rows that are wrong in the same way in one, with the first of their values."""
+    if not isinstance(error, Mistakes):
+        return [str(error)]
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for sentence in error.sentences:
+        found = re.fullmatch(r"(.*?)row (\d+)(:? .*)", sentence, re.DOTALL)
+        where, row, why = found.groups() if found else ("", "", sentence)
+        kind = re.sub(r"\d+", "", re.sub(r"'[^']*'|\"[^\"]*\"|\(got .*", "", why)) if found else sentence
+        groups.setdefault(where + kind, []).append((row, sentence))
+    more = error.count - len(error.sentences)
+    said = []
+    for held in groups.values():
+        rows = [row for row, _ in held]
+        shown = ", ".join(rows[1 : SHOWN + 1]) + (" ..." if len(rows) > SHOWN + 1 else "")
+        said.append(held[0][1] + (f" (and {len(rows) - 1} more such rows: {shown})" if len(rows) > 1 else ""))
+    return [*said, *([f"{more} more rows are wrong"] if more else [])]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.metrics import r2
 from tasks.classical.table import ridge_table
-from tasks.data import market
+from tasks.data import market, windows
 from tasks.data.market import WINDOW, YEAR, Close
 from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 from tasks.volatility import features, har, source
 
+HIGHEST, USUAL = 5.0, 2.0  # annualised volatility that no week has had, and that half of the weeks never have
 SHRINK = 0.3  # of the ridge; one setting for long and short histories
 MOVES = (-40.0, 20.0)  # log variances a day beyond which no price moves: far from all that was learned, and flagged so
 HEAD = Head("regress", ("log_variance",))
@@ -110,7 +111,17 @@ def target(value: Any) -> Sequence[float]:
         raise ValueError(
             f"label {value!r} is no volatility: give the annualised five-day one as a fraction, such as 0.2"
         )
+    if volatility > HIGHEST:
+        raise ValueError(f"label {value!r} is a volatility of {volatility:.0%}: give it as a fraction, 0.2 is 20 %")
     return (math.log(volatility**2 / YEAR + features.TARGET_FLOOR),)
+
+
+def doubts(values: Mapping[str, Sequence[Any]], cells: bool) -> list[str]:
+    """Say what is odd in windows of a user's file. Raises ValueError for the newest close first and for per cent."""
+    prices = windows.prices_of(windows.parsed(values.get("prices", ()), cells))
+    windows.require_oldest_first(prices, values.get("time", ()), values.get("group", ("",) * len(prices)))
+    windows.require_fractions(values.get("target", ()), cells, USUAL, "a volatility")
+    return windows.splits([[closes] for closes in prices])
 
 
 TASK = Task(
@@ -136,4 +147,5 @@ TASK = Task(
     channels=features.CHANNELS,
     length=WINDOW,
     purge_days=10,
+    doubts=doubts,
 )
