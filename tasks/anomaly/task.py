@@ -15,7 +15,8 @@ from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
 from tasks.data import market, windows
 from tasks.data.amounts import LARGEST
-from tasks.data.times import Stamp
+from tasks.data.dates import Stamp
+from tasks.data.times import unit_of
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}

@@ -1,4 +1,4 @@
-"""Days and moments as people's files write them: ISO, epochs, or one of some forms that every row of a column fits.
+"""Days and moments as people's files write them: ISO, Unix time, or one of some forms that every row of a column fits.
 
 A form that reads a column in two ways ("03/04/2024") is refused, not guessed.
 """
@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
-from tasks.data.times import EARLIEST, LATEST, microseconds, unit_of
 from tasks.task import DataError, IntArray
 
+UNITS = {1: "seconds", 1_000: "milliseconds", 1_000_000: "microseconds", 1_000_000_000: "nanoseconds"}
+EARLIEST, LATEST = 631_152_000, 4_102_444_800  # Unix seconds of 1990 and 2100; no number fits in two units
+FIRST_YEAR, LAST_YEAR = 1800, 2261
 DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
     *("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y"),
@@ -41,6 +44,39 @@ class Dates:
     zoned: bool
 
 
+def unix_unit(number: float) -> int | None:
+    """How many of its unit make a second, for a Unix time of the years 1990 to 2100; None for any other number."""
+    return next((unit for unit in UNITS if EARLIEST <= number / unit < LATEST), None)
+
+
+def stamp(value: Any) -> Any:
+    """A text as the moment that it is in ISO 8601, a number (or digits alone) as that in Unix time; else as it stands.
+
+    Raises ValueError for any other text, for a number that is no Unix time of the years 1990 to 2100, and for a moment
+    before 1800 or after 2261.
+    """
+    digits = isinstance(value, str) and _DIGITS.fullmatch(value.strip())
+    if isinstance(value, bool) or not (digits or isinstance(value, (int, float, str))):
+        return value
+    if isinstance(value, str) and not digits:
+        try:
+            found = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no time: write it as 2024-03-01T09:30:00Z") from error
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise ValueError(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it")
+        return found
+    number = float(value)
+    unit = unix_unit(number)
+    if unit is None:
+        raise ValueError("a number is a Unix time of the years 1990 to 2100, or no time: write 2024-03-01T09:30:00Z")
+    return datetime.fromtimestamp(number / unit, UTC)
+
+
+# pydantic takes no text for a time behind a function in strict mode, so `stamp` reads it.
+Stamp = Annotated[datetime, BeforeValidator(stamp)]
+
+
 def read_days(values: Sequence[Any], what: str) -> Dates:
     """Calendar days (datetime64[us] at midnight) as written: the hour and the zone beside a day are left out.
 
@@ -54,7 +90,7 @@ def read_days(values: Sequence[Any], what: str) -> Dates:
 
 
 def read_moments(values: Sequence[Any], what: str) -> Dates:
-    """Moments, in UTC where the column has zones or holds epochs. Raises DataError as `read_days`."""
+    """Moments, in UTC where the column has zones or is Unix time. Raises DataError as `read_days`."""
     import pandas as pd
 
     numbers = _unix(values, what)
@@ -105,23 +141,25 @@ def _text(value: Any) -> str:
 
 
 def _unix(values: Sequence[Any], what: str) -> Dates | None:
-    """The column as epochs, None where it holds other things. Raises DataError where its rows are in several units."""
+    """The column as Unix times, None where it is none. Raises DataError where its rows are in several units."""
     held = [(place, value) for place, value in enumerate(values) if _text(value)]
     if not held or not all(_is_number(value) for _, value in held):
         return None
-    units = {unit_of(value) for _, value in held}
+    numbers = [float(value) for _, value in held]
+    if all(19_000_101 <= number <= 21_001_231 for number in numbers):  # 20240301
+        return None
+    units = {unix_unit(number) for number in numbers}
     if len(units) > 1 or None in units:
-        if all(re.fullmatch(r"\d{8}(?:\.0)?", _text(value)) for _, value in held):  # 20240301
-            return None
-        first = unit_of(held[0][1])
-        wrong = next((value for _, value in held if unit_of(value) != first), held[0][1])
+        wrong = next((value for _, value in held if unix_unit(float(value)) != unix_unit(numbers[0])), held[0][1])
         raise DataError(
-            f"{what} holds numbers that do not all count the same unit from 1970 (such as {wrong}): write days as "
-            "2024-03-01 and times as 2024-03-01T09:30:00Z"
+            f"{what} holds numbers that are not all Unix times of one unit in the years 1990 to 2100 (such as "
+            f"{wrong}): write days as 2024-03-01 and times as 2024-03-01T09:30:00Z"
         )
+    unit = units.pop() or 1
     moments = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
-    moments[[place for place, _ in held]] = np.array([microseconds(value) for _, value in held], dtype="datetime64[us]")
-    return Dates(moments, f"{units.pop()} since 1970", True)
+    micro = np.round(np.array(numbers) / unit * 1_000_000).astype(np.int64)
+    moments[[place for place, _ in held]] = micro.astype("datetime64[us]")
+    return Dates(moments, f"Unix time in {UNITS[unit]}", True)
 
 
 def _is_number(value: Any) -> bool:
@@ -157,7 +195,7 @@ def _by_form(texts: Sequence[str], forms: Sequence[str], what: str) -> Dates:
 def _in_range(dates: Dates) -> Dates:
     """NaT for what no price or measurement can be of."""
     years = dates.moments.astype("datetime64[Y]").astype(np.int64) + 1970
-    inside = ~np.isnat(dates.moments) & (years >= EARLIEST) & (years <= LATEST)
+    inside = ~np.isnat(dates.moments) & (years >= FIRST_YEAR) & (years <= LAST_YEAR)
     return Dates(np.where(inside, dates.moments, np.datetime64("NaT")), dates.form, dates.zoned)
 
 

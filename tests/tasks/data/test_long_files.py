@@ -17,9 +17,10 @@ import pytest
 import tasks
 from tasks.data import long_file
 from tasks.data.files import open_file
+from tasks.data.long_columns import mapped
 from tasks.data.parquet import load_rows
 from tasks.data.prepare import prepare
-from tasks.task import DataError, Rows
+from tasks.task import DataError, FileSection, Rows
 
 Make = Callable[..., Path]
 DAYS = pd.bdate_range("2019-01-02", periods=420)
@@ -148,12 +149,12 @@ def test_a_jump_of_one_asset_alone_near_a_whole_ratio_is_named_as_a_split(
     split.loc[200:, "Close"] = (split.loc[200:, "Close"] * ratio).round(4)
     write(split, "prices/SPLIT.csv")
     write(other, "prices/OTHER.csv")
-    warnings = read("volatility", tmp_path / "prices" / "*.csv")[0]["long"]["warnings"]
+    warnings = read("volatility", tmp_path / "prices" / "*.csv")[0]["warnings"]
     assert len(warnings) == 1
     assert f"SPLIT jumps to {split['Close'][200] / split['Close'][199]:.3f}" in warnings[0]
     assert f"on {split['Date'][200]}" in warnings[0]
     assert "unadjusted split" in warnings[0]
-    assert read("volatility", write(split, "ALONE.csv"))[0]["long"]["warnings"]
+    assert read("volatility", write(split, "ALONE.csv"))[0]["warnings"]
 
 
 def test_a_crash_of_all_assets_and_usual_moves_are_no_splits(write: Make, read: Any, tmp_path: Path) -> None:
@@ -161,12 +162,12 @@ def test_a_crash_of_all_assets_and_usual_moves_are_no_splits(write: Make, read: 
         table = table_of(seed)
         table.loc[200:, "Close"] *= 0.5
         write(table, f"prices/A{seed}.csv")
-    assert read("volatility", tmp_path / "prices" / "*.csv")[0]["long"]["warnings"] == []
+    assert read("volatility", tmp_path / "prices" / "*.csv")[0]["warnings"] == []
 
 
 def test_a_gap_in_the_days_is_said(write: Make, read: Any) -> None:
     table = table_of(1).drop(index=range(100, 130))
-    warnings = read("volatility", write(table))[0]["long"]["warnings"]
+    warnings = read("volatility", write(table))[0]["warnings"]
     assert "the longest is 43 days of NORTH" in warnings[0]
 
 
@@ -217,8 +218,6 @@ def test_other_column_names_are_mapped_and_unknown_ones_refused(write: Make, rea
 
 
 def test_a_file_of_windows_is_still_a_file_of_items() -> None:
-    from tasks.data.long_file import mapped
-
     task = tasks.get("volatility")
     assert mapped(task, ("prices", "target", "date", "close"), {}) is None
     assert mapped(task, ("p", "date", "close"), {"prices": "p"}) is None
@@ -255,9 +254,9 @@ def moments(write: Make) -> Callable[..., np.ndarray]:
     def of(stamps: Any, zone: str | None = None) -> np.ndarray:
         file = open_file(str(write(pd.DataFrame({"timestamp": stamps, "value": 1.5}), "pump.csv")))
         task = tasks.get("anomaly")
-        found = long_file.mapped(task, file.columns, {})
+        found = mapped(task, file.columns, {})
         assert found is not None
-        return long_file.read(task, file, found, zone).tracks[0].times
+        return long_file.read(task, file, found, FileSection(zone=zone))[0].tracks[0].times
 
     return of
 
@@ -291,5 +290,24 @@ def test_epochs_of_any_unit_are_the_moments_that_they_are_and_the_same_in_a_requ
             assert [stamp.replace(tzinfo=None) for stamp in item.timestamps] == known.tolist()
     mixed = utc.as_unit("s").astype("int64").to_numpy().copy()
     mixed[5] *= 1000
-    with pytest.raises(DataError, match="do not all count the same unit"):
+    with pytest.raises(DataError, match="not all Unix times of one unit"):
         moments(mixed)
+
+
+def test_wrong_rows_of_a_long_file_are_left_out_up_to_the_number_that_is_allowed(
+    write: Make, read: Any, tmp_path: Path
+) -> None:
+    table = table_of(1).astype({"Close": object})
+    table.loc[5, "Close"], table.loc[9, "Date"] = "-3", "soon"
+    with pytest.raises(DataError, match="has 2 wrong rows; row 7: the price '-3' is not positive"):
+        read("volatility", write(table), file={"max_bad_rows": 1})
+    card, parts = read("volatility", write(table), file={"max_bad_rows": 2})
+    assert whole(parts) == whole(read("volatility", write(table_of(1).drop(index=[5, 9])))[1])
+    assert card["rejected"] == 2
+    written = read("volatility", write(table), file={"max_bad_rows": 2}) and (tmp_path / "out" / "rejected.csv")
+    assert [line.split(",")[0] for line in written.read_text().splitlines()] == ["row", "7", "11"]
+
+
+def test_a_zone_is_refused_where_it_means_nothing(write: Make, read: Any) -> None:
+    with pytest.raises(DataError, match="holds days, which have no zone"):
+        read("volatility", write(table_of(1)), file={"zone": "Europe/Berlin"})
