@@ -56,7 +56,7 @@ def load(
         _fill(model, name, files[name])
         table, frame = head["table"] or {"mean": (), "deviation": ()}, head["frame"]
         facts = (table["mean"], table["deviation"], frame["centre"], frame["spread"])
-        model.frames[name] = Frame(*(tuple(values) for values in facts), model.frames[name].categories)
+        model.frames[name] = Frame(*(tuple(values) for values in facts), categories=model.frames[name].categories)
         if files[name].classical.is_file():
             model.classical[name] = _classical(known[name], files[name])
     return model
