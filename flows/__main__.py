@@ -33,12 +33,29 @@ ITEM: Argument = (
     {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
-VERB: Argument = (("verb",), {"choices": ["get"]})
+VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
+WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
+FILE: Argument = (
+    ("file",),
+    {"metavar": "FILE", "help": "a .csv, .jsonl or .parquet file, or a pattern"},
+)
+OUT: Argument = (("--out",), {"required": True, "metavar": "FILE", "help": ".csv, .jsonl or .parquet"})
+PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
+
+NEW: tuple[Argument, ...] = (
+    (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
+    (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
+    (("--target",), {"default": "", "metavar": "COLUMN", "help": "the column that holds the truth"}),
+    (("--like",), {"default": "", "metavar": "TASK", "help": "a shipped task whose models it takes over"}),
+    (("--group",), {"default": "", "metavar": "COLUMN", "help": "rows of one group stay on one side of a split"}),
+    (("--time",), {"default": "", "metavar": "COLUMN", "help": "when a row happened; it is then divided by time"}),
+)
 
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
+    ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
     ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET)),
     ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
     ("show", "one version: digests, metrics, approvals", (VERSION,)),
@@ -50,10 +67,12 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
     ("ask", "one question to the running endpoint", (TASK, ITEM)),
+    ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
+    ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
-    ("data", "get NAME: fetch a public data set, its licence first", (VERB, NAME, ACCEPT)),
+    ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
 

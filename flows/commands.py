@@ -15,10 +15,10 @@ from typing import Any
 from rich.table import Table
 
 import registry
-from flows import console
+from flows import console, paths
 from infra.settings import Settings
 
-DONE, SAID_NO = 0, 1
+DONE, SAID_NO, BAD_INPUT = 0, 1, 2
 
 
 def _book() -> registry.Registry:
@@ -46,6 +46,20 @@ def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
 def _record(value: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
     return document
+
+
+def new(arguments: Namespace) -> int:
+    """A task's folder and a recipe, guessed from a file."""
+    from flows import new as writer
+    from tasks.data.survey import Wish
+
+    wish = Wish(arguments.target, arguments.group, arguments.time, arguments.like)
+    written = writer.new(arguments.name, arguments.file, wish, Path(paths.given(".")))
+    if arguments.json:
+        console.emit(writer.told(written))
+    else:
+        console.show(writer.table(written))
+    return DONE
 
 
 def retrain(arguments: Namespace) -> int:
@@ -177,12 +191,52 @@ def ask(arguments: Namespace) -> int:
     return DONE
 
 
+def score(arguments: Namespace) -> int:
+    """Answers to a whole file, by one version."""
+    from flows.score import run
+    from infra import cluster
+
+    try:
+        given = (arguments.version, arguments.file, arguments.out, arguments.rows_per_part)
+        return _show(arguments, run(Settings(), *given))
+    finally:
+        cluster.disconnect()
+
+
+def evaluate(arguments: Namespace) -> int:
+    """A version on a labelled file; status 1 where its figure is below the report's by more than chance."""
+    from flows.evaluate import run
+    from infra import cluster
+
+    try:
+        document = run(Settings(), arguments.version, arguments.file)
+    finally:
+        cluster.disconnect()
+    _show(arguments, document)
+    return SAID_NO if document["worse"] else DONE
+
+
 def data(arguments: Namespace) -> int:
-    """Fetch a public data set; its licence is shown and must be accepted first."""
+    """Look at a recipe's data (status 2 where a file is wrong), or fetch a public set, its licence first."""
+    if arguments.verb in {"check", "card"}:
+        return _look(arguments)
     from tasks.data import public
 
     into = Settings().root / "data"
     return _show(arguments, public.get(arguments.name, accepted=arguments.accept_licence, into=into))
+
+
+def _look(arguments: Namespace) -> int:
+    """What is wrong and what is odd in the data of every task, or their cards."""
+    from flows import data as looked
+
+    document = looked.check(paths.recipe(arguments.name), arguments.set)
+    if arguments.json:
+        console.emit(document)
+    else:
+        for table in (looked.tables if arguments.verb == "check" else looked.card_tables)(document):
+            console.show(table)
+    return DONE if document["ok"] else BAD_INPUT
 
 
 def doctor(arguments: Namespace) -> int:

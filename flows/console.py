@@ -72,6 +72,30 @@ class Progress:
         sys.stderr.flush()
 
 
+class Rows:
+    """Rows done of about `total`, with rate and time left, as Progress shows training."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total, self._began, self._last = what, total, time.monotonic(), 0.0
+
+    def __call__(self, rows: int) -> None:
+        """Show how far it is, at most every few seconds where nobody sees a line renew itself."""
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        if not terminal and now - self._last < PLAIN_EVERY_SECONDS:
+            return
+        self._last = now
+        rate = rows / max(now - self._began, 1e-9)
+        left = max(self._total - rows, 0) / max(rate, 1e-9)
+        line = f"{self._what:<9} {rows:,} of about {self._total:,} rows  {rate:,.0f} rows/s  {left:.0f} s left"
+        sys.stderr.write(f"\r\x1b[K{line}" if terminal else line + "\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line that renews itself."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
+
+
 def _line(report: Mapping[str, Any]) -> str:
     if "states" in report:
         return f"training  frozen layers of {report['states']}/{report['texts']} texts"

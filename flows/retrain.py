@@ -117,6 +117,8 @@ def prepare_data(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]
     console.say(
         f"data      {name:<11} {card['rows']}  {'synthetic' if card.get('synthetic') else card.get('source', '')}"
     )
+    for sentence in card["warnings"]:
+        console.say(f"data      {name:<11} {sentence}")
     return card
 
 

@@ -142,6 +142,8 @@ def _join(where: str) -> None:
     else:
         os.environ["RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES"] = ""  # our own list stands; else a warning each time
         environment |= {"working_dir": str(ROOT), "excludes": EXCLUDED}
+        if "ASSAY_TASKS" in os.environ:  # a user's own tasks travel with the code
+            environment["py_modules"] = [os.environ["ASSAY_TASKS"]]
     try:
         ray.init(address=where, log_to_driver=False, logging_level="warning", runtime_env=environment)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:

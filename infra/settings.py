@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     artifacts_url: str = ""
     checkpoints_url: str = ""
     ray_address: str = ""
+    tasks: str = ""
     states_gb: float = Field(default=4.0, ge=0, allow_inf_nan=False)
 
     @property

@@ -6,6 +6,7 @@ from registry.approval import approve, as_of, champions, promote, reject, rollba
 from registry.database import Registry, close, open_registry
 from registry.decisions import decision, decisions, log_decisions
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
+from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.runs import (
     Lease,
@@ -48,6 +49,7 @@ __all__ = [
     "history",
     "holds",
     "log_decisions",
+    "log_evaluation",
     "open_registry",
     "open_runs",
     "promote",

@@ -39,9 +39,12 @@ def log_decisions(registry: Registry, rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 def decision(registry: Registry, decision_id: str) -> dict[str, Any]:
-    """The record of one served answer. Raises UnknownVersion where there is none."""
+    """The record of one served answer. Raises UnknownVersion where there is none.
+
+    An answer in a file has the file's record: its id is `<batch>.<number>`, and the newest run of the batch is given.
+    """
     with reading(registry) as session:
-        row = session.get(DecisionRow, decision_id)
+        row = session.get(DecisionRow, decision_id) or _of_batch(session, decision_id)
     if row is None:
         raise UnknownVersion(f"there is no decision {decision_id!r}; an answer carries its id as `decision`")
     found: dict[str, Any] = json.loads(row.body)
@@ -55,6 +58,14 @@ def decisions(registry: Registry, task: str | None = None, limit: int = 100) -> 
         query = query.where(DecisionRow.task == task)
     with reading(registry) as session:
         return [json.loads(row.body) for row in session.exec(query)][::-1]
+
+
+def _of_batch(session: Session, decision_id: str) -> DecisionRow | None:
+    batch, dot, number = decision_id.partition(".")
+    if not (batch and dot and number.isdigit()):
+        return None
+    query = select(DecisionRow).where(col(DecisionRow.id).startswith(f"{batch}.", autoescape=True))
+    return session.exec(query.order_by(col(DecisionRow.seq).desc()).limit(1)).first()
 
 
 def _row(place: int, said: Mapping[str, Any]) -> DecisionRow:

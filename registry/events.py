@@ -66,6 +66,9 @@ def history(registry: Registry, subject: str | None = None, limit: int = 1000) -
         query = query.where(Event.subject == subject)
     with reading(registry) as session:
         rows = list(session.exec(query))
-    return [
-        EventRecord(row.seq, row.time, row.kind, row.subject, json.loads(row.payload), row.digest) for row in rows[::-1]
-    ]
+    return [record(row) for row in rows[::-1]]
+
+
+def record(row: Event) -> EventRecord:
+    """An event as the outside sees it."""
+    return EventRecord(row.seq, row.time, row.kind, row.subject, json.loads(row.payload), row.digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,11 @@ def of_decisions(rows: Sequence[DecisionRow]) -> Statement:
     """A batch of answers was given: how many, and the digest of their records in their order."""
     digest = of_text(canonical([of_text(row.body) for row in rows]))
     return Statement("decisions", "decisions", {"count": len(rows), "digest": digest})
+
+
+def of_evaluation(version: VersionRow, said: Mapping[str, Any]) -> Statement:
+    """A version was measured on later rows: which bytes, and what was found."""
+    return Statement("evaluation", f"{version.task}@{version.number}", {"digest": version.digest, **said})
 
 
 def enter(session: Session, row: Row, statement: Statement) -> None:

@@ -41,6 +41,7 @@ def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
     """
     with reading(registry) as session:
         checks = [*_chain(session), *_triggers(session), *_rows(session), *_decisions(session)]
+        checks += _evaluations(session)
         wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     for row in wanted:
         checks += _files(registry, row)
@@ -133,6 +134,14 @@ def _decisions(session: Session) -> Iterator[Check]:
         yield _check("decisions", f"event {event.seq}", _said(event)["payload"], statement.payload)
     for seq, rows in batches.items():
         yield _check("decisions", f"event {seq}", "an event", f"{len(rows)} rows alone")
+
+
+def _evaluations(session: Session) -> Iterator[Check]:
+    """Each names a version that is there, by the digest that it has."""
+    digests = {f"{row.task}@{row.number}": row.digest for row in session.exec(select(VersionRow))}
+    for event in session.exec(select(Event).where(Event.kind == "evaluation")):
+        found = json.loads(event.payload).get("digest")
+        yield _check("evaluation", f"event {event.seq}", digests.get(event.subject, "a version"), found)
 
 
 def _files(registry: Registry, row: VersionRow) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +67,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
     async def ask(request: Request) -> Response:
         items, many = read_items(await request.body(), kind)
-        outcomes = await _answered(parts, items, lambda: service.answer(served, items))
+        outcomes = await _answered(parts, items, service.answer(served, items))
         answers = [outcome.answer for outcome in outcomes]
         return JSONResponse(answers if many else answers[0])
 
@@ -86,9 +86,7 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
         document = read_document(await request.body())
         items, others = analysis.match(parts.release, document)
-        outcomes = await _answered(
-            parts, list(items.values()), lambda: list(service.analyze(parts.release, items).values())
-        )
+        outcomes = await _answered(parts, list(items.values()), service.analyze(parts.release, items))
         answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
         return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
 
@@ -103,10 +101,13 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
     )(analyze)
 
 
-async def _answered(parts: Parts, items: Sequence[Any], ask: Callable[[], list[Outcome]]) -> list[Outcome]:
+async def _answered(parts: Parts, items: Sequence[Any], turns: service.Turns[list[Outcome]]) -> list[Outcome]:
     """Ask the model beside the event loop, then count and log. What cannot be logged is not answered."""
     decisions.room(parts.decision_log)
-    outcomes = await asyncio.get_running_loop().run_in_executor(parts.thread, ask)
+    loop, done, outcomes = asyncio.get_running_loop(), False, None
+    while not done:  # between two turns the thread takes up what others ask
+        done, outcomes = await loop.run_in_executor(parts.thread, service.advance, turns)
+    assert outcomes is not None
     decisions.put(parts.decision_log, items, outcomes)
     metrics.count(parts.metrics, [outcome.answer for outcome in outcomes])
     return outcomes

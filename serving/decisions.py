@@ -10,13 +10,10 @@ import hashlib
 import hmac
 import json
 import logging
-import os
-import secrets
 import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import registry
@@ -77,18 +74,6 @@ def commitment(key: bytes, item: Any) -> str:
     """HMAC-SHA256 of an item's canonical JSON."""
     text = json.dumps(item.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def secret(path: Path) -> bytes:
-    """The key of the commitments, made on first use and readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
-    return path.read_bytes().strip()
 
 
 def _row(key: bytes, time: str, item: Any, outcome: Outcome) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import registry
 import tasks
-from serving import app, decisions, metrics
+from serving import app, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
 from tasks.backbone.device import set_threads
@@ -29,7 +29,7 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str,
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
-    key = decisions.secret(Path(places.token_file).with_name("commitment.key"))
+    key = commitment.secret(Path(places.token_file).with_name("commitment.key"))
     decision_log, writer = decisions.start(book, key)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
     return app.Parts(release, decision_log, metrics.create(), thread), token, writer

@@ -1,21 +1,31 @@
-"""From items to answers: encode, one pass of the model, calibrate, decode. Knows nothing of HTTP."""
+"""From items to answers: encode, pass the model, calibrate, decode. Knows nothing of HTTP.
+
+The model has one thread. An answer is a generator that pauses after each pass, so that a question with thousands of
+rows keeps no other waiting for longer than a pass.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
 from tasks.model import forward
+from tasks.model.cache import Cache
 from tasks.model.model import Model
-from tasks.task import Inputs, Task
+from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration
-from tasks.validate.calibration import Calibration
+from tasks.validate.calibration import Calibration, Told
+
+TURN = 64  # rows after which a long question lets others go first: one pass of the body
+Done = TypeVar("Done")
+Turns = Generator[None, None, Done]
 
 
 @dataclass(frozen=True)
@@ -48,17 +58,28 @@ class Outcome:
     raw: list[list[float]]
 
 
-def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
+def answer(served: Served, items: Sequence[Any]) -> Turns[list[Outcome]]:
     """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
     inputs = encode(served.task, items)
-    return _outcomes(served, items, inputs, forward.features(served.model, served.task.name, inputs))
+    found = yield from _features([served], {served.task.name: inputs})
+    return _outcomes(served, items, inputs, found[served.task.name])
 
 
-def analyze(release: Release, items: Mapping[str, Any]) -> dict[str, Outcome]:
+def analyze(release: Release, items: Mapping[str, Any]) -> Turns[list[Outcome]]:
     """One item per task, answered together: tasks on the same backbone share its pass."""
-    inputs = {name: encode(release.served[name].task, [item]) for name, item in items.items()}
-    found = _features(release, inputs)
-    return {name: _outcomes(release.served[name], [item], inputs[name], found[name])[0] for name, item in items.items()}
+    asked = {name: release.served[name] for name in items}
+    inputs = {name: encode(asked[name].task, [item]) for name, item in items.items()}
+    found = yield from _features(list(asked.values()), inputs)
+    return [_outcomes(asked[name], [item], inputs[name], found[name])[0] for name, item in items.items()]
+
+
+def advance(turns: Turns[Done]) -> tuple[bool, Done | None]:
+    """The next turn of an answer: (True, the answer) after the last one, else (False, None)."""
+    try:
+        next(turns)
+    except StopIteration as end:
+        return True, end.value
+    return False, None
 
 
 def encode(task: Task, items: Sequence[Any]) -> Inputs:
@@ -70,28 +91,46 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
         raise _unanswerable(error, place, len(items)) from error
 
 
-def _features(release: Release, inputs: Mapping[str, Inputs]) -> dict[str, forward.Features]:
-    models = {id(release.served[name].model): release.served[name].model for name in inputs}
-    found: dict[str, forward.Features] = {}
-    for key, model in models.items():
-        found |= forward.features_many(
-            model, {n: rows for n, rows in inputs.items() if id(release.served[n].model) == key}
-        )
-    return found
+def _features(asked: Sequence[Served], inputs: Mapping[str, Inputs]) -> Turns[dict[str, forward.Features]]:
+    """The hidden states of all rows, TURN rows of each task a turn; a text that comes again is read once."""
+    models = {id(served.model): (served.model, Cache()) for served in asked}
+    parts: dict[str, list[forward.Features]] = {name: [] for name in inputs}
+    for start in range(0, max(1, *map(len, inputs.values())), TURN):
+        if start:
+            yield
+        for key, (model, cache) in models.items():
+            names = [served.task.name for served in asked if id(served.model) == key]
+            rows = {n: _some(inputs[n], start) for n in names if start < max(1, len(inputs[n]))}
+            for name, found in forward.features_many(model, rows, cache).items():
+                parts[name].append(found)
+    return {name: _joined(found) for name, found in parts.items()}
+
+
+def _some(inputs: Inputs, start: int) -> Inputs:
+    return inputs.take(np.arange(start, min(start + TURN, len(inputs))))
+
+
+def _joined(parts: Sequence[forward.Features]) -> forward.Features:
+    """The features of rows that were computed in turns, one after the other."""
+
+    def along(values: Sequence[Any]) -> Any:
+        return None if any(value is None for value in values) else np.concatenate(values)
+
+    rest = [field.name for field in fields(forward.Features) if field.name not in ("hidden", "rows")]
+    return forward.Features(
+        hidden={name: along([part.hidden[name] for part in parts]) for name in parts[0].hidden},
+        rows=sum(part.rows for part in parts),
+        **{name: along([getattr(part, name) for part in parts]) for name in rest},
+    )
 
 
 def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
-    head, name = served.task.head, served.task.name
-    raw = forward.combine(served.model, name, found)
-    records = calibration.answer(head, served.calibration, raw, forward.side_by_side(served.model, name, found))
-    predicted = calibration.predict(head, served.calibration, raw)
-    cut = forward.truncated(served.model, inputs)
+    told = say(served, inputs, found)
     outcomes = []
     for place, item in enumerate(items):
-        rows = np.flatnonzero(inputs.owner == place)
-        merged = _merged([records[row] for row in rows.tolist()], bool(cut[rows].any()))
+        own = told.of(place)
         try:
-            fields = served.task.answer.model_validate(served.task.decode(item, predicted.take(rows)))
+            filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
@@ -101,11 +140,58 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "task": served.task.name,
             "version": served.version,
             "digest": served.digest,
-            "answer": fields.model_dump(mode="json"),
-            **merged,
+            "answer": filled.model_dump(mode="json"),
+            **own.record,
         }
-        outcomes.append(Outcome(answer=said, raw=raw[rows].tolist()))
+        outcomes.append(Outcome(answer=said, raw=own.raw))
     return outcomes
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a version says of one item: what decode is given, what every answer carries, the uncalibrated numbers."""
+
+    predicted: Prediction
+    record: dict[str, Any]
+    raw: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a version says of n items, whose rows lie in `order`, those of item k from bounds[k] to bounds[k + 1]."""
+
+    head: Head
+    raw: FloatArray
+    told: Told
+    predicted: Prediction
+    truncated: NDArray[np.bool_]
+    order: IntArray
+    bounds: IntArray
+
+    def of(self, place: int) -> Own:
+        """The item at `place`."""
+        rows = self.order[self.bounds[place] : self.bounds[place + 1]]
+        records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
+        return Own(
+            self.predicted.take(rows), _merged(records, bool(self.truncated[rows].any())), self.raw[rows].tolist()
+        )
+
+
+def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
+    """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
+    head, name = served.task.head, served.task.name
+    raw = forward.combine(served.model, name, found)
+    order = np.argsort(inputs.owner, kind="stable")
+    items = int(inputs.owner.max(initial=-1)) + 1
+    return Said(
+        head=head,
+        raw=raw,
+        told=calibration.tell(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
+        predicted=calibration.predict(head, served.calibration, raw),
+        truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
+        order=order,
+        bounds=np.searchsorted(inputs.owner[order], np.arange(items + 1)),
+    )
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:

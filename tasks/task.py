@@ -7,7 +7,7 @@ This module imports neither torch nor pandas, so that a command line can list ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,24 +37,32 @@ class Section(BaseModel):
 class FileSection(Section):
     """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
 
-    `max_bad_rows` is how many rows may be left out, with their reasons in a file of their own; one more refuses the file.
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
+    `missing` are the words that mean that there is no value.
+    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
     """
 
     encoding: str | None = None
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
+    quote: str | None = None
+    header: bool = True
+    zone: str | None = None
+    missing: tuple[str, ...] | None = None
     max_bad_rows: int = Field(default=0, ge=0)
 
 
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
-    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given.
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
+    outputs that no row has: without it a run that lacks one is refused.
     """
 
     source: str = "embedded"
     columns: dict[str, str] = {}
     file: FileSection = FileSection()
+    absent: tuple[str, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
@@ -142,6 +150,7 @@ class Rows:
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
+    protected  name -> (n,) str, the group of each row by what is never an input: for the fairness table alone
     """
 
     ids: tuple[str, ...]
@@ -151,6 +160,7 @@ class Rows:
     known: NDArray[np.datetime64]
     group: NDArray[np.str_]
     split: NDArray[np.str_]
+    protected: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -165,6 +175,7 @@ class Rows:
             known=self.known[index],
             group=self.group[index],
             split=self.split[index],
+            protected={name: held[index] for name, held in self.protected.items()},
         )
 
 
@@ -175,11 +186,13 @@ class ReadRows:
     inputs  of the m rows that can be read; their owners count from 0
     kept    (m,) the positions of those rows among the n
     wrong   position -> one sentence (field, value, cure) of each row that cannot be read
+    protected  name -> the group of each of the m rows, for Rows.protected
     """
 
     inputs: Inputs
     kept: IntArray
     wrong: Mapping[int, str]
+    protected: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -250,6 +263,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A user's file with one row per day or moment, from which a task cuts its rows itself.
+
+    names  field -> the names its column may bear, in lower case, the preferred first; needs, those that must be there
+    rows   what tasks/data/long_file.py has read of the file, and a place -> rows; it honours Place.until
+    judge  the same -> sentences for the card: on what was read, and on what is odd
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    rows: Callable[[Any, Place], Rows]
+    judge: Callable[[Any], tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that is learned.
 
@@ -265,9 +293,13 @@ class Task:
     additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
                what the classical part leaves over
     baseline   what it must beat, where that is not its own classical part
-    columns  columns of a file (item field -> values of n rows; whether all are text) -> rows, without an object per row;
-             where it is None, rows become items one by one and go through encode
-    protected  of shipped rows the columns that are never inputs, name -> group of each row, for the fairness table
+    pair     head, features -> classical part and baseline of a declared task that is like this one
+    aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
+    declaration  the sha256 of a user's own task.toml or code, which every version names
+    columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
+    long     files of one row per day or moment that it reads beside those of items
+    doubts   the first rows of a file (field or reserved word -> values; whether all are text) -> sentences about what
+             is legal and odd; raises ValueError for what cannot be meant, such as the newest price first
     """
 
     name: str
@@ -292,5 +324,9 @@ class Task:
     purge_days: int = 0
     additive: bool = False
     baseline: Classical | None = None
+    pair: Callable[[Head, Sequence[Feature]], tuple[Classical, Classical]] | None = None
+    aside: tuple[str, ...] = ()
+    declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
-    protected: Callable[[Rows], Mapping[str, Sequence[str]]] | None = None
+    long: Long | None = None
+    doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None

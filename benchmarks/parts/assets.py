@@ -79,8 +79,9 @@ def _inside(found: Learned, seed: int) -> dict[str, Any]:
     """The share of outcomes inside their view's 90 % interval; dates are drawn together, since stocks move together."""
     far: FloatArray = np.abs(found.rows.target[:, 0] - found.raw[:, 0]) / np.exp(found.raw[:, 1] / 2)
     inside = (far <= NORMAL).astype(np.float64)
-    draws = row_weights(clusters(found.rows, "time"), DRAWS, seed)
-    ends = interval(np.array([float(weights @ inside / weights.sum()) for weights in draws]))
+    drawn = clusters(found.rows, "time")
+    shares = [float(weights @ inside / weights.sum()) for weights in row_weights(drawn, DRAWS, seed)]
+    ends = interval(np.array(shares), int(drawn.max(initial=0)) + 1)
     return {
         "share": round(float(inside.mean()), 3),
         "ci95": None if ends is None else [round(end, 3) for end in ends],

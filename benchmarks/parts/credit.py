@@ -12,7 +12,7 @@ import tasks
 from benchmarks.parts.trial import Bench, beside, conformal, crossed, error, others, row
 from flows import console
 from tasks.classical.cross_fit import out_of_fold
-from tasks.classical.table import lightgbm_table, logistic_table
+from tasks.classical.table import Trees, lightgbm_table, logistic_table
 from tasks.risk.task import german_credit
 from tasks.task import Classical, FloatArray, IntArray, Place, Rows
 
@@ -60,7 +60,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
     """The settings of the highest inner AUC in each fold, fitted on all its training rows."""
     head = tasks.get("risk").head
     choices = [
-        lightgbm_table(head, leaves=leaves, rounds=rounds, rate=rate)
+        lightgbm_table(head, trees=Trees(rounds, leaves, rate))
         for leaves, rounds, rate in product(LEAVES, ROUNDS, RATES)
     ]
     raw = np.zeros((len(rows), 1))

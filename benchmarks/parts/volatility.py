@@ -15,10 +15,11 @@ import numpy as np
 
 from benchmarks.parts.trial import Bench, beside, learn, others, row
 from flows import console
+from tasks.classical.metrics import r2
 from tasks.data import market
 from tasks.task import FloatArray, IntArray, Rows
 from tasks.volatility import backtest, features, har, source
-from tasks.volatility.task import loss, r2
+from tasks.volatility.task import loss
 
 YEARS = range(2010, 2023)
 BEHIND, PURGE = 2520, 10  # trading days: ten years, and what is left out before a cut

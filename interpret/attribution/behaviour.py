@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -36,8 +35,8 @@ class Behaviour:
 
 def check(task: Task, raw: Raw, calibration: Calibration) -> tuple[Behaviour, ...]:
     """Every case of the task, asked and judged; () where the task declares none."""
-    path = Path(tasks.__file__).parent / task.name / "cases.json"
-    cases: Mapping[str, Any] = digest.read_json(path) if path.is_file() else {}
+    path = tasks.folder(task.name) / "cases.json" if task.name in tasks.names() else None
+    cases: Mapping[str, Any] = digest.read_json(path) if path is not None and path.is_file() else {}
 
     def answer(document: Mapping[str, Any]) -> dict[str, Any]:
         item = task.item(**document)

@@ -17,6 +17,7 @@ DRAWS = 1000
 FEWEST_PAIRS = 8  # rows below which no direction is looked for
 TEXT = "text (all spans)"
 Interval = tuple[float, float]
+Verdict = Literal["agrees", "disagrees", "undecided", "not declared"]
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,17 @@ class Share:
 
 @dataclass(frozen=True)
 class SignCheck:
-    """The declared direction of a feature (+1 or -1) beside the rank correlation that was found, -1 to 1.
+    """The declared direction of a feature (+1, -1, or 0 for none) beside the rank correlation that was found, -1 to 1.
 
-    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; `found` and `ci95` are None where
-    the rows are too few or do not vary.
+    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; "not declared" without a sign.
+    `found` and `ci95` are None where the rows are too few or do not vary.
     """
 
     feature: str
     declared: int
     found: float | None = None
     ci95: Interval | None = None
-    verdict: Literal["agrees", "disagrees", "undecided"] = "undecided"
+    verdict: Verdict = "undecided"
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,14 @@ def shares(rows: Sequence[Explained], seed: int) -> tuple[Share, ...]:
 
 
 def signs(task: Task, rows: Sequence[Explained], seed: int) -> tuple[SignCheck, ...]:
-    """Declared against found direction of each feature that has a sign.
+    """Declared against found direction of each feature that is a number; a word of a category only where it has a sign.
 
     Found is the rank correlation (Spearman) between the feature and its group's value, bootstrap interval over rows.
     """
     return tuple(
-        _sign_check(feature, _pairs(rows, column), seed) for column, feature in enumerate(task.features) if feature.sign
+        _sign_check(feature, _pairs(rows, column), seed)
+        for column, feature in enumerate(task.features)
+        if not feature.levels and (feature.sign or "=" not in feature.name)
     )
 
 
@@ -197,14 +200,15 @@ def _pairs(rows: Sequence[Explained], column: int) -> FloatArray:
 
 
 def _sign_check(feature: Feature, pairs: FloatArray, seed: int) -> SignCheck:
+    plain: Verdict = "undecided" if feature.sign else "not declared"
     if len(pairs) < FEWEST_PAIRS or np.ptp(pairs[:, 0]) == 0 or np.ptp(pairs[:, 1]) == 0:
-        return SignCheck(feature.name, feature.sign)
+        return SignCheck(feature.name, feature.sign, verdict=plain)
     draw = np.random.default_rng(seed)
     found = _spearman(pairs)
     again = [_spearman(pairs[draw.integers(0, len(pairs), len(pairs))]) for _ in range(200)]
     low, high = (float(x) for x in np.percentile(again, [2.5, 97.5]))
-    sure: Literal["agrees", "disagrees"] = "agrees" if np.sign(found) == feature.sign else "disagrees"
-    return SignCheck(feature.name, feature.sign, found, (low, high), "undecided" if low <= 0 <= high else sure)
+    sure: Verdict = "agrees" if np.sign(found) == feature.sign else "disagrees"
+    return SignCheck(feature.name, feature.sign, found, (low, high), sure if feature.sign and low * high > 0 else plain)
 
 
 def _spearman(pairs: FloatArray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from tasks.data.text import sentences
@@ -13,6 +14,7 @@ SEGMENTS = 4  # of a series with one group of channels
 SERIES_PLAYERS = 6  # where several groups of channels play: their combinations are passes through the series encoder
 MIXED_TEXT_PLAYERS = 4
 MOST_PLAYERS = 64
+MOST_UNITS = 256  # places of a sentence where a phrase may end; the search for the best ones grows with their square
 JOINED_TO_NEXT = re.compile(
     r"an?|the|of|to|in|on|at|by|for|from|with|and|or|but|not?|its|his|her|their|our|your|this|that|is|was|are|were|be|been|as"
     r"|than|if|will|may|shall|can|could|would|should|has|have|had|any|all|per|about|into|over|under"
@@ -104,23 +106,39 @@ def text_players(text: str, most: int) -> tuple[Player, ...]:
     A semicolon ends a sentence here, and every end of a sentence that a finding's evidence knows is one here too.
     Sentences are merged with their neighbour until at most `most` are left. Phrases never cross the end of a sentence.
     """
-    spans = list(sentences(text, semicolons=True))
-    while len(spans) > most:
-        spans = _merge_shortest(spans)
+    spans = _merged(list(sentences(text, semicolons=True)), most)
     if len(spans) < min(3, most):
         spans = _phrases_of(text, spans, most)
     return tuple(Player(" ".join(text[start:end].split()), "text", span=(start, end)) for start, end in spans)
 
 
-def _merge_shortest(spans: list[Span]) -> list[Span]:
-    joined = [(spans[i + 1][1] - spans[i][0], i) for i in range(len(spans) - 1)]
-    at = min(joined)[1]
-    return [*spans[:at], (spans[at][0], spans[at + 1][1]), *spans[at + 2 :]]
+def _merged(spans: list[Span], most: int) -> list[Span]:
+    """Neighbours merged, the shortest pair of all first (of equal ones the first), until at most `most` are left.
+
+    Pairs stand in a heap; one that has changed since is met again with its old length and passed over.
+    """
+    ends, following, alive = [end for _, end in spans], [*range(1, len(spans)), -1], [True] * len(spans)
+    before = list(range(-1, len(spans) - 1))
+    heap = [(spans[at + 1][1] - spans[at][0], at) for at in range(len(spans) - 1)]
+    heapify(heap)
+    for _ in range(len(spans) - most):
+        while True:
+            length, at = heappop(heap)
+            if alive[at] and following[at] >= 0 and length == ends[following[at]] - spans[at][0]:
+                break
+        other = following[at]
+        ends[at], following[at], alive[other] = ends[other], following[other], False
+        if following[at] >= 0:
+            before[following[at]] = at
+            heappush(heap, (ends[following[at]] - spans[at][0], at))
+        if before[at] >= 0:
+            heappush(heap, (ends[at] - spans[before[at]][0], before[at]))
+    return [(spans[at][0], ends[at]) for at in range(len(spans)) if alive[at]]
 
 
 def _phrases_of(text: str, whole: list[Span], most: int) -> list[Span]:
     """Phrases for one or two whole sentences: each gets players by its share of the words, at least one."""
-    by_sentence = [[match.span() for match in WORD.finditer(text, *span)] for span in whole]
+    by_sentence = [_units([match.span() for match in WORD.finditer(text, *span)]) for span in whole]
     total = sum(map(len, by_sentence))
     spans: list[Span] = []
     left = most
@@ -131,13 +149,19 @@ def _phrases_of(text: str, whole: list[Span], most: int) -> list[Span]:
     return spans
 
 
+def _units(words: list[Span]) -> list[Span]:
+    """At most MOST_UNITS runs of consecutive words, among whose ends the best cuts are looked for."""
+    size = -(-len(words) // MOST_UNITS) or 1
+    return [(part[0][0], part[-1][1]) for part in (words[at : at + size] for at in range(0, len(words), size))]
+
+
 def _cut_words(text: str, words: list[Span], parts: int) -> list[Span]:
     """Cut words into `parts` runs of similar length that prefer to end at punctuation and not after a joining word.
 
     Dynamic programme over cut places; a run costs its squared distance from the even length plus the price of its end.
     """
     count, even = len(words), len(words) / parts
-    price = [_end_price(text[start:end]) for start, end in words]
+    price = [_end_price(text[start:end].rsplit(maxsplit=1)[-1]) for start, end in words]
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}] + [{} for _ in range(parts)]
     for part in range(1, parts + 1):
         for end in range(part, count - (parts - part) + 1):

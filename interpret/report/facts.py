@@ -10,7 +10,7 @@ from typing import Any
 
 from interpret.attribution.behaviour import Behaviour
 from interpret.section import ExplainSection
-from tasks import card, digest
+from tasks import card, digest, names
 from tasks.model.folder import Folder
 from tasks.task import UNDATED, Rows, Task
 from tasks.validate.calibration import Calibration, from_json
@@ -146,10 +146,8 @@ def _of_task(lineage: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _card(task: Task) -> str:
-    try:
-        return card(task.name)
-    except OSError:  # a task that was built in memory has no folder
-        return ""
+    """The task's card; a task that was built in memory has no folder."""
+    return card(task.name) if task.name in names() else ""
 
 
 def _written(folder: Folder, file: Path) -> Mapping[str, Any]:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.anomaly import column, features, nab, source
+from tasks.anomaly import column, features, long_source, nab, source
 from tasks.anomaly.stream import SILENT
-from tasks.data import market
+from tasks.data import market, windows
+from tasks.data.amounts import LARGEST
+from tasks.data.dates import Stamp
+from tasks.data.times import unit_of
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
+
+Value = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class AnomalyItem(Item):
     """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
 
-    values: list[float] = Field(min_length=features.LENGTH, max_length=20_000)
-    timestamps: list[datetime] | None = None
+    values: list[Value] = Field(min_length=features.LENGTH, max_length=20_000)
+    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or numbers that count from 1970")
     text: str | None = None
 
     @model_validator(mode="after")
@@ -37,7 +43,8 @@ class AnomalyItem(Item):
         wrong = next((i for i in range(1, len(stamps)) if stamps[i] <= stamps[i - 1]), None)
         if wrong is not None:
             raise ValueError(
-                f"timestamp {wrong} ({stamps[wrong].isoformat()}) is not after the one before: sort, drop repeats"
+                f"timestamp {wrong} ({stamps[wrong].isoformat()}) is not after the one before: sort, drop repeats; "
+                "where clocks were set back, give a zone"
             )
         return self
 
@@ -90,6 +97,18 @@ def target(value: Any) -> Sequence[float]:
     return (LABELS[key],)
 
 
+def doubts(values: Mapping[str, Sequence[Any]], cells: bool) -> list[str]:
+    """Say how many rows of a user's file have numbers for times, and in which units."""
+    units = Counter(
+        unit_of(stamps[0])
+        for stamps in windows.parsed(values.get("timestamps", ()), cells)
+        if isinstance(stamps, list) and stamps
+    )
+    epochs = {unit: count for unit, count in units.items() if unit}
+    said = [f"the timestamps of {count} rows are numbers, read as {unit} since 1970" for unit, count in epochs.items()]
+    return [*said, *(["the rows count their times in different units"] if len(units) > 1 and epochs else [])]
+
+
 TASK = Task(
     name="anomaly",
     summary="Whether the newest value of a stream is an anomaly, and since when",
@@ -100,6 +119,7 @@ TASK = Task(
     item=AnomalyItem,
     answer=AnomalyAnswer,
     sources=source.SOURCES,
+    long=long_source.LONG,
     target=target,
     encode=encode,
     decode=decode,
@@ -111,4 +131,5 @@ TASK = Task(
     features=features.FEATURES,
     channels=features.CHANNELS,
     length=features.LENGTH,
+    doubts=doubts,
 )

@@ -13,7 +13,7 @@ from tasks.classical.bag_of_words import ExtraTokens, tfidf_ovr
 from tasks.compliance import concepts
 from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, SOURCES
 from tasks.data.text import LongText, sentences
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
 
 HEAD = Head("multilabel", OUTPUTS)
 KINDS = len(LABELS)
@@ -121,6 +121,14 @@ def unfair_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
     return score
 
 
+def pair(head: Head, columns: Sequence[Feature]) -> tuple[Classical, Classical]:
+    """A bag of words that also counts concepts of contracts; the baseline is the plain bag."""
+    plain = tfidf_ovr(head, strength=20.0, balanced=True)
+    return tfidf_ovr(head, strength=20.0, balanced=True, extra=ExtraTokens(concepts.marks, size=0.1)), plain
+
+
+CLASSICAL, BASELINE = pair(HEAD, ())
+
 TASK = Task(
     name="compliance",
     summary="Which clauses of a text may be unfair to a consumer, of which kind, with the sentence as evidence",
@@ -134,10 +142,11 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=tfidf_ovr(HEAD, strength=20.0, balanced=True, extra=ExtraTokens(concepts.marks, size=0.1)),
+    classical=CLASSICAL,
     additive=True,
-    baseline=tfidf_ovr(HEAD, strength=20.0, balanced=True),
+    baseline=BASELINE,
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
+    pair=pair,
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "
         "You may cancel whenever you like."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.task import UNDATED, DataError, Inputs, Rows, Task
+from tasks.task import UNDATED, DataError, Inputs, IntArray, Rows, Task
+
+CHUNK = 20_000  # rows that are brought to bytes together
 
 
 def check(task: Task, rows: Rows) -> None:
@@ -54,8 +58,11 @@ def _check_shapes(task: Task, inputs: Inputs) -> None:
             raise DataError(f"a series of {task.name} holds a value that is no number: fill or cut the gap")
 
 
-def check_labels(task: Task, rows: Rows) -> None:
-    """Refuse labels outside the head's outputs, and training or test rows that are all of one class."""
+def check_labels(task: Task, rows: Rows, absent: Sequence[str] = ()) -> None:
+    """Refuse labels outside the head's outputs, training or test rows of one class, and outputs that no row has.
+
+    `absent` are the outputs that are declared to have none.
+    """
     head, target = task.head, rows.target
     top = len(head.outputs) - 1 if head.kind == "classify" else 1
     if head.kind != "regress" and not np.isin(target, np.arange(top + 1)).all():
@@ -69,6 +76,45 @@ def check_labels(task: Task, rows: Rows) -> None:
             raise DataError(
                 f"the {len(part)} {name} rows of {task.name} are all of one class: add rows of another class"
             )
+    _check_absent(task, rows, absent)
+
+
+def _check_absent(task: Task, rows: Rows, absent: Sequence[str]) -> None:
+    """Refuse outputs without a row that are not declared so, and declared ones that have rows or are none."""
+    unknown = [name for name in absent if name not in outputs(task)]
+    if unknown:
+        raise DataError(
+            f"tasks.{task.name}.absent names {unknown[0]!r}, which is no output; they are {', '.join(outputs(task))}"
+        )
+    lacking = absent_outputs(task, rows)
+    undeclared = [name for name in lacking if name not in absent]
+    if undeclared:
+        listed = ", ".join(f'"{name}"' for name in lacking)
+        raise DataError(
+            f"no row of {task.name} is {' or '.join(map(repr, undeclared))}: the version would never say so; add rows "
+            f"of it, or declare that with tasks.{task.name}.absent = [{listed}]"
+        )
+    there = [name for name in absent if name not in lacking]
+    if there:
+        raise DataError(f"tasks.{task.name}.absent names {there[0]!r}, and rows have it: leave it out of absent")
+
+
+def outputs(task: Task) -> tuple[str, ...]:
+    """The outputs that a row can have: the two sides of a score."""
+    return ("0", "1") if task.head.kind == "score" else task.head.outputs
+
+
+def has_output(task: Task, rows: Rows) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each output, and which rows have it (n,)."""
+    for at, name in enumerate(outputs(task)):
+        yield name, rows.target[:, at] > 0 if task.head.kind == "multilabel" else rows.target[:, 0] == at
+
+
+def absent_outputs(task: Task, rows: Rows) -> tuple[str, ...]:
+    """The outputs that no row has; a number has none."""
+    if task.head.kind == "regress":
+        return ()
+    return tuple(name for name, held in has_output(task, rows) if not held.any())
 
 
 def as_of(rows: Rows, day: datetime | None) -> Rows:
@@ -95,35 +141,47 @@ def deduplicated(rows: Rows) -> Rows:
     Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
     group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.
     """
-    digests = row_digests(rows)
     owners, first, item = np.unique(rows.inputs.owner, return_index=True, return_inverse=True)
-    keys = [hashlib.sha256() for _ in owners]
-    for index, number in enumerate(item.tolist()):
-        keys[number].update(digests[index])
-    rank = {"test": 0, "valid": 1, "train": 2, "": 3}
-    order = sorted(
-        range(len(owners)), key=lambda i: (rank.get(str(rows.split[first[i]]), 3), rows.known[first[i]], first[i])
-    )
+    keys = _item_keys(rows, item, first)
+    ranks = np.select([rows.split[first] == name for name in ("test", "valid", "train")], [0, 1, 2], 3)
+    published = (ranks == 0).tolist()
     seen: set[bytes] = set()
     keep = np.zeros(len(owners), dtype=bool)
-    for number in order:
-        key = keys[number].digest()
-        keep[number] = key not in seen or rows.split[first[number]] == "test"
-        seen.add(key)
+    for number in np.lexsort((first, rows.known[first], ranks)).tolist():
+        keep[number] = keys[number] not in seen or published[number]
+        seen.add(keys[number])
     return rows.take(np.flatnonzero(keep[item]))
+
+
+def _item_keys(rows: Rows, item: IntArray, first: IntArray) -> list[bytes]:
+    """What makes an item the same as another: the digest of its rows in their order."""
+    digests = row_digests(rows)
+    if len(first) == len(rows):
+        return [digests[index] for index in first.tolist()]
+    keys = [hashlib.sha256() for _ in first]
+    for index, number in enumerate(item.tolist()):
+        keys[number].update(digests[index])
+    return [key.digest() for key in keys]
 
 
 def row_digests(rows: Rows) -> list[bytes]:
     """What makes a row the same as another."""
-    inputs, digests = rows.inputs, []
-    for index in range(len(rows)):
-        digest = hashlib.sha256()
-        if inputs.text is not None:
-            digest.update(" ".join(inputs.text[index].split()).encode())
-        else:
-            digest.update(f"{rows.time[index]}|{rows.group[index]}|".encode())
-        for array in (inputs.table, inputs.series):
-            if array is not None:
-                digest.update(b"|" + np.ascontiguousarray(array[index]).tobytes())
-        digests.append(digest.digest())
-    return digests
+    return [digest for start in range(0, len(rows), CHUNK) for digest in _digests(rows, start, start + CHUNK)]
+
+
+def _digests(rows: Rows, start: int, end: int) -> Iterator[bytes]:
+    """The digests of some rows, from columns brought to bytes together: a call per value costs more than its hash."""
+    inputs = rows.inputs
+    if inputs.text is not None:
+        heads = [" ".join(text.split()) for text in inputs.text[start:end]]
+    else:
+        moments, groups = np.datetime_as_string(rows.time[start:end]).tolist(), rows.group[start:end].tolist()
+        heads = [f"{moment}|{group}|" for moment, group in zip(moments, groups, strict=True)]
+    blocks = [array[start:end] for array in (inputs.table, inputs.series) if array is not None]
+    data = [np.ascontiguousarray(block).reshape(len(heads), -1) for block in blocks]
+    bodies = [block.view(np.uint8).reshape(len(heads), -1) for block in data if block.size]
+    for place, head in enumerate(heads):
+        digest = hashlib.sha256(head.encode())
+        for body in bodies:
+            digest.update(b"|" + body[place].tobytes())
+        yield digest.digest()

@@ -1,144 +1,258 @@
-"""Columns of a user's file as the fields of a task's item, and what else a row carries: target, times, group, split."""
+"""A user's file as labelled rows: columns read some thousands of rows at a time, every wrong row with its reason."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from tasks.task import UNDATED, DataError, Inputs, Rows, Task
+from tasks.data.carried import Carried, carried_of
+from tasks.data.cells import missing_of
+from tasks.data.files import open_file
+from tasks.data.items import items_of
+from tasks.data.mapping import Columns, mapping_of
+from tasks.data.sheet import KEPT, Mistakes, Sheet
+from tasks.task import DataError, FileSection, FloatArray, Inputs, IntArray, ReadRows, Rows, Task
 
-RESERVED = ("target", "time", "known", "group", "id", "split")
-
-
-def mapping_of(task: Task, path: str, columns: Mapping[str, str], first: Mapping[str, Any]) -> dict[str, str]:
-    """Item field or reserved word -> column of the file, checked on both sides."""
-    fields = task.item.model_fields
-    unknown = sorted(set(columns) - {*fields, *RESERVED})
-    if unknown:
-        raise DataError(
-            f"tasks.{task.name}.columns.{unknown[0]} is no field of {task.name}: its fields are {', '.join(fields)}, "
-            f"and {', '.join(RESERVED)}"
-        )
-    there = ", ".join(first)
-    for key, column in columns.items():
-        if column not in first:
-            raise DataError(f"tasks.{task.name}.columns.{key} = {column!r}: {path} has no such column, it has {there}")
-    mapping = {name: name for name in (*RESERVED, *fields) if name in first} | dict(columns)
-    needed = ["target", *(name for name, field in fields.items() if field.is_required())]
-    for name in needed:
-        if name not in mapping:
-            raise DataError(
-                f"{path} has no column {name!r} (it has {there}): add it, or say which one holds it with "
-                f'tasks.{task.name}.columns.{name} = "..."'
-            )
-    return mapping
+WRITTEN = {"zone": "dates with a zone", "no zone": "dates without a zone"}
 
 
-def parse(
-    task: Task, record: Mapping[str, Any], mapping: Mapping[str, str], number: int, cells: bool
-) -> dict[str, Any]:
-    """One record -> item, target and what else the row carries. Raises ValueError with the cure."""
-    values = {name: record.get(column) for name, column in mapping.items()}
-    document = {}
-    for name, field in task.item.model_fields.items():
-        value = values.get(name)
-        if value is None or (cells and value == ""):
-            continue
-        document[name] = _cell(value) if cells and field.annotation not in (str, str | None) else value
-    try:
-        item = task.item.model_validate_json(json.dumps(document, default=_plain, allow_nan=False))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "item"
-        raise ValueError(f"{place}: {first['msg']} (got {str(first.get('input'))[:60]!r})") from error
-    time = _moment(values.get("time"), "time", UNDATED)
-    return {
-        "item": item,
-        "target": _target(task, values.get("target"), cells),
-        "time": time,
-        "known": _moment(values.get("known"), "known", time),
-        "id": str(values.get("id") or number),
-        "group": str(values.get("group") or ""),
-        "split": str(values.get("split") or ""),
+@dataclass(frozen=True)
+class Reading:
+    """What a user's file gave.
+
+    facts     for the card: how the file was read, which columns were used, what was missing
+    rejected  (row, reason) of each row that was left out; no more of them than file.max_bad_rows
+    errors    what refuses the file; rows holds the rest of it all the same
+    """
+
+    rows: Rows
+    facts: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    rejected: tuple[tuple[str, str], ...]
+    errors: tuple[ValueError, ...]
+
+
+@dataclass
+class _Held:
+    """What has been read so far."""
+
+    inputs: list[Inputs] = field(default_factory=list)
+    target: list[FloatArray] = field(default_factory=list)
+    times: list[IntArray] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    split: list[str] = field(default_factory=list)
+    protected: dict[str, list[str]] = field(default_factory=dict)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    errors: list[ValueError] = field(default_factory=list)
+    bad: int = 0
+    read: int = 0
+    items: int = 0
+
+
+def read_file(task: Task, path: str, columns: Mapping[str, str], how: FileSection = FileSection()) -> Rows:  # noqa: B008
+    """The labelled rows of one file, with no more rows left out than `how.max_bad_rows`.
+
+    Raises DataError that names the first wrong rows and the cure.
+    """
+    found = reading(task, path, columns, how)
+    if found.errors:
+        raise found.errors[0]
+    return found.rows
+
+
+def reading(task: Task, path: str, columns: Mapping[str, str], how: FileSection) -> Reading:
+    """Read one file whole, and say all that is wrong with it.
+
+    `columns` maps an item field, or target, time, known, group, id, split, to the file's column; what is not mapped
+    has the same name. Without a time column the rows are undated; `known` is the time where it is not given.
+    Raises DataError where nothing can be read at all.
+    """
+    file = open_file(path, how.model_copy(update={"max_bad_rows": sys.maxsize}))
+    used = mapping_of(task, path, columns, file.columns)
+    held = _Held()
+    for sheet in file.chunks():
+        _take(task, used, sheet, file.cells, how, held)
+    if not held.ids and not held.bad:
+        raise DataError(f"{path} holds no rows: give it at least one row per class")
+    if not held.ids:
+        raise Mistakes(path, held.wrong, held.bad, "wrong rows")
+    said, wrong = _times(task, held)
+    errors = [*held.errors, *(DataError(sentence) for sentence in wrong)]
+    warnings = [*file.facts.get("notes", ()), *used.warnings, *held.doubts]
+    if held.bad > how.max_bad_rows:
+        errors.insert(0, Mistakes(path, held.wrong, held.bad, "wrong rows"))
+    elif held.bad:
+        warnings.append(f"{held.bad} of {held.read} rows were left out; rejected.csv says which and why")
+    facts = {
+        "file": {**file.facts, "rows": held.read, "bad_rows": held.bad},
+        "columns": used.facts,
+        "missing": _missing(held.counts),
     }
+    warnings += [
+        f"{name}: {sum(words.values())} values were read as missing ({', '.join(map(repr, words))}): set file.missing "
+        "where one of these words is meant"
+        for name, words in facts["missing"].items()
+    ]
+    return Reading(_rows(held), facts, (*warnings, *said), tuple(held.rejected), tuple(errors))
 
 
-def _cell(text: str) -> Any:
-    """A CSV cell as JSON where it is JSON (a number, a list), else as it stands."""
-    try:
-        return json.loads(text, parse_constant=no_constant)
-    except ValueError:
-        return text
+def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection, held: _Held) -> None:
+    """Add the rows of one sheet that can be read, and the reasons of the others."""
+    values = {name: sheet.columns[column] for name, column in used.used.items() if column in sheet.columns}
+    carried = carried_of(task, values, sheet.lines, cells, missing_of(how))
+    named = {*task.item.model_fields, *task.aside}
+    fields = {name: column for name, column in values.items() if name in named}
+    count = len(sheet.lines)
+    found: ReadRows = (
+        task.columns(values, cells) if task.columns else items_of(task, fields, count, cells, missing_of(how))
+    )
+    wrong = dict(found.wrong)
+    for at, why in carried.wrong.items():
+        wrong[at] = f"{wrong[at]}; {why}" if at in wrong else why
+    _add(task, found, carried, wrong, held)
+    lines = {**{int(sheet.lines[at]): f": {why}" for at, why in wrong.items()}}
+    lines |= {line: f" {why}" for line, why in sheet.wrong.items()}
+    where = f"{sheet.name} " if sheet.name else ""
+    for line in sorted(lines):
+        held.bad += 1
+        if len(held.wrong) < KEPT:
+            held.wrong.append(f"{where}row {line}{lines[line]}")
+        if len(held.rejected) < how.max_bad_rows:
+            held.rejected.append((f"{where}{line}", lines[line].lstrip(": ")))
+    held.read += count + len(sheet.wrong)
+    held.counts += carried.counts
+    if task.doubts is not None and held.read == count + len(sheet.wrong):
+        try:
+            held.doubts += task.doubts(values, cells)
+        except ValueError as error:
+            held.errors.append(error)
 
 
-def _plain(value: Any) -> Any:
-    """Values of a Parquet file that JSON does not know."""
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    return float(value)
-
-
-def _target(task: Task, value: Any, cells: bool) -> list[float]:
-    """The task's own reading of a label; a CSV cell is tried as text, then as JSON."""
-    if value is None or value == "":
-        raise ValueError("the target is empty: label the row, or remove it")
-    try:
-        return [float(part) for part in task.target(value)]
-    except (ValueError, TypeError) as error:
-        parsed = _cell(value) if cells else value
-        if parsed == value and isinstance(parsed, type(value)):
-            raise ValueError(str(error)) from error
-    try:
-        return [float(part) for part in task.target(parsed)]
-    except TypeError as error:
-        raise ValueError(f"target {value!r}: {error}") from error
-
-
-def _moment(value: Any, name: str, default: np.datetime64) -> np.datetime64:
-    """An ISO 8601 date or time as UTC without a zone."""
-    if value is None or value == "":
-        return default
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise ValueError(f"{name} {value!r} is no date: write it as 2024-03-01 or 2024-03-01T09:30:00Z") from error
-    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment, "us")
-
-
-def rows_of(task: Task, path: str, parsed: list[dict[str, Any]]) -> Rows:
-    """Encode all items at once; where an item is several rows, each takes its part of the target, or all of it."""
-    inputs: Inputs = task.encode([row["item"] for row in parsed])
-    owner = inputs.owner.tolist()
+def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], held: _Held) -> None:
+    """Add the rows of items that are not wrong; a target that does not fit makes an item wrong."""
+    position = found.kept[found.inputs.owner] if len(found.kept) else np.zeros(0, dtype=np.int64)
+    rows_of = np.bincount(position, minlength=len(carried.ids))
     width = len(task.head.outputs) if task.head.kind == "multilabel" else 1
-    count, place = np.bincount(inputs.owner, minlength=len(parsed)), [0] * len(parsed)
-    targets, ids = [], []
-    for index in owner:
-        target, rows, at = parsed[index]["target"], int(count[index]), place[index]
-        if len(target) not in (width, rows * width):
-            raise DataError(
-                f"{path} row {parsed[index]['id']}: the target has {len(target)} numbers, not {width} or {rows * width}"
-            )
-        targets.append(target if len(target) == width else target[at * width : (at + 1) * width])
-        ids.append(parsed[index]["id"] if rows == 1 else f"{parsed[index]['id']}/{at}")
-        place[index] += 1
-    return Rows(
-        ids=tuple(ids),
-        inputs=inputs,
-        target=np.array(targets, dtype=np.float64).reshape(len(owner), width),
-        time=np.array([parsed[index]["time"] for index in owner], dtype="datetime64[us]"),
-        known=np.array([parsed[index]["known"] for index in owner], dtype="datetime64[us]"),
-        group=np.array([parsed[index]["group"] for index in owner], dtype=np.str_),
-        split=np.array([parsed[index]["split"] for index in owner], dtype=np.str_),
+    spread: dict[int, list[list[float]]] = {}
+    for at in np.unique(position).tolist():
+        if at not in wrong:
+            target = carried.target[at]
+            try:
+                spread[at] = _targets(task, target, int(rows_of[at]), width)
+            except ValueError as error:
+                wrong[at] = str(error)
+    if not spread:
+        return
+    index = np.flatnonzero(np.isin(position, list(spread)))
+    position = position[index]
+    good, owner = np.unique(position, return_inverse=True)
+    held.inputs.append(dataclasses.replace(found.inputs.take(index), owner=owner.reshape(-1) + held.items))
+    held.items += len(good)
+    nth = _nth(position)
+    held.target.append(
+        np.array(
+            [spread[at][n] for at, n in zip(position.tolist(), nth.tolist(), strict=True)], dtype=np.float64
+        ).reshape(-1, width)
+    )
+    held.times.append(carried.times[position])
+    for at, n in zip(position.tolist(), nth.tolist(), strict=True):
+        held.ids.append(carried.ids[at] if rows_of[at] == 1 else f"{carried.ids[at]}/{n}")
+        held.group.append(carried.group[at])
+        held.split.append(carried.split[at])
+    place = np.full(len(carried.ids), -1)
+    place[found.kept] = np.arange(len(found.kept))
+    for name, groups in found.protected.items():
+        held.protected.setdefault(name, []).extend(groups[at] for at in place[position].tolist())
+
+
+def _targets(task: Task, target: Sequence[float], rows: int, width: int) -> list[list[float]]:
+    """The target of each row of an item. Raises ValueError where one label would be made the label of several rows."""
+    if len(target) == rows * width:
+        return [list(target[at : at + width]) for at in range(0, len(target), width)]
+    if len(target) != width:
+        raise ValueError(f"the target has {len(target)} numbers, not {width} or {rows * width}")
+    if task.head.kind == "regress" or (task.head.kind != "classify" and not any(target)):
+        return [list(target)] * rows  # one return for all assets; a document that is fair is so in each sentence
+    raise ValueError(
+        f"one label stands on {rows} sentences, and would be learned for each of them: give one row per sentence, with "
+        "the sentence's own label"
     )
 
 
-def no_constant(name: str) -> float:
-    """What json calls for NaN and Infinity."""
-    raise ValueError(f"{name} is no number")
+def _nth(position: IntArray) -> IntArray:
+    """(n,) how many rows of the same item stand before each; the rows of an item follow each other."""
+    start = np.flatnonzero(np.diff(position, prepend=-1) != 0)
+    sizes = np.diff(np.append(start, len(position)))
+    return np.arange(len(position)) - np.repeat(start, sizes)
+
+
+def _rows(held: _Held) -> Rows:
+    times = np.concatenate(held.times).astype("datetime64[us]")
+    return Rows(
+        ids=tuple(held.ids),
+        inputs=_joined(held.inputs),
+        target=np.concatenate(held.target),
+        time=times[:, 0].copy(),
+        known=times[:, 1].copy(),
+        group=np.array(held.group, dtype=np.str_),
+        split=np.array(held.split, dtype=np.str_),
+        protected={name: np.array(groups, dtype=np.str_) for name, groups in held.protected.items()},
+    )
+
+
+def _joined(parts: Sequence[Inputs]) -> Inputs:
+    """All inputs one after the other; a sheet none of whose items has an optional text has blank ones."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts if getattr(part, name) is not None]
+        return np.concatenate(arrays) if arrays else None
+
+    texts = any(part.text is not None for part in parts)
+    return Inputs(
+        owner=joined("owner"),
+        text=tuple(text for part in parts for text in part.text or ("",) * len(part)) if texts else None,
+        table=joined("table"),
+        series=joined("series"),
+    )
+
+
+def _missing(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Field -> word -> how often it was read as missing."""
+    found: dict[str, dict[str, int]] = {}
+    for (name, word), count in counts.items():
+        if not name.startswith("."):
+            found.setdefault(name, {})[word] = count
+    return found
+
+
+def _times(task: Task, held: _Held) -> tuple[list[str], list[str]]:
+    """(warnings, mistakes) about the times of all rows."""
+    said, wrong = list[str](), list[str]()
+    kinds = {kind: count for (name, kind), count in held.counts.items() if name == ".time"}
+    empty = kinds.pop("empty", 0)
+    if empty and kinds:
+        sentence = f"{empty} of {held.read} rows have no time, while the others have one: give all rows one, or none"
+        (wrong if task.split == "time" else said).append(sentence)
+    said += [
+        f"{count} times are numbers, read as {kind} since 1970 in UTC"
+        for kind, count in kinds.items()
+        if kind not in WRITTEN
+    ]
+    if len(kinds) > 1:
+        mixed = ", ".join(f"{count} {WRITTEN.get(kind, kind)}" for kind, count in kinds.items())
+        said.append(f"times are written in {len(kinds)} ways ({mixed}); those without a zone count as UTC")
+    twice = len(held.ids) - len(set(held.ids))
+    said += [f"{twice} rows have an id that another row has too"] if twice else []
+    return said, wrong

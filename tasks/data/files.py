@@ -1,162 +1,104 @@
-"""A user's own CSV, JSONL or Parquet with a column map, as labelled rows; doubtful ones are refused by name and row."""
+"""A user's own CSV, JSONL or Parquet, opened: one file, a folder or archive of parts, or all that a pattern matches.
+
+What is doubtful is refused by name and row, or said in the facts; nothing is held in memory.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from tasks.data import csv_rows, jsonl_rows, parquet_rows
+from tasks.data.parts import Part, parts_of
+from tasks.data.sheet import KEPT, Mistakes, Sheet, UserFile
+from tasks.task import DataError, FileSection
 
-from tasks.data.columns import mapping_of, no_constant, parse, rows_of
-from tasks.task import DataError, Rows, Task
+__all__ = ["Sheet", "UserFile", "open_file"]
 
-LARGEST = 1 << 30  # bytes; a user's file is read as a whole
-WIDEST = 10_000  # columns
-SHOWN = 5  # wrong rows that one message names
-FOREIGN = {  # the first bytes of what must not be read, whatever its name says
-    b"PK\x03\x04": "a zip archive (also .pt, .npz, .xlsx)",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x93NUMPY": "a NumPy file",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-}
-Record = tuple[int, dict[str, Any]]
+FILE = "file"  # the column that names the file of each row, where a pattern matches several
+Sheets = Callable[[], Iterator[Sheet]]
 
 
-def read_file(task: Task, path: str, columns: Mapping[str, str]) -> Rows:
-    """The labelled rows of one file.
+def open_file(path: str, how: FileSection = FileSection()) -> UserFile:  # noqa: B008 (frozen)
+    """Open a user's file for reading from the start, as often as wanted.
 
-    `columns` maps an item field, or target, time, known, group, id, split, to the file's column; what is not mapped
-    has the same name. Without a time column the rows are undated; `known` is the time where it is not given.
-    One wrong row refuses the file.
-    Raises DataError that names the first wrong rows and the cure.
+    A row with more or fewer cells than the header stands in its sheet's `wrong`; more such rows than
+    `how.max_bad_rows` refuse the file at the end of a pass. Raises DataError with row, value and cure.
     """
-    content, suffix = _content(path)
-    records = list(_records(path, suffix, content))
-    if not records:
-        raise DataError(f"{path} holds no rows: give it at least one row per class")
-    mapping = mapping_of(task, path, columns, records[0][1])
-    parsed, wrong = [], []
-    for number, record in records:
-        try:
-            parsed.append(parse(task, record, mapping, number, suffix == ".csv"))
-        except ValueError as error:
-            wrong.append(f"row {number}: {error}")
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise DataError(f"{path} has {len(wrong)} wrong rows; {'; '.join(wrong[:SHOWN])}{more}")
-    return rows_of(task, path, parsed)
+    parts = parts_of(path)
+    kind, counts = parts[0].kind, dict[str, Any]()
+    if kind == ".csv":
+        names, facts, readers = _csv(path, parts, how, counts)
+    elif kind == ".jsonl":
+        names, facts, readers = _jsonl(parts, how)
+    else:
+        names, facts, readers = _parquet(path, parts)
+    several = len(parts) > 1 and not any(part.extra for part in parts)
+    if several and FILE not in names:
+        names = (*names, FILE)
+        readers = [partial(_named, read, part) for read, part in zip(readers, parts, strict=True)]
+    facts = {"format": kind[1:], "files": len(parts), **facts}
+
+    def chunks() -> Iterator[Sheet]:
+        counts.clear()
+        wrong, count = list[str](), 0
+        for part, read in zip(parts, readers, strict=True):
+            for sheet in read():
+                if len(wrong) < KEPT:
+                    wrong += [f"{part.name} row {line} {why}" for line, why in sheet.wrong.items()]
+                count += len(sheet.wrong)
+                yield dataclasses.replace(sheet, name=part.name) if len(parts) > 1 else sheet
+        facts.update(counts)
+        if count > how.max_bad_rows:
+            raise Mistakes(path, wrong, count, "wrong rows")
+
+    return UserFile(path, names, kind == ".csv", facts, chunks)
 
 
-def _content(path: str) -> tuple[bytes, str]:
-    """The bytes of a plain file of an allowed kind, and its kind."""
-    if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", path):
-        raise DataError(f"{path} is an address, not a file: download it, check it, and give its path")
-    place = Path(path)
-    suffix = {".ndjson": ".jsonl", ".pq": ".parquet"}.get(place.suffix.lower(), place.suffix.lower())
-    if place.is_symlink():
-        raise DataError(f"{path} is a symbolic link: give the path of the file itself ({place.readlink()})")
-    if not place.is_file():
-        raise DataError(f"{path} is not there, or is no plain file: give the path of a .csv, .jsonl or .parquet file")
-    if place.stat().st_size > LARGEST:
-        raise DataError(f"{path} has {place.stat().st_size} bytes, more than {LARGEST}: split it, or sample it")
-    content = place.read_bytes()
-    if not content.strip():
-        raise DataError(f"{path} is empty: give it a header and rows")
-    kind = next((name for magic, name in FOREIGN.items() if content.startswith(magic)), None)
-    if content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05":
-        kind = "a pickle, which can run code"
-    if kind:
-        raise DataError(f"{path} is {kind}: export it as .csv, .jsonl or .parquet")
-    if suffix not in (".csv", ".jsonl", ".parquet"):
-        raise DataError(f"{path} has the ending {place.suffix!r}: give a .csv, .jsonl or .parquet file")
-    return content, suffix
+def _named(read: Sheets, part: Part) -> Iterator[Sheet]:
+    """The sheets of one file, with its name in a column."""
+    for sheet in read():
+        yield dataclasses.replace(sheet, columns={**sheet.columns, FILE: [part.stem] * len(sheet.lines)})
 
 
-def _records(path: str, suffix: str, content: bytes) -> Iterator[Record]:
-    """(row number as an editor shows it, columns) of each row."""
-    if suffix == ".parquet":
-        yield from _parquet_records(path, content)
-        return
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path} is not UTF-8 (row {line}, byte 0x{content[error.start]:02x}): save it with the encoding UTF-8"
-        ) from error
-    yield from (_csv_records if suffix == ".csv" else _jsonl_records)(path, text)
+def _csv(
+    path: str, parts: tuple[Part, ...], how: FileSection, counts: dict[str, Any]
+) -> tuple[tuple[str, ...], dict[str, Any], list[Sheets]]:
+    tables = [csv_rows.table_of(part, how) for part in parts]
+    _require_same(path, [(table.part.name, table.names) for table in tables])
+    return tables[0].names, tables[0].facts, [partial(csv_rows.sheets, table, counts) for table in tables]
 
 
-def _csv_records(path: str, text: str) -> Iterator[Record]:
-    """Comma-separated rows; a row with more or fewer cells than the header is refused."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader)
-        _check_header(path, header)
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise DataError(
-                    f"{path} row {reader.line_num} has {len(cells)} cells, the header {len(header)}: "
-                    "quote cells that hold a comma"
-                )
-            yield reader.line_num, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise DataError(
-            f"{path} row {reader.line_num} cannot be read ({error}): write it as plain CSV with quotes"
-        ) from error
-
-
-def _check_header(path: str, header: list[str]) -> None:
-    """Refuse too many columns, and two of one name."""
-    if len(header) > WIDEST:
-        raise DataError(f"{path} has {len(header)} columns, more than {WIDEST}: keep the ones that the task reads")
-    twice = sorted({name for name in header if header.count(name) > 1}) if len(set(header)) < len(header) else []
-    if twice:
-        raise DataError(f"{path} has the column {twice[0]!r} twice: rename one of them")
-
-
-def _jsonl_records(path: str, text: str) -> Iterator[Record]:
-    """One JSON object a line; NaN and Infinity are no JSON and refused."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line, parse_constant=no_constant)
-        except ValueError as error:
-            raise DataError(f"{path} row {number} is no JSON ({error}): write one object per line") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{path} row {number} is {type(record).__name__}, not an object: write one object per line")
-        yield number, record
-
-
-def _parquet_records(path: str, content: bytes) -> Iterator[Record]:
-    """Rows of a Parquet file of plain types; NaN counts as missing."""
-    try:
-        table = pq.read_table(pa.BufferReader(content))
-        table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no readable Parquet file ({error}): write it again") from error
-    _check_header(path, table.column_names)
-    odd = [
-        field.name
-        for field in table.schema
-        if isinstance(field.type, pa.BaseExtensionType) or pa.types.is_binary(field.type)
+def _jsonl(parts: tuple[Part, ...], how: FileSection) -> tuple[tuple[str, ...], dict[str, Any], list[Sheets]]:
+    names: dict[str, None] = {}
+    encodings, notes = [], []
+    for part in parts:
+        found, encoding, said = jsonl_rows.columns_of(part, how)
+        names |= dict.fromkeys(found)
+        encodings.append(encoding)
+        notes += said
+    readers = [
+        partial(jsonl_rows.sheets, part, tuple(names), encoding)
+        for part, encoding in zip(parts, encodings, strict=True)
     ]
-    if odd:
-        raise DataError(
-            f"{path} column {odd[0]!r} is of type {table.schema.field(odd[0]).type}: store numbers, text or dates"
-        )
-    for number, record in enumerate(table.to_pylist(), start=1):
-        yield (
-            number,
-            {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in record.items()},
-        )
+    return tuple(names), {"encoding": encodings[0], "notes": notes}, list(readers)
+
+
+def _parquet(path: str, parts: tuple[Part, ...]) -> tuple[tuple[str, ...], dict[str, Any], list[Sheets]]:
+    found = [(part.name, parquet_rows.columns_of(part)) for part in parts]
+    _require_same(path, found)
+    names = found[0][1]
+    return names, {"notes": []}, [partial(parquet_rows.sheets, part, names) for part in parts]
+
+
+def _require_same(path: str, found: list[tuple[str, tuple[str, ...]]]) -> None:
+    """Refuse files of a source whose columns differ: what one of them lacks would be missing without a word."""
+    first, names = found[0]
+    for name, others in found[1:]:
+        differs = sorted(set(names) ^ set(others))
+        if differs:
+            raise DataError(
+                f"{path}: the column {differs[0]!r} stands in only one of {first} and {name}: make them alike"
+            )

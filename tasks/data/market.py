@@ -10,10 +10,11 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from tasks.task import FloatArray, IntArray, Place, Rows
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 WINDOW = 64  # trading days that a market task looks back: about one quarter
 YEAR = 252  # trading days of a year
+LEAST_PRICE, LARGEST_PRICE = 1e-12, 1e12  # of what has a price anywhere; logarithms and their squares stay finite
 Days = NDArray[np.datetime64]
+Close = Annotated[float, Field(ge=LEAST_PRICE, le=LARGEST_PRICE)]
 
 # STALE: the age in days beyond which an indicator says nothing. LAG: days from the date on its row to its publication.
 # VIX: seen at the close, used from the next day. Moody's spreads are averages of the month that starts on that date.

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from tasks.task import DataError, Inputs, Rows
 
+PROTECTED = "protected."  # before the name of such a column
+
 
 def save_rows(rows: Rows, path: Path) -> None:
     """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
@@ -34,6 +36,8 @@ def save_rows(rows: Rows, path: Path) -> None:
         columns[name] = pa.array(moments.astype("datetime64[us]"))
     columns["group"] = pa.array(rows.group.tolist(), pa.string())
     columns["split"] = pa.array(rows.split.tolist(), pa.string())
+    for name, held in rows.protected.items():
+        columns[PROTECTED + name] = pa.array(held.tolist(), pa.string())
     table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
     pq.write_table(table, str(path), compression="zstd")
 
@@ -42,6 +46,14 @@ def save_rows(rows: Rows, path: Path) -> None:
 def _use_system_pool() -> None:
     """Arrow's own pool keeps what it has freed; the system's gives it back. Once a process."""
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def is_saved(path: Path | str) -> bool:
+    """Whether a file is one that save_rows wrote."""
+    try:
+        return Path(path).suffix == ".parquet" and b"shapes" in (pq.read_schema(str(path)).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def load_rows(path: Path | str) -> Rows:
@@ -76,4 +88,7 @@ def load_rows(path: Path | str) -> Rows:
         known=table["known"].to_numpy().astype("datetime64[us]"),
         group=strings("group"),
         split=strings("split"),
+        protected={
+            name.removeprefix(PROTECTED): strings(name) for name in table.column_names if name.startswith(PROTECTED)
+        },
     )

@@ -35,8 +35,16 @@ def sentences(text: str, semicolons: bool = False) -> tuple[Span, ...]:
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     if first >= last:
         return ()
-    gaps = [gap.span() for gap in _GAP.finditer(text, first, last)]
-    breaks = [gap for gap in gaps if (semicolons and text[gap[0] - 1] == ";") or _parts(text, *gap)]
+    breaks, before, heads = (
+        [],
+        first,
+        True,
+    )  # the word before a gap: where it starts, whether it is the first of its line
+    for gap in _GAP.finditer(text, first, last):
+        start, end = gap.span()
+        if (semicolons and text[start - 1] == ";") or _parts(text, before if heads else None, start, end):
+            breaks.append((start, end))
+        before, heads = end, "\n" in gap.group()
     return tuple(zip([first, *(end for _, end in breaks)], [*(start for start, _ in breaks), last], strict=True))
 
 
@@ -48,19 +56,20 @@ _ABBREVIATION = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec))\.$"
 )
 _LONGEST = len("approx.")
-_NUMBER = re.compile(r"\s*\d+(?:\.\d+)*\.")
+_NUMBER = re.compile(r"\d+(?:\.\d+)*\.")
 
 
-def _parts(text: str, start: int, end: int) -> bool:
+def _parts(text: str, heading: int | None, start: int, end: int) -> bool:
     """Whether the white space from `start` to `end` parts two sentences.
 
-    It looks back no farther than it must: a text of 100,000 characters may hold as many full stops.
+    `heading` is where the word before it starts, if that is the first of its line. No part of the text is looked at
+    more than a few times: a text of 100,000 characters may hold as many full stops.
     """
     if not _OPENING.match(text, end):
         return False
     goes_on = bool(
         _ABBREVIATION.search(text, max(0, start - _LONGEST), start)
-        or _NUMBER.fullmatch(text, text.rfind("\n", 0, start) + 1, start)
+        or (heading is not None and _NUMBER.fullmatch(text, heading, start))
     )
     # A line break parts where more white space follows it; directly behind an abbreviation it is a wrapped line.
     return "\n" in text[start + goes_on : end - 1] or (

@@ -61,6 +61,11 @@ class Folder:
         return self.path / "seen.json"
 
     @property
+    def tested(self) -> Path:
+        """Short digests of the test rows, on which its report stands."""
+        return self.path / "tested.json"
+
+    @property
     def calibration(self) -> Path:
         """What it knows about its own errors."""
         return self.path / "calibration.json"

@@ -37,6 +37,7 @@ class Prepared:
     present: NDArray[np.float32] | None
     lengths: IntArray
     states: States | None = None
+    truncated: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -63,15 +64,17 @@ class Features:
     present: NDArray[np.float32] | None
     offset: FloatArray | None
     rows: int
+    truncated: NDArray[np.bool_] | None = None  # (n,) whether the end of its text was not read
 
 
 def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None) -> Prepared:
     """Turn inputs into what the net reads. Modalities that the model has no part for are left out."""
     parts = model.parts[name]
-    table = series = ids = present = None
+    table = series = ids = present = cut = None
     lengths = np.ones(len(inputs), dtype=np.int64)
     if "text" in parts and inputs.text is not None:
-        ids = tokenizer.encode(model.tokenizer, inputs.text, inputs.hidden).ids
+        read = tokenizer.encode(model.tokenizer, inputs.text, inputs.hidden)
+        ids, cut = read.ids, read.truncated
         lengths = np.array([len(row) for row in ids], dtype=np.int64)
         present = np.array([bool(text.strip()) for text in inputs.text], dtype=np.float32).reshape(-1, 1)
     if "table" in parts and inputs.table is not None:
@@ -79,7 +82,7 @@ def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None =
     if "series" in parts and inputs.series is not None:
         series = _series(model, name, inputs.series)
     first = None if offset is None else offset.astype(np.float32)
-    return Prepared(ids, table, series, first, present, lengths)
+    return Prepared(ids, table, series, first, present, lengths, truncated=cut)
 
 
 def batch(model: Model, prepared: Prepared, index: IntArray) -> Batch:
@@ -127,7 +130,8 @@ def features(
     hidden = _small(model, name, prepared, without, cache)
     if prepared.ids is not None and "text" not in without:
         hidden["text"] = _pooled(model, prepared.ids, [model.adapters[name]] * len(prepared.ids), cache)
-    return Features(hidden, prepared.present, _offset(model, name, inputs, without), len(inputs))
+    offset = _offset(model, name, inputs, without)
+    return Features(hidden, prepared.present, offset, len(inputs), prepared.truncated)
 
 
 def combine(model: Model, name: str, found: Features, without: frozenset[str] = NOTHING) -> FloatArray:
@@ -153,18 +157,19 @@ def raw(
     return combine(model, name, features(model, name, inputs, without, cache), without)
 
 
-def features_many(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Features]:
+def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | None = None) -> dict[str, Features]:
     """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
     prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
     texts = [ids for name in inputs for ids in prepared[name].ids or ()]
     adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
-    pooled, start, found = _pooled(model, texts, adapters), 0, {}
+    pooled, start, found = _pooled(model, texts, adapters, cache), 0, {}
     for name, rows in inputs.items():
         hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:
             hidden["text"] = pooled[start : start + len(ids)]
             start += len(ids)
-        found[name] = Features(hidden, prepared[name].present, _offset(model, name, rows, NOTHING), len(rows))
+        own = prepared[name]
+        found[name] = Features(hidden, own.present, _offset(model, name, rows, NOTHING), len(rows), own.truncated)
     return found
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.data import market
+from tasks.data import market, price_file
+from tasks.data.long_file import LongTable
 from tasks.data.market import Prices
 from tasks.portfolio import features
-from tasks.task import Inputs, Place, Rows, Source
+from tasks.task import Inputs, Long, Place, Rows, Source
 
 FIRST_DAY = np.datetime64("2002-01-01")  # of the embedded rows: 21 years, about 5,000 rows
 THIRD = features.HORIZON // 3  # StockNet trains on three overlapping grids, its test is one of them
@@ -25,6 +26,12 @@ def stocknet(place: Place) -> Rows:
     """
     found = market.published_split(rows(market.stocknet_prices(place).until(place.until), THIRD))
     return found.take(np.flatnonzero((found.split != "test") | (found.inputs.owner % 3 == 0)))
+
+
+def own(table: LongTable, place: Place) -> Rows:
+    """Make monthly rebalances of a user's own prices."""
+    price_file.require_long_enough(table, features.HORIZON, 2)
+    return rows(price_file.prices(table).until(place.until), features.HORIZON)
 
 
 def rows(prices: Prices, step: int) -> Rows:
@@ -52,3 +59,4 @@ SOURCES = {
     "embedded": Source(embedded, "BSD-3-Clause (skfolio); prices of public record"),
     "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance"),
 }
+LONG = Long(price_file.NAMES, price_file.NEEDS, own, price_file.judge)

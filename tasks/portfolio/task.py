@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.data import market
-from tasks.data.market import WINDOW, YEAR
+from tasks.data import market, windows
+from tasks.data.market import WINDOW, YEAR, Close
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
 from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 
-Close = Annotated[float, Field(gt=0)]
+HIGHEST, USUAL = 10.0, 0.5  # returns of 21 days: what no large firm has had, and what half of the labels never have
 Closes = Annotated[list[Close], Field(min_length=WINDOW + 1, max_length=20_000)]
 
 
@@ -69,7 +69,7 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     risk = blend.covariance(returns)
     expected = blend.posterior(risk, found.raw)
     chosen = blend.weights(expected, risk, names, item.constraints)
-    variance = float(chosen @ risk @ chosen)
+    variance = max(float(chosen @ risk @ chosen), 0.0)  # two assets that move against each other leave a rounding
     return {
         "weights": dict(zip(names, chosen.tolist(), strict=True)),
         "views": dict(zip(names, (found.raw[:, 0] / features.SCALE).tolist(), strict=True)),
@@ -90,7 +90,19 @@ def target(value: Any) -> Sequence[float]:
         raise ValueError(
             f"label {value!r} is no return: give fractions such as 0.05, one for all assets or one for each"
         )
+    if max(returns) > HIGHEST:
+        raise ValueError(f"label {value!r} is a return of {max(returns):.0%} in a month: give fractions, 0.05 is 5 %")
     return tuple(features.SCALE * one for one in returns)
+
+
+def doubts(values: Mapping[str, Sequence[Any]], cells: bool) -> list[str]:
+    """Say what is odd in windows of a user's file. Raises ValueError for the newest close first and for per cent."""
+    items = [each for each in windows.parsed(values.get("assets", ()), cells) if isinstance(each, Mapping)]
+    assets = [windows.prices_of(list(each.values())) for each in items]
+    first = [held[0] if held else np.zeros(0) for held in assets]
+    windows.require_oldest_first(first, values.get("time", ()), [list(each) for each in items])
+    windows.require_fractions(values.get("target", ()), cells, USUAL, "a return")
+    return windows.splits(assets)
 
 
 TASK = Task(
@@ -103,6 +115,7 @@ TASK = Task(
     item=PortfolioItem,
     answer=PortfolioAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,
@@ -121,4 +134,5 @@ TASK = Task(
     channels=features.CHANNELS,
     length=WINDOW,
     purge_days=35,
+    doubts=doubts,
 )

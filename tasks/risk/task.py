@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.classical.metrics import metric
 from tasks.classical.table import lightgbm_table, logistic_table, mean
 from tasks.data.text import Notes
 from tasks.risk import features, german, scorecard
 from tasks.task import (
     UNDATED,
+    Classical,
     DataError,
-    FloatArray,
+    Feature,
     Head,
     Inputs,
     Item,
-    Metric,
     Place,
     Prediction,
     Rows,
@@ -30,7 +31,6 @@ from tasks.task import (
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()
-SIGNS = tuple(feature.sign for feature in FEATURES)
 LICENCE = "CC BY 4.0; Hofmann 1994, Statlog (German Credit Data), UCI, doi 10.24432/C5NC77"
 PAID, DEFAULTED = ("0", "good", "paid", "false", "no"), ("1", "bad", "default", "defaulted", "true", "yes")
 
@@ -118,19 +118,12 @@ def target(value: Any) -> Sequence[float]:
     return (float(name in DEFAULTED),)
 
 
-def auc(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
-    """Area under the ROC curve: how often a default scores above a good credit; ties count half."""
-    order = np.argsort(raw[:, 0], kind="stable")
-    _, tie = np.unique(raw[order, 0], return_inverse=True)
-    bad = rows.target[order, 0] > 0
-
-    def score(weights: FloatArray) -> float:
-        held = weights[order]
-        bads, goods = (np.bincount(tie, held * side, minlength=tie[-1] + 1) for side in (bad, ~bad))
-        below = np.cumsum(goods) - goods / 2.0
-        return float((bads * below).sum() / max(float(bads.sum() * goods.sum()), 1e-12))
-
-    return score
+def pair(head: Head, columns: Sequence[Feature]) -> tuple[Classical, Classical]:
+    """Boosting and a scorecard, both held to the declared signs; the baseline is the boosting alone."""
+    signs = tuple(column.sign for column in columns)
+    boosting = lightgbm_table(head, monotone=signs, features=columns)
+    card = logistic_table(head, monotone=signs, features=columns, strength=0.03)
+    return mean("gradient boosting (LightGBM) and scorecard", boosting, card), boosting
 
 
 def embedded(place: Place) -> Rows:
@@ -158,22 +151,16 @@ def rows(path: Path) -> Rows:
         known=when.copy(),
         group=np.array(ids),
         split=np.full(len(pairs), "", dtype="U5"),
+        protected={column: np.array(held) for column, held in german.protected(path).items()},
     )
-
-
-def protected(rows: Rows) -> dict[str, list[str]]:
-    """Sex and foreign-worker status of shipped applicants, looked up by their number; empty for a user's own rows."""
-    if not all(name.startswith("german-") for name in rows.ids):
-        return {}
-    numbers = [int(name.removeprefix("german-")) for name in rows.ids]
-    everyone = german.protected(Path(__file__).parent / "german.csv")
-    return {column: [held[number] for number in numbers] for column, held in everyone.items()}
 
 
 SOURCES = {
     "embedded": Source(embedded, LICENCE),
     "german_credit": Source(german_credit, LICENCE),
 }
+
+CLASSICAL, BASELINE = pair(HEAD, FEATURES)
 
 TASK = Task(
     name="risk",
@@ -188,13 +175,10 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=mean(
-        "gradient boosting (LightGBM) and scorecard",
-        lightgbm_table(HEAD, monotone=SIGNS),
-        logistic_table(HEAD, monotone=SIGNS, strength=0.03),
-    ),
-    baseline=lightgbm_table(HEAD, monotone=SIGNS),
-    metric=Metric("auc", auc),
+    classical=CLASSICAL,
+    baseline=BASELINE,
+    metric=metric("auc", HEAD),
+    pair=pair,
     example={
         "checking_account": "overdrawn",
         "duration_months": 36,
@@ -216,5 +200,4 @@ TASK = Task(
         "telephone": "none",
     },
     features=FEATURES,
-    protected=protected,
 )

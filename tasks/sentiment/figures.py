@@ -7,6 +7,7 @@ the direction-dependent entities of Malo et al. 2014 (Good debt or bad debt, JAS
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ SIZES = {
 NUMBER = re.compile(
     r"""(?P<minus>(?<![\w.])[-−]\s?)?
     (?P<money>(?:\b[A-Z]{3}|[$€£¥])\s?)?
-    (?P<digits>\d{1,3}(?:[ ,]\d{3})+(?:\s?\.\d+)?|\d+(?:\s?[.,]\d+)?)
+    (?<!\d)(?P<digits>\d{1,3}(?:[ ,]\d{3})+(?:\s?\.\d+)?|\d+(?:\s?[.,]\d+)?)
     \s?(?P<size>thousand|million|billion|trillion|mln|mn|bn|tn|[kmb])?
     (?P<percent>\s?(?:%|percent|per\scent|pct))?
     (?P<after>\s?(?:[A-Z]{3}|euros?|dollars?|pounds?|crowns?)\b)?(?!\w)""",
@@ -45,6 +46,7 @@ COSTS = re.compile(
     re.I,
 )
 COSTS_REACH = 80  # characters before the newer figure
+NEXT = 64  # characters after a figure, more than AFTER reads
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,21 @@ def compared(text: str) -> int:
 
 def _changes(text: str) -> Iterator[int]:
     figures, done = _figures(text), 0
+    starts = [each.start for each in figures]
     for turn in TURN.finditer(text):
-        older = next((each for each in figures if 0 <= each.start - turn.end() < REACH), None)
-        if older is None:
+        at = bisect_left(starts, turn.end())
+        if at == len(figures) or starts[at] - turn.end() >= REACH:
             continue
-        newer = _later(text, figures, older) if turn.group().lower() == "from" else None
+        older = figures[at]
+        newer = _later(text, figures[at : at + 2]) if turn.group().lower() == "from" else None
         if newer is not None:
             sides = (_side(text[done : older.start], "", 1),) * 2
         else:
-            newer = _earlier(text, [each for each in figures if done <= each.start and each.end <= turn.start()], older)
+            between = figures[bisect_left(starts, done) : at]
+            newer = _earlier(text, [each for each in between if each.end <= turn.start()], older)
             if newer is not None:
                 now = _side(text[done : newer.start], text[newer.end : turn.start()], 1)
-                sides = (now, _side(text[turn.end() : older.start], text[older.end :], now))
+                sides = (now, _side(text[turn.end() : older.start], text[older.end : older.end + NEXT], now))
         since, done = done, older.end
         if newer is None or not _alike(newer, older):
             continue
@@ -98,7 +103,7 @@ def _figures(text: str) -> list[Figure]:
     found = []
     for match in NUMBER.finditer(text):
         digits = re.sub(r"\s", "", match["digits"])
-        digits = digits.replace(",", "") if re.search(r",\d{3}(?!\d)", digits) else digits.replace(",", ".")
+        digits = digits.replace(",", "") if re.search(r",\d{3}(?!\d)", match["digits"]) else digits.replace(",", ".")
         value, sized = float(digits), SIZES.get(match["size"] or "", 1.0)
         currency, percent = _currency(match["money"] or match["after"] or ""), bool(match["percent"])
         bare = not (currency or percent or match["size"] or "." in digits)
@@ -115,12 +120,11 @@ def _currency(word: str) -> str:
     return CURRENCIES.get(name, name)
 
 
-def _later(text: str, figures: list[Figure], older: Figure) -> Figure | None:
-    """The newer figure of "from 3 mn to 5 mn"."""
-    following = next((each for each in figures if each.start >= older.end), None)
-    if following is None or not TO.fullmatch(text[older.end : following.start]):
+def _later(text: str, two: list[Figure]) -> Figure | None:
+    """The newer figure of "from 3 mn to 5 mn", which is the second of the two."""
+    if len(two) < 2 or not TO.fullmatch(text[two[0].end : two[1].start]):
         return None
-    return following
+    return two[1]
 
 
 def _earlier(text: str, before: list[Figure], older: Figure) -> Figure | None:

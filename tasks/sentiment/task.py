@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.bag_of_words import ExtraTokens, tfidf_logistic
+from tasks.classical.metrics import metric
 from tasks.data.text import Text
 from tasks.sentiment import directions, figures
 from tasks.sentiment.source import LABELS, SOURCES
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
+from tasks.task import Classical, Feature, Head, Inputs, Item, Prediction, Task, TaskSection
 
 HEAD = Head("classify", LABELS)
 
@@ -59,18 +60,12 @@ def marks(text: str) -> list[str]:
     return [*directions.marks(text), *figures.marks(text)]
 
 
-def weighted_f1(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
-    """F1 of each class, averaged by how often the class is true (scikit-learn's average="weighted")."""
-    true, guess = rows.target[:, 0].astype(np.int64), np.argmax(raw, axis=1)
-    hit = np.where(true == guess, true, len(LABELS))
+def pair(head: Head, columns: Sequence[Feature]) -> tuple[Classical, Classical]:
+    """A bag of words that also counts directions and figures; the baseline is the plain bag."""
+    return tfidf_logistic(head, extra=ExtraTokens(marks, size=0.5)), tfidf_logistic(head)
 
-    def score(weights: FloatArray) -> float:
-        hits, trues, guesses = (np.bincount(of, weights, len(LABELS) + 1)[: len(LABELS)] for of in (hit, true, guess))
-        f1 = 2 * hits / np.maximum(trues + guesses, 1e-12)
-        return float((f1 * trues).sum() / max(float(trues.sum()), 1e-12))
 
-    return score
-
+CLASSICAL, BASELINE = pair(HEAD, ())
 
 TASK = Task(
     name="sentiment",
@@ -85,9 +80,10 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=tfidf_logistic(HEAD, extra=ExtraTokens(marks, size=0.5)),
+    classical=CLASSICAL,
     additive=True,
-    baseline=tfidf_logistic(HEAD),
-    metric=Metric("weighted_f1", weighted_f1, cluster="group"),
+    baseline=BASELINE,
+    metric=metric("weighted_f1", HEAD, "group"),
+    pair=pair,
     example={"text": "Corvani Shipping did not lower its outlook: the order book grew 12 % and borrowing fell."},
 )

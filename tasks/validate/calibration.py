@@ -5,7 +5,7 @@ A set or interval holds the truth 9 times in 10. How all this is fitted stands i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -141,44 +141,50 @@ def _true(head: Head, truth: FloatArray) -> list[str]:
     return [name for name, value in zip(head.outputs, truth.tolist(), strict=True) if value > 0.5]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What every answer carries beside the task's own fields, of n rows, column by column.
+
+    chance    (n, outputs) calibrated (`score`: its one output's), None for `regress`
+    interval  (n, 2) for `regress`, else None
+    sets      the conformal set of each row, None for `regress`
+    outside   whether a row is out of distribution; abstained, whether it is that, or no output can be ruled out
+    """
+
+    chance: FloatArray | None
+    interval: FloatArray | None
+    sets: list[tuple[str, ...]] | None
+    outside: list[bool]
+    abstained: list[bool]
+
+
+def tell(head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None) -> Told:
+    """The columns of rows of UNcalibrated raw."""
+    outside = out_of_distribution(calibration, hidden, len(raw))
+    if head.kind == "regress":
+        return Told(None, intervals(head, calibration, raw), None, outside, outside)
+    sets = label_sets(head, calibration, raw)
+    full = 2 if head.kind == "score" else len(head.outputs)
+    abstained = [len(names) == full or away for names, away in zip(sets, outside, strict=True)]
+    return Told(probability(head, calibrated(head, calibration, raw)), None, sets, outside, abstained)
+
+
+def record(head: Head, told: Told, row: int) -> dict[str, Any]:
+    """One row of it as an answer holds it: probability {output: p}, interval [low, high], set, flags."""
+    return {
+        "probability": None if told.chance is None else dict(zip(head.outputs, told.chance[row].tolist(), strict=True)),
+        "interval": None if told.interval is None else told.interval[row].tolist(),
+        "set": None if told.sets is None else list(told.sets[row]),
+        "flags": {"out_of_distribution": told.outside[row], "abstained": told.abstained[row]},
+    }
+
+
 def answer(
     head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None
 ) -> list[dict[str, Any]]:
-    """What every answer carries beside the task's own fields, one record per row of UNcalibrated raw.
-
-    probability  {output: p} (`score`: its one output's p), or None; interval [low, high] for `regress`, or None;
-    set          the conformal set, or None; flags: out_of_distribution, and abstained (out of distribution, or no
-                 output can be ruled out)
-    """
-    outside = out_of_distribution(calibration, hidden, len(raw))
-    if head.kind == "regress":
-        reach = intervals(head, calibration, raw).tolist()
-        return [_record(None, pair, None, away, away) for pair, away in zip(reach, outside, strict=True)]
-    chance = probability(head, calibrated(head, calibration, raw)).tolist()
-    sets = label_sets(head, calibration, raw)
-    full = 2 if head.kind == "score" else len(head.outputs)
-    records = []
-    for row, names, away in zip(chance, sets, outside, strict=True):
-        named = dict(zip(head.outputs, row, strict=True))
-        open_question = len(names) == full
-        records.append(_record(named, None, list(names), away, open_question or away))
-    return records
-
-
-def _record(
-    chance: Mapping[str, float] | None,
-    interval: Sequence[float] | None,
-    names: list[str] | None,
-    away: bool,
-    abstained: bool,
-) -> dict[str, Any]:
-    """The fixed shape of one record."""
-    return {
-        "probability": chance,
-        "interval": interval,
-        "set": names,
-        "flags": {"out_of_distribution": away, "abstained": abstained},
-    }
+    """What every answer carries beside the task's own fields, one record per row of UNcalibrated raw."""
+    told = tell(head, calibration, raw, hidden)
+    return [record(head, told, row) for row in range(len(raw))]
 
 
 BINS = 10  # equally filled bins of the calibration error

@@ -6,6 +6,11 @@ by their makers' own account stands in KNOWN.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
 from tasks import digest
 from tasks.data.check import row_digests
 from tasks.model.folder import Folder
@@ -24,12 +29,34 @@ def write(folder: Folder, *sides: Rows) -> None:
     folder.write(folder.seen, sorted({mark for rows in sides for mark in _marks(rows)}))
 
 
+def write_tested(folder: Folder, test: Rows) -> None:
+    """Put the digests of its test rows into a version's folder, by which they are known again."""
+    folder.write(folder.tested, sorted(set(_marks(test))))
+
+
 def overlap(folder: Folder, rows: Rows) -> int | None:
     """How many of the rows a version has seen; None where its folder does not say."""
     if not folder.seen.is_file():
         return None
     held = set(digest.read_json(folder.seen))
     return sum(mark in held for mark in _marks(rows))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Which of some rows a version knows (n,): those it learned from or was chosen by, those its report stands on."""
+
+    learned: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
+
+
+def known(folder: Folder, rows: Rows) -> Known | None:
+    """Which of the rows a version knows; None where its folder does not say."""
+    if not (folder.seen.is_file() and folder.tested.is_file()):
+        return None
+    marks = _marks(rows)
+    learned, tested = (set(digest.read_json(file)) for file in (folder.seen, folder.tested))
+    return Known(np.array([m in learned for m in marks], bool), np.array([m in tested for m in marks], bool))
 
 
 def of_backbone(name: str, source: str) -> str | None:

@@ -45,6 +45,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
         folder.write(folder.recipe, config["recipe"])
         folder.write(folder.data, places["card"])
         contamination.write(folder, sides.train, sides.valid)
+        contamination.write_tested(folder, sides.test)
         measured = dataclasses.replace(
             measure(model, name, folder, sides, section.ablation),
             champion=_champion(config, name, sides.test),

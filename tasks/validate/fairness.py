@@ -1,4 +1,4 @@
-"""Whom a score refuses: rates by protected group. The columns are never inputs; they are looked up for test rows."""
+"""Whom a score refuses: rates by protected group. The columns are never inputs; they stand beside the rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from fairlearn.metrics import MetricFrame, count, false_positive_rate, selection_rate, true_positive_rate
+from numpy.typing import NDArray
 
 from tasks.task import FloatArray
 from tasks.validate.judgement import FairnessRow
@@ -17,7 +18,7 @@ FEW = 30  # rows of a group below which a rate is only shown
 
 
 def table(
-    groups: Mapping[str, Sequence[str]], event: FloatArray, chance: FloatArray, seed: int
+    groups: Mapping[str, Sequence[str] | NDArray[np.str_]], event: FloatArray, chance: FloatArray, seed: int
 ) -> tuple[FairnessRow, ...]:
     """Per protected column and group of n rows: how many are spared, how many of the good and the bad ones are refused.
 

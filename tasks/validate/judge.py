@@ -207,10 +207,9 @@ def _ablation(comparison: Comparison) -> dict[str, Ablation]:
 
 def _fairness(task: Task, test: Rows, raw: FloatArray, seed: int) -> tuple[FairnessRow, ...]:
     """Rates by protected group, where the rows are known by them."""
-    groups = task.protected(test) if task.protected is not None and task.head.kind == "score" else {}
-    if not groups or not np.isfinite(raw).all():
+    if not test.protected or task.head.kind != "score" or not np.isfinite(raw).all():
         return ()
-    return fairness.table(groups, test.target[:, 0], probability(task.head, raw)[:, 0], seed)
+    return fairness.table(test.protected, test.target[:, 0], probability(task.head, raw)[:, 0], seed)
 
 
 def _beside(champion: Champion | None, comparison: Comparison) -> ChampionFigures | ChampionNotCompared | None:

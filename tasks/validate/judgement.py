@@ -61,13 +61,18 @@ class Clusters(Record):
     seed: int
 
 
-class Segment(Record):
-    """The metric on one kind of test rows, and the lift over the baseline there."""
+class SegmentFigures(Record):
+    """The metric on one kind of rows."""
 
     segment: str
     rows: int
     value: Number
     ci95: Interval
+
+
+class Segment(SegmentFigures):
+    """The metric on one kind of test rows, and the lift over the baseline there."""
+
     lift: Number
     lift_ci95: Interval
 

@@ -19,11 +19,12 @@ ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 Mask = NDArray[np.bool_]
 
 
-def segments(task: Task, rows: Rows, train: Rows) -> dict[str, Mask]:
+def segments(task: Task, rows: Rows, train: Rows | None) -> dict[str, Mask]:
     """Name -> which rows (n,): by the length of a text, its nearness to training rows, what is missing, and time.
 
-    Segments that hold nearly all rows, or fewer than FEWEST, say nothing and are left out. By time only where the
-    task's metric is one over moments: a score over whole series cannot be cut in the middle of one.
+    Without training rows (no version keeps them) nearness is left out. Segments that hold nearly all rows, or fewer
+    than FEWEST, say nothing and are left out. By time only where the task's metric is one over moments: a score over
+    whole series cannot be cut in the middle of one.
     """
     found: dict[str, Mask] = {}
     text = rows.inputs.text
@@ -32,7 +33,7 @@ def segments(task: Task, rows: Rows, train: Rows) -> dict[str, Mask]:
         low, high = np.quantile(words, [1 / 3, 2 / 3])
         found |= {"shortest third of the texts": np.asarray(words <= low)}
         found |= {"longest third of the texts": np.asarray(words > high)}
-    if text is not None and train.inputs.text is not None:
+    if text is not None and train is not None and train.inputs.text is not None:
         near: Mask = np.asarray(nearest(text, train.inputs.text) >= NEAR)
         found |= {"texts near to a training row": near, "texts far from every training row": ~near}
     if rows.inputs.table is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.data import market
+from tasks.data import market, price_file
+from tasks.data.long_file import LongTable
 from tasks.data.market import Prices
-from tasks.task import Inputs, Place, Rows, Source
+from tasks.task import Inputs, Long, Place, Rows, Source
 from tasks.volatility import features
 
 FIRST_DAY = np.datetime64("2006-01-01")  # of the embedded rows: 17 years, about 17,000 rows
@@ -21,6 +22,12 @@ def embedded(place: Place) -> Rows:
 def stocknet(place: Place) -> Rows:
     """Read weekly rows of 88 stocks with the published days of split; the test runs on to the last price (2017)."""
     return market.published_split(rows(market.stocknet_prices(place).until(place.until)))
+
+
+def own(table: LongTable, place: Place) -> Rows:
+    """Make weekly rows of a user's own prices, with the shipped indicators as they were known."""
+    price_file.require_long_enough(table, features.HORIZON, 1)
+    return rows(price_file.prices(table).until(place.until))
 
 
 def rows(prices: Prices, step: int = STEP) -> Rows:
@@ -45,3 +52,4 @@ SOURCES = {
     "embedded": Source(embedded, "BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record"),
     "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance"),
 }
+LONG = Long(price_file.NAMES, price_file.NEEDS, own, price_file.judge)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.classical.metrics import r2
 from tasks.classical.table import ridge_table
-from tasks.data import market
-from tasks.data.market import WINDOW, YEAR
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
+from tasks.data import market, windows
+from tasks.data.market import WINDOW, YEAR, Close
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
 from tasks.volatility import features, har, source
 
-Close = Annotated[float, Field(gt=0)]
+HIGHEST, USUAL = 5.0, 2.0  # annualised volatility that no week has had, and that half of the weeks never have
 SHRINK = 0.3  # of the ridge; one setting for long and short histories
+MOVES = (-40.0, 20.0)  # log variances a day beyond which no price moves: far from all that was learned, and flagged so
 HEAD = Head("regress", ("log_variance",))
 
 
@@ -29,9 +31,9 @@ class VolatilityItem(Item):
 
     prices: list[Close] = Field(min_length=WINDOW + 1, max_length=20_000, description="adjusted daily closes")
     market: list[Close] | None = Field(default=None, min_length=WINDOW + 1, max_length=20_000)
-    vix: float | None = Field(default=None, gt=0)
-    default_spread: float | None = None
-    inflation: float | None = None
+    vix: float | None = Field(default=None, gt=0, le=1000)
+    default_spread: float | None = Field(default=None, ge=-10, le=100)
+    inflation: float | None = Field(default=None, ge=-100, le=1000)
     text: str | None = None
 
 
@@ -75,8 +77,9 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     """Answer one item from the mean, log variance and 90 % interval of its log variance a day."""
     if found.interval is None:
         raise ValueError("volatility answers with a range, and this prediction carries no interval; calibrate it")
-    mean, spread = float(found.raw[0, 0]), math.exp(float(found.raw[0, 1]) / 2)
-    annual = [math.sqrt(YEAR * math.exp(log_variance)) for log_variance in (mean, *found.interval[0].tolist())]
+    mean, *ends = np.clip([found.raw[0, 0], *found.interval[0]], *MOVES).tolist()
+    spread = math.exp(float(np.clip(found.raw[0, 1], *MOVES)) / 2)
+    annual = [math.sqrt(YEAR * math.exp(log_variance)) for log_variance in (mean, *ends)]
     return {
         "volatility_5d": annual[0],
         "volatility_5d_low": annual[1],
@@ -108,18 +111,17 @@ def target(value: Any) -> Sequence[float]:
         raise ValueError(
             f"label {value!r} is no volatility: give the annualised five-day one as a fraction, such as 0.2"
         )
+    if volatility > HIGHEST:
+        raise ValueError(f"label {value!r} is a volatility of {volatility:.0%}: give it as a fraction, 0.2 is 20 %")
     return (math.log(volatility**2 / YEAR + features.TARGET_FLOOR),)
 
 
-def r2(rows: Rows, raw: FloatArray) -> Callable[[FloatArray], float]:
-    """Measure the explained share of log variance: 1 - squared error / squared distance from the mean."""
-    actual, error = rows.target[:, 0], (rows.target[:, 0] - raw[:, 0]) ** 2
-
-    def score(weights: FloatArray) -> float:
-        centre = np.average(actual, weights=weights)
-        return float(1.0 - (weights @ error) / max(float(weights @ (actual - centre) ** 2), 1e-12))
-
-    return score
+def doubts(values: Mapping[str, Sequence[Any]], cells: bool) -> list[str]:
+    """Say what is odd in windows of a user's file. Raises ValueError for the newest close first and for per cent."""
+    prices = windows.prices_of(windows.parsed(values.get("prices", ()), cells))
+    windows.require_oldest_first(prices, values.get("time", ()), values.get("group", ("",) * len(prices)))
+    windows.require_fractions(values.get("target", ()), cells, USUAL, "a volatility")
+    return windows.splits([[closes] for closes in prices])
 
 
 TASK = Task(
@@ -132,6 +134,7 @@ TASK = Task(
     item=VolatilityItem,
     answer=VolatilityAnswer,
     sources=source.SOURCES,
+    long=source.LONG,
     target=target,
     encode=encode,
     decode=decode,
@@ -144,4 +147,5 @@ TASK = Task(
     channels=features.CHANNELS,
     length=WINDOW,
     purge_days=10,
+    doubts=doubts,
 )

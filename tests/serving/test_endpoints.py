@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 import registry
 import tasks
+from serving import service
+from tasks.model import forward
+from tasks.validate import calibration
 
 from .conftest import SERVED, Asked, World
 
@@ -155,3 +160,47 @@ def _kept(world: World, decision: str) -> dict[str, Any]:
         except registry.UnknownVersion:
             time.sleep(0.05)
     raise AssertionError("the decision did not reach the registry within 5 s")
+
+
+CONTRACT = " ".join(f"We may close account {number} at any time." for number in range(2200))  # 100,000 characters
+
+
+def test_a_question_behind_a_long_contract_is_answered_before_it(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, order, passes = threading.Event(), list[str](), list[int]()
+    real = forward.features_many
+
+    def counted(model: Any, inputs: Any, cache: Any = None) -> Any:
+        passes.append(sum(map(len, inputs.values())))
+        begun.set()
+        return real(model, inputs, cache)
+
+    monkeypatch.setattr(forward, "features_many", counted)
+
+    def long() -> None:
+        found = ask("/v1/tasks/compliance", {"text": CONTRACT})
+        order.append(f"contract {found.status_code} {len(found.json()['set'])}")
+
+    beside = threading.Thread(target=long)
+    beside.start()
+    assert begun.wait(60)
+    order.append(f"sentiment {ask('/v1/tasks/sentiment', TEXT).status_code}")
+    beside.join()
+    assert order == ["sentiment 200", "contract 200 2200"]
+    assert max(passes) <= service.TURN
+    assert len(passes) == 1 + -(-2200 // service.TURN)
+
+
+def test_an_answer_in_turns_is_the_answer_in_one(asked: Asked, ask: Callable[..., Any]) -> None:
+    text = " ".join(f"Sentence {number} speaks of fees and of refunds." for number in range(150))
+    served = asked.parts.release.served["compliance"]
+    inputs = served.task.encode([served.task.item(text=text)])
+    whole = forward.raw(served.model, "compliance", inputs)
+    chances = [list(each.values()) for each in ask("/v1/tasks/compliance", {"text": text}).json()["probability"]]
+    known = calibration.predict(served.task.head, served.calibration, whole).probability
+    np.testing.assert_allclose(chances, known, atol=1e-6)
+
+
+def test_a_text_with_amounts_in_two_notations_is_answered(ask: Callable[..., Any]) -> None:
+    assert ask("/v1/tasks/sentiment", {"text": "Sales of 2,345 304.2 mn against 2.1 mn."}).status_code == 200

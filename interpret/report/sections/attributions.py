@@ -96,7 +96,7 @@ def _phrases(facts: Facts, study: Study) -> Block:
 
 def _signs(study: Study) -> Block:
     if not study.signs:
-        return blocks.absent("signs", "Check of expected signs", "not_applicable", "No sign is declared.")
+        return blocks.absent("signs", "Check of expected signs", "not_applicable", "The task reads no numbers.")
     columns = [("feature", "text"), ("declared", "signed"), ("found (rank correlation)", "signed")]
     columns += [("95 % from", "signed"), ("to", "signed"), ("verdict", "verdict")]
     rows = [(sign.feature, sign.declared, sign.found, *words.ends(sign.ci95), sign.verdict) for sign in study.signs]

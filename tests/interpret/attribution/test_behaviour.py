@@ -44,7 +44,8 @@ class TextItem(Item):
 def verdicts(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "cases.json").write_text(json.dumps(CASES))
-    monkeypatch.setattr("tasks.__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "toy" / "task.py").touch()
+    monkeypatch.setenv("ASSAY_TASKS", str(tmp_path))
     task = toy["task"](
         item=TextItem,
         encode=lambda items: Inputs(owner=np.arange(len(items)), text=tuple(item.text for item in items)),

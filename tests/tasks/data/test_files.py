@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from tasks.data.files import read_file
+from tasks.data.columns import read_file
 from tasks.task import UNDATED, Classical, DataError, Head, Inputs, Item, Metric, Task, TaskSection
 
 LABELS = ("bad", "good")
@@ -118,17 +118,20 @@ def test_rows_without_a_time_are_undated_and_numbered_as_an_editor_shows_them(tm
     assert rows.ids == ("2", "4")
 
 
-def test_an_item_of_several_rows_takes_one_target_or_one_for_each(tmp_path: Path) -> None:
+def test_an_item_of_several_rows_takes_one_target_for_each_and_one_label_for_all_is_refused(tmp_path: Path) -> None:
     def two_rows(items: Sequence[Any]) -> Inputs:
         owner = np.repeat(np.arange(len(items)), 2)
         return Inputs(owner=owner, text=tuple(items[i].text for i in owner))
 
     task = toy(encode=two_rows, target=lambda value: value if isinstance(value, list) else [value])
     path = tmp_path / "notes.jsonl"
-    write_jsonl(path, [{"text": "a", "target": [0, 1]}, {"text": "b", "target": 1}])
+    write_jsonl(path, [{"text": "a", "target": [0, 1]}, {"text": "b", "target": [1, 1]}])
     rows = read_file(task, str(path), {})
     assert rows.target[:, 0].tolist() == [0, 1, 1, 1]
     assert rows.ids == ("1/0", "1/1", "2/0", "2/1")
+    write_jsonl(path, [{"text": "a", "target": [0, 1]}, {"text": "b", "target": 1}])
+    with pytest.raises(DataError, match=r"row 2: one label stands on 2 sentences.*give one row per sentence"):
+        read_file(task, str(path), {})
 
 
 CSV = b"text,target\n"
@@ -143,7 +146,6 @@ REFUSED = {
     "missing target": (".csv", b"text\na\n", r"no column 'target'.*tasks.toy.columns.target"),
     "wrong label": (".csv", CSV + b"a,good\nb,great\n", "row 3: label 'great' is unknown: use one of bad, good"),
     "no label": (".csv", CSV + b"a,\n", "row 2: the target is empty"),
-    "decimal comma": (".csv", b'text,amount,target\na,"2,5",good\n', "row 2: amount: .*'2,5'"),
     "NaN in a cell": (".csv", b"text,amount,target\na,NaN,good\n", "row 2: amount"),
     "date": (".csv", b"text,target,time\na,good,01.03.2024\n", "time '01.03.2024' is no date: write it as"),
     "NaN in JSON": (".jsonl", b'{"text": "a", "amount": NaN, "target": "good"}', "row 1 is no JSON .NaN"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.data.card import fingerprint
 from tasks.data.parquet import load_rows, save_rows
-from tasks.data.prepare import fingerprint
 from tasks.task import DataError, Inputs
 from tests.tasks.data.toys import make
 
@@ -38,6 +38,17 @@ def test_the_same_rows_give_the_same_bytes_and_no_rows_are_rows_too(tmp_path: Pa
 def test_a_modality_that_rows_do_not_hold_stays_absent(tmp_path: Path) -> None:
     save_rows(make(inputs=Inputs(owner=np.arange(60), text=("x",) * 60)), tmp_path / "rows")
     assert load_rows(tmp_path / "rows").inputs.modalities == ("text",)
+
+
+def test_protected_columns_come_back_beside_the_rows_and_make_another_fingerprint(tmp_path: Path) -> None:
+    rows = make(3, protected={"sex": np.array(["female", "male", ""]), "age band": np.array(["a", "b", "c"])})
+    save_rows(rows, tmp_path / "rows")
+    back = load_rows(tmp_path / "rows").take(np.array([2, 0]))
+    assert {name: held.tolist() for name, held in back.protected.items()} == {
+        "sex": ["", "female"],
+        "age band": ["c", "a"],
+    }
+    assert fingerprint(rows) == fingerprint(load_rows(tmp_path / "rows")) != fingerprint(make(3))
 
 
 def test_hidden_spans_are_not_saved_and_a_foreign_file_is_not_read(tmp_path: Path) -> None:

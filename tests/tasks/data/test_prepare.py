@@ -14,9 +14,10 @@ import pytest
 from pydantic import BaseModel
 
 from tasks.data import prepare as data
+from tasks.data.card import fingerprint
 from tasks.data.check import deduplicated
 from tasks.data.parquet import load_rows
-from tasks.data.prepare import fingerprint, prepare
+from tasks.data.prepare import prepare
 from tasks.task import Classical, DataError, Feature, Head, Inputs, Item, Metric, Rows, Source, Task, TaskSection
 from tests.tasks.data.toys import make
 

@@ -160,6 +160,23 @@ def test_a_user_file_with_notes_is_read(tmp_path: Path) -> None:
     assert held[0].split()[-1].isdigit()
 
 
+@pytest.mark.parametrize("form", ["german-branch-{:04d}", "german-{}", "german-10000{}"])
+def test_rows_of_a_user_are_never_looked_up_in_the_shipped_table_whatever_their_ids_are(
+    tmp_path: Path, form: str
+) -> None:
+    kind = tasks.get("risk")
+    lines = [",".join(["id", *kind.example, "target"])]
+    for number in range(60):
+        values = {**kind.example, "age": 20 + number}
+        lines.append(",".join([form.format(number), *map(str, values.values()), "bad" if number % 3 else "good"]))
+    (tmp_path / "own.csv").write_text("\n".join(lines), encoding="utf-8")
+    data.prepare("risk", {"source": str(tmp_path / "own.csv")}, {}, 7, str(tmp_path / "out"))
+    for part in ("train", "valid", "test"):
+        held = load_rows(tmp_path / "out" / f"{part}.parquet")
+        assert held.ids[0].startswith("german-")
+        assert not held.protected
+
+
 def test_a_label_in_the_file_s_own_code_is_refused_rather_than_guessed() -> None:
     with pytest.raises(ValueError, match=r"'2' is neither 0 \(paid back\) nor 1 \(default\)"):
         tasks.get("risk").target("2")

@@ -1,0 +1,147 @@
+"""Answers to many rows of a file at once, by the functions that the endpoint answers with. Knows no Ray and no file.
+
+A row that cannot be read or answered is told apart with its reason, and never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from serving.service import Said, Served, say
+from serving.sheets import Reason
+from tasks.data.cells import missing_of
+from tasks.data.items import read_items
+from tasks.model import forward
+from tasks.task import FileSection, FloatArray, Inputs, IntArray, Prediction, Task
+
+FLAGS = ("truncated", "out_of_distribution", "abstained")
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Rows that the model can be given: `kept` (m,) are their positions among the n, `wrong` the reasons of the others.
+
+    `items` are None where a task reads columns, whose decode looks at no item.
+    """
+
+    items: Sequence[Any] | None
+    inputs: Inputs
+    kept: IntArray
+    wrong: Mapping[int, Reason]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers column by column, of the m rows at `kept`: the task's own fields, and what every answer carries.
+
+    chance    (m, outputs); where an item may be several rows, {output: p} or a list of them for each; None for numbers
+    interval  (m, 2); where an item may be several rows, a pair or a list of them for each; None but for numbers
+    sets      for each row or item the conformal set, or a list of them; None for numbers
+    flags     name -> m booleans
+    """
+
+    kept: list[int]
+    fields: list[dict[str, Any]]
+    chance: FloatArray | list[Any] | None
+    interval: FloatArray | list[Any] | None
+    sets: list[Any] | None
+    flags: Mapping[str, list[bool]]
+    wrong: Mapping[int, Reason]
+
+
+def many(task: Task) -> bool:
+    """Whether an item may be several rows (sentences, assets): its example is."""
+    return len(task.encode([task.item.model_validate(dict(task.example))])) > 1
+
+
+def read(task: Task, columns: Mapping[str, Sequence[Any]], count: int, cells: bool, how: FileSection) -> Readable:
+    """`count` rows of columns (item field -> values; `cells` where all are text) as the model's inputs."""
+    if task.columns is not None:
+        found = task.columns(columns, cells)
+        return Readable(None, found.inputs, found.kept, found.wrong)
+    rows, items = read_items(task, columns, count, cells, missing_of(how))
+    return Readable(items, rows.inputs, rows.kept, rows.wrong)
+
+
+def answer(served: Served, rows: Readable, several: bool) -> Answered:
+    """What the endpoint would answer to each row; a row that decode refuses joins the wrong ones. `several` as `many`.
+
+    Raises ValueError where the task's decode breaks its own promise.
+    """
+    if not len(rows.kept):
+        return Answered([], [], None, None, None, {name: [] for name in FLAGS}, rows.wrong)
+    task = served.task
+    said = say(served, rows.inputs, forward.features(served.model, task.name, rows.inputs))
+    if several:
+        return _by_item(task, rows, said)
+    if len(rows.inputs) != len(rows.kept):
+        raise ValueError(f"{task.name} makes several rows of an item, but one of its example; give it a fuller example")
+    wrong = dict(rows.wrong)
+    decoded, good = [], []
+    for place, position in enumerate(rows.kept.tolist()):
+        own = _row(said.predicted, place)
+        try:
+            decoded.append(task.decode(None if rows.items is None else rows.items[place], own))
+        except ValidationError:
+            raise  # the task broke its own promise: a fault of ours, not of the row
+        except ValueError as error:
+            wrong[position] = sentence(error)
+            continue
+        good.append(place)
+    told, pick = said.told, np.array(good, dtype=np.int64)
+    flags = (said.truncated.tolist(), told.outside, told.abstained)
+    return Answered(
+        kept=rows.kept[pick].tolist(),
+        fields=_fields(task, decoded),
+        chance=None if told.chance is None else told.chance[pick],
+        interval=None if told.interval is None else told.interval[pick],
+        sets=None if told.sets is None else [told.sets[place] for place in good],
+        flags={name: [column[place] for place in good] for name, column in zip(FLAGS, flags, strict=True)},
+        wrong=wrong,
+    )
+
+
+def _row(predicted: Prediction, place: int) -> Prediction:
+    """One row of it, without a copy."""
+    one = slice(place, place + 1)
+    interval = None if predicted.interval is None else predicted.interval[one]
+    return Prediction(predicted.raw[one], predicted.probability[one], interval)
+
+
+def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
+    """Items of several rows, one by one."""
+    kept, decoded, records, wrong = [], [], [], dict(rows.wrong)
+    for place, position in enumerate(rows.kept.tolist()):
+        own = said.of(place)
+        try:
+            decoded.append(task.decode(None if rows.items is None else rows.items[place], own.predicted))
+        except ValidationError:
+            raise  # the task broke its own promise: a fault of ours, not of the row
+        except ValueError as error:
+            wrong[position] = sentence(error)
+            continue
+        kept.append(position)
+        records.append(own.record)
+    chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
+    flags = {name: [record["flags"][name] for record in records] for name in FLAGS}
+    return Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+
+
+def _fields(task: Task, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The task's own fields, checked by the type of its answers as the endpoint does, all at once."""
+    kind = TypeAdapter(list[task.answer])  # type: ignore[name-defined]
+    return kind.dump_python(kind.validate_python(decoded), mode="json")
+
+
+def sentence(error: ValueError) -> Reason:
+    """Why a row cannot be answered, in one line; of pydantic's errors the first."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "item"
+    return f"{place}: {first['msg']} (got {str(first.get('input'))[:60]!r})"

@@ -1,0 +1,200 @@
+"""Everything between a source and rows that can be trained on: read, checked, as of a day, each once, divided."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tasks.data import doubts, leaks
+from tasks.data.card import card_of
+from tasks.data.check import as_of, check, check_labels, deduplicated
+from tasks.data.columns import reading
+from tasks.data.files import open_file
+from tasks.data.long_columns import mapped
+from tasks.data.long_file import read_rows
+from tasks.data.section import DataSection, Splits
+from tasks.data.sheet import Mistakes, alike
+from tasks.data.split import NAMES, divide
+from tasks.task import DataError, Place, Rows, Task, TaskSection
+
+TORN = 0.1  # share of wrong rows
+
+
+@dataclass
+class Examined:
+    """What was found out about one task's rows.
+
+    rows      divided rows, None where the examination could not go so far
+    card      the data card, as far as it is known
+    errors    what refuses the rows, in the order in which it was met
+    warnings  what is legal and odd
+    rejected  (row, reason) of rows that were left out
+    torn      so many rows cannot be read that what is left shows nothing about the whole
+    """
+
+    rows: Rows | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+    errors: list[ValueError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    rejected: tuple[tuple[str, str], ...] = ()
+    torn: bool = False
+
+    @property
+    def mistakes(self) -> list[str]:
+        """One sentence for each mistake; rows that are wrong in the same way share one."""
+        return [one for error in self.errors for one in alike(error)]
+
+    def tried(self, step: Callable[[], Any]) -> Any:
+        """What a step gives; None where it refuses, which is kept."""
+        try:
+            return step()
+        except ValueError as error:
+            if not self.torn:
+                self.errors.append(error)
+            return None
+
+    def holds(self, step: Callable[[], None]) -> bool:
+        """Whether a check passes; where it refuses, that is kept."""
+
+        def passes() -> bool:
+            step()
+            return True
+
+        return self.tried(passes) is not None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose rows are examined, and how they are divided."""
+
+    task: Task
+    section: TaskSection
+    data: DataSection
+    splits: Splits
+    seed: int
+
+    @property
+    def place(self) -> Place:
+        """Where the source may look."""
+        root = None if self.data.root is None else Path(self.data.root).expanduser()
+        return Place(root=root, seed=self.seed)
+
+
+def examine(asked: Asked) -> Examined:
+    """Go as far as the rows let one go; every mistake and every doubt on the way is kept."""
+    found = Examined()
+    facts: dict[str, Any] = {}
+    read: Read | None = found.tried(lambda: _read(asked, found, facts))
+    if read is None or not found.holds(lambda: check(asked.task, read.rows)):
+        return found
+    rows, again = read.rows, read.again
+    if again is not None:
+        facts["audit"] = found.tried(lambda: leaks.truncated(asked.task, again, asked.place, rows)) or {}
+    dropped = {"read": len(rows)}
+    current = found.tried(lambda: as_of(rows, asked.data.as_of))
+    if current is None:
+        return found
+    dropped["as_of"] = dropped["read"] - len(current)
+    said, wrong, torn = doubts.contradictions(asked.task, current)
+    found.warnings += [*said, *doubts.odd_times(current)]
+    found.errors += [DataError(sentence) for sentence in wrong]
+    unique = deduplicated(current)
+    dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
+    task, splits, how = asked.task, asked.splits, _how(asked.task, unique, facts)
+    facts["how"] = how
+    divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
+    if divided is not None:
+        dropped["purged"] = len(unique) - len(divided)
+        _judge(asked, divided, found, facts)
+        found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
+        found.card["seed"] = asked.seed
+        found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
+        found.card["warnings"] = found.warnings
+        found.rows = divided
+    return found
+
+
+def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> None:
+    """What can be said of divided rows."""
+    found.holds(lambda: check_labels(asked.task, rows, asked.section.absent))
+    facts["absent"] = list(asked.section.absent)
+    facts["audit"] = facts.get("audit", {}) | (found.tried(lambda: leaks.disjoint(asked.task, rows)) or {})
+    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows, facts["how"])]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Rows, and how they are read as of a day, where they can be."""
+
+    rows: Rows
+    again: Callable[[Place], Rows] | None = None
+
+
+def _how(task: Task, rows: Rows, facts: Mapping[str, Any]) -> Literal["time", "group", "random"]:
+    """By time where a long file has too few streams to be divided by them: one side lies wholly before the other."""
+    few = "long" in facts and len(np.unique(rows.group)) < len(NAMES)
+    return "time" if few else task.split
+
+
+def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
+    """The rows of a named source or of a user's file; `facts` gets what is known about their licence."""
+    task, source, columns = asked.task, asked.section.source, asked.section.columns
+    if source in task.sources:
+        if columns:
+            raise DataError(
+                f"tasks.{task.name}.columns is given, but source {source!r} has its own columns: leave columns out, "
+                "or set source to the path of a file"
+            )
+        known = task.sources[source]
+        facts |= {"source": source, "licence": known.licence, "synthetic": known.synthetic}
+        return Read(known.read(asked.place), known.read)
+    path = _path(task, source, asked.place.root)
+    facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
+    file = open_file(path, asked.section.file.model_copy(update={"max_bad_rows": sys.maxsize}))
+    if (columns_of := mapped(task, file.columns, columns)) is not None:
+        long = read_rows(task, file, columns_of, asked.section.file, asked.place)
+        facts |= long.facts
+        found.warnings += long.warnings
+        found.rejected = long.rejected
+        return Read(long.rows, long.again)
+    if asked.section.file.zone is not None:
+        zone = asked.section.file.zone
+        raise DataError(f"tasks.{task.name}.file.zone = {zone!r} is for files of one row per moment: leave it out")
+    read = reading(task, path, columns, asked.section.file)
+    facts |= {**read.facts, "rejected": len(read.rejected)}
+    found.warnings += read.warnings
+    found.rejected = read.rejected
+    found.errors += read.errors
+    found.torn = bool(read.errors) and read.facts["file"]["bad_rows"] > TORN * read.facts["file"]["rows"]
+    return Read(read.rows)
+
+
+def _path(task: Task, source: str, root: Path | None) -> str:
+    """Where a user's file lies: as given, or under data.root where that is set. Addresses pass."""
+    if "://" in source:
+        return source
+    if not Path(source).suffix and "/" not in source:
+        raise DataError(
+            f"tasks.{task.name}.source = {source!r} is no source of this task: take one of "
+            f"{', '.join(sorted(task.sources))}, or the path of a .csv, .jsonl or .parquet file"
+        )
+    return str((root or Path()) / Path(source).expanduser())
+
+
+def raised(found: Examined) -> ValueError | None:
+    """The one error, or all of them in one sentence."""
+    if len(found.errors) > 1:
+        return Mistakes("", found.mistakes)
+    return found.errors[0] if found.errors else None
+
+
+def asked_of(
+    task: Task, section: Mapping[str, Any], data: Mapping[str, Any], seed: int, splits: Mapping[str, Any]
+) -> Asked:
+    """The sections of a recipe as their types."""
+    return Asked(task, task.section(**section), DataSection(**data), Splits(**splits), seed)
