@@ -37,7 +37,9 @@ class Desk:
 
     def assay(self, *words: str) -> Any:
         command = [str(ROOT / "assay"), *words, "--json"]
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
         assert "Traceback" not in done.stderr
         return json.loads(done.stdout)
@@ -55,7 +57,9 @@ def write_loans(path: Path) -> None:
             income = "" if chance.random() < 0.1 else f"{chance.randint(900, 9000)},50"
             found = chance.randint(1, 900) if bad else 0
             sex = chance.choice("fm")
-            table.writerow([70000 + number, f"{rate:.2f}%".replace(".", ","), income, purpose, sex, found, "yes" if bad else "no"])
+            table.writerow(
+                [70000 + number, f"{rate:.2f}%".replace(".", ","), income, purpose, sex, found, "yes" if bad else "no"]
+            )
 
 
 @pytest.fixture(scope="module")

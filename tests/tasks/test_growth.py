@@ -24,7 +24,20 @@ from tasks.task import Inputs, Prediction
 SHORT, TIMES, MOST = 4_000, 8, 8 * 2.2
 LEAST = 0.002  # seconds; what is shorter is not told from nothing
 
-PIECES = ("A. ", "1. ", "1.", "from 5.5 ", "5.5 vs 5.5 ", "111 ", "we may end your account. ", "x", " ", "\n", "(", "; ")
+PIECES = (
+    "A. ",
+    "1. ",
+    "1.",
+    "from 5.5 ",
+    "5.5 vs 5.5 ",
+    "111 ",
+    "we may end your account. ",
+    "x",
+    " ",
+    "\n",
+    "(",
+    "; ",
+)
 
 
 def tokens(given: str) -> Any:

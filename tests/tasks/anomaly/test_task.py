@@ -117,7 +117,9 @@ def test_a_request_is_encoded_as_the_training_rows_are() -> None:
     np.testing.assert_array_equal(inputs.series, features.series(values, np.array([299])))
 
 
-@pytest.mark.parametrize("values", [[5.0] * 70, [0.0] * 70, [1e15] * 70, [1e15, -1e15] * 40, [1e-300, 1e15] * 40, [1.0, -1.0] * 40])
+@pytest.mark.parametrize(
+    "values", [[5.0] * 70, [0.0] * 70, [1e15] * 70, [1e15, -1e15] * 40, [1e-300, 1e15] * 40, [1.0, -1.0] * 40]
+)
 def test_constant_and_huge_values_give_finite_inputs(values: list[float]) -> None:
     inputs = TASK.encode([TASK.item(values=values)])
     assert np.isfinite(inputs.table).all()
