@@ -26,7 +26,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Assay needs Python 3.11 or later; $(PYTHON) is older. Cure: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	  || { echo "Assay needs Python 3.11 or later; $(PYTHON) is older, or does not run. Cure: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@mkdir -p $(VENV) 2>/dev/null && test -w $(VENV) \
 	  || { echo "$(VENV) cannot be written by this user. Cure: make ASSAY_VENV=/a/folder/of/yours $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) \

@@ -215,8 +215,16 @@ def cancelled_on_interrupt(reference: Any) -> Iterator[Any]:
 
     try:
         yield reference
-    except BaseException:
+    except BaseException as error:
         ended, _ = ray.wait([reference], timeout=0)
         if not ended:
             ray.cancel(reference, force=True, recursive=True)
+        raise_interrupt(error)
         raise
+
+
+def raise_interrupt(error: BaseException) -> None:
+    """Raise what a signal's handler raised while C code of Ray ran: it comes as the cause of a SystemError."""
+    cause = error.__cause__
+    if isinstance(error, SystemError) and cause is not None and not isinstance(cause, Exception):
+        raise cause from None

@@ -115,9 +115,9 @@ def _pair(
     else:
         classical = baseline = tfidf_ovr(head) if head.kind == "multilabel" else tfidf_logistic(head)
     named: Mapping[str, Callable[[], Classical]] = {
-        "gradient_boosting": lambda: lightgbm_table(head),
-        "scorecard": lambda: logistic_table(head),
-        "ridge": lambda: ridge_table(head),
+        "gradient_boosting": lambda: lightgbm_table(head, features=features),
+        "scorecard": lambda: logistic_table(head, features=features),
+        "ridge": lambda: ridge_table(head, features=features),
         "tfidf": lambda: tfidf_ovr(head) if head.kind == "multilabel" else tfidf_logistic(head),
     }
     return classical, named[declared.baseline]() if declared.baseline else baseline

@@ -79,8 +79,8 @@ class Share:
 class SignCheck:
     """The declared direction of a feature (+1, -1, or 0 for none) beside the rank correlation that was found, -1 to 1.
 
-    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; "not declared" without a sign; `found` and `ci95` are None where
-    the rows are too few or do not vary.
+    "agrees" or "disagrees" where the 95 % interval leaves zero out, else "undecided"; "not declared" without a sign.
+    `found` and `ci95` are None where the rows are too few or do not vary.
     """
 
     feature: str
@@ -143,7 +143,7 @@ def signs(task: Task, rows: Sequence[Explained], seed: int) -> tuple[SignCheck, 
     return tuple(
         _sign_check(feature, _pairs(rows, column), seed)
         for column, feature in enumerate(task.features)
-        if feature.sign or not (feature.levels or "=" in feature.name)
+        if not feature.levels and (feature.sign or "=" not in feature.name)
     )
 
 

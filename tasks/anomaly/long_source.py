@@ -57,14 +57,14 @@ def _injected(tracks: tuple[Track, ...], random: np.random.Generator) -> Iterato
     calm = set() if len(pieces) < FEW else set(random.permutation(len(pieces))[: int(CALM * len(pieces))].tolist())
     for copy in range(COPIES if len(pieces) < FEW * COPIES else 1):
         for number, (name, values, times) in enumerate(pieces):
-            label = np.zeros(len(values))
+            changed, label = values, np.zeros(PIECE)
             if number not in calm:
-                onset = int(random.integers(PAST + 2, len(values) - inject.LASTS))
-                values = inject.inject(values, onset, str(random.choice(inject.KINDS)), random)
+                onset = int(random.integers(PAST + 2, PIECE - inject.LASTS))
+                changed = inject.inject(values, onset, str(random.choice(inject.KINDS)), random)
                 label[onset : onset + inject.LASTS] = 1.0
             elif copy:
                 continue
-            yield Stream(name, values, times, label, np.arange(PAST, len(values)), "")
+            yield Stream(name, changed, times, label, np.arange(PAST, PIECE), "")
 
 
 def judge(table: LongTable) -> tuple[list[str], list[str]]:

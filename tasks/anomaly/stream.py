@@ -120,7 +120,7 @@ def _unit(values: FloatArray) -> tuple[float, float]:
     values = values / size  # squares of huge numbers would overflow
     centre = float(np.median(values))
     spread = max(1.4826 * float(np.median(np.abs(values - centre))), 0.1 * float(values.std()), 1e-9)
-    return centre * size, spread * size
+    return centre * size, max(spread * size, float(np.finfo(np.float64).tiny))
 
 
 def _parts(line: FloatArray, count: int, day: int) -> tuple[FloatArray, FloatArray]:

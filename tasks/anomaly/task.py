@@ -28,7 +28,7 @@ class AnomalyItem(Item):
     """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
 
     values: list[Value] = Field(min_length=features.LENGTH, max_length=20_000)
-    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or Unix time (1990 to 2100)")
+    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or numbers that count from 1970")
     text: str | None = None
 
     @model_validator(mode="after")

@@ -14,7 +14,6 @@ import numpy as np
 
 from tasks.classical.logistic import only
 from tasks.classical.table import (
-    MANY,
     Trees,
     dataset,
     lightgbm_table,
@@ -27,13 +26,15 @@ from tasks.classical.table import (
 )
 from tasks.task import Classical, Feature, FloatArray, Head, Inputs, IntArray
 
-MOST = 600  # rounds
+MOST, LEAST = 600, 200  # rounds, where they are not stopped early
+WORK = 200_000_000  # rows times rounds: of a million rows 200 rounds are tried, of 330,000 and fewer MOST
 LARGE, SMALL = Trees(MOST, 31, 0.1, 0.0), Trees(MOST, 7, 0.05, 1.0)
 DEFAULTS = Trees(100, 31, 0.1, 0.0)  # LightGBM's documented ones
 PATIENCE = 100  # rounds without a better figure; a ranking of few rows is noisy
 FEW = 2_000  # rows below which every fifth of them is held out in turn; from there on one fifth says enough
 SOME = 20_000  # rows below which small trees and a scorecard are tried: they help few rows, and cost as much again
 HELD = 50_000  # rows held out at most
+MANY = 100_000  # rows from which the trees that were grown without the held-out rows stay as they are
 FOLDS = 5
 # What grows worse first in too many rounds is how sure an answer is, and calibration mends that: the ranking chooses.
 FIGURES = {"score": "auc", "classify": "auc_mu", "regress": "l2"}
@@ -52,7 +53,7 @@ class Table:
 
     def settings(self, trees: Trees) -> dict[str, Any]:
         """LightGBM's settings for these rows."""
-        return settings_of(self.head, trees, self.signs, len(self.inputs))
+        return settings_of(self.head, trees, self.signs)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ def _fit(table: Table, scorecard: Classical) -> dict[str, Any]:
     choices += [(each, True, (each.raw + beside) / 2) for each in tried if beside is not None]
     best, shared, raw = min(choices, key=lambda choice: _loss(table.head, choice[2], truth))
     boosting = _boosting(table, best)
-    state = {"boosting": boosting, "scorecard": scorecard.fit(table.inputs, table.target) if shared else None}
+    state: dict[str, Any] = {
+        "boosting": boosting,
+        "scorecard": scorecard.fit(table.inputs, table.target) if shared else None,
+    }
     if table.head.kind == "regress":
         boosting["log_variance"] = state["log_variance"] = log_variance(truth[:, 0] - raw[:, 0])
     return state
@@ -126,16 +130,17 @@ def _grow(table: Table, trees: Trees, held: Sequence[IntArray]) -> Tried:
     import lightgbm
 
     everyone = np.arange(len(table.target))
+    most = min(trees.rounds, max(LEAST, WORK // len(everyone)))
     settings = table.settings(trees) | {"metric": FIGURES[table.head.kind]}
     found = lightgbm.cv(
         settings,
         dataset(table.inputs, table.target, table.features, settings),
-        num_boost_round=trees.rounds,
+        num_boost_round=most,
         folds=[(np.setdiff1d(everyone, part, assume_unique=True), part) for part in held],
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         return_cvbooster=True,
     )["cvbooster"]
-    rounds = found.best_iteration if found.best_iteration > 0 else trees.rounds
+    rounds = found.best_iteration if found.best_iteration > 0 else most
     raws = [
         raw_boosting(_written(table.head, booster, rounds), table.inputs.take(part))
         for booster, part in zip(found.boosters, held, strict=True)
@@ -148,9 +153,7 @@ def _beside(table: Table, scorecard: Classical, held: Sequence[IntArray]) -> Flo
     raws = []
     for part in held:
         rest = np.setdiff1d(np.arange(len(table.target)), part, assume_unique=True)
-        raws.append(
-            scorecard.raw(scorecard.fit(table.inputs.take(rest), table.target[rest]), table.inputs.take(part))
-        )
+        raws.append(scorecard.raw(scorecard.fit(table.inputs.take(rest), table.target[rest]), table.inputs.take(part)))
     return np.concatenate(raws)
 
 

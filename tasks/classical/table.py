@@ -16,7 +16,6 @@ from tasks.classical.logistic import Penalty, fit_logistic, linear, only
 from tasks.task import Classical, Feature, FloatArray, Head, Inputs
 
 State = Mapping[str, Any]
-MANY = 100_000  # rows from which boosting takes two threads
 
 
 def mean(name: str, *parts: Classical) -> Classical:
@@ -97,14 +96,14 @@ def lightgbm_table(
     """Gradient boosting on the table (missing values allowed); `monotone` gives a sign per column, 0 for free.
 
     Columns of `features` that have levels are split by LightGBM's own handling of categories, whatever their sign.
-    Not for `multilabel`. Fixed threads and seeds, so that the same rows give the same text.
+    Not for `multilabel`. One thread and fixed seeds, so that the same rows give the same text.
     """
     only(head, "classify", "score", "regress")
 
     def fit(inputs: Inputs, target: FloatArray) -> dict[str, Any]:
         import lightgbm
 
-        settings = settings_of(head, trees, numeric_signs(monotone, features), len(inputs))
+        settings = settings_of(head, trees, numeric_signs(monotone, features))
         rows = dataset(inputs, target, features, settings)
         booster = lightgbm.train(settings, rows, num_boost_round=trees.rounds)
         state: dict[str, Any] = {"kind": head.kind, "outputs": head.width, "model": booster.model_to_string()}
@@ -171,18 +170,14 @@ def _raw_columns(state: State, inputs: Inputs) -> FloatArray:
 # -- boosting
 
 
-def settings_of(head: Head, trees: Trees, signs: Sequence[int], rows: int) -> dict[str, Any]:
-    """LightGBM's settings. Two threads from MANY rows on: for fewer, a second one waits longer than it works.
-
-    The number is a fact of the rows, not of the machine, so that the same rows give the same text everywhere.
-    """
+def settings_of(head: Head, trees: Trees, signs: Sequence[int]) -> dict[str, Any]:
+    """LightGBM's settings. One thread: two give the same text, and wait longer than they work on shared cores."""
     objectives: dict[str, dict[str, Any]] = {
         "score": {"objective": "binary"},
         "classify": {"objective": "multiclass", "num_class": head.width},
         "regress": {"objective": "regression"},
     }
-    threads = 1 if rows < MANY else 2
-    fixed = {"deterministic": True, "force_row_wise": True, "num_threads": threads, "seed": 7, "verbosity": -1}
+    fixed = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "seed": 7, "verbosity": -1}
     held = {"monotone_constraints": list(signs)} if any(signs) else {}
     grown = {"num_leaves": trees.leaves, "learning_rate": trees.rate, "lambda_l2": trees.penalty}
     return objectives[head.kind] | fixed | held | {"min_data_in_leaf": 20} | grown
@@ -202,8 +197,7 @@ def dataset(inputs: Inputs, target: FloatArray, features: Sequence[Feature], set
 
 def raw_boosting(state: State, inputs: Inputs) -> FloatArray:
     """The answers (n, head.width) of a booster that was written down."""
-    threads = 1 if len(inputs) < MANY else 2  # each row's sum is its own: the same answers with any number
-    scores = np.asarray(_booster(state["model"]).predict(_table(inputs), raw_score=True, num_threads=threads))
+    scores = np.asarray(_booster(state["model"]).predict(_table(inputs), raw_score=True, num_threads=1))
     scores = scores.reshape(len(inputs), -1)
     if state["kind"] == "regress":
         return np.concatenate([scores, np.full_like(scores, state["log_variance"])], axis=1)

@@ -47,9 +47,7 @@ def number(value: Any) -> float:
         if not _NUMBER.fullmatch(bare):
             raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty")
         return float(bare)
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty")
     try:
-        return float(value)
+        return float("no" if isinstance(value, bool) else value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{value!r} is no number: correct it, or leave the cell empty") from error

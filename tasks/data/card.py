@@ -16,7 +16,10 @@ from tasks.task import UNDATED, Rows, Task
 def fingerprint(rows: Rows) -> str:
     """The sha256 of everything that the rows hold, in their order: equal rows give equal digests on every machine."""
     digest = hashlib.sha256()
-    digest.update(json.dumps([rows.ids, rows.inputs.text, rows.group.tolist(), rows.split.tolist()]).encode())
+    for start, words in (("[", rows.ids), (", ", rows.inputs.text), (", ", rows.group), (", ", rows.split)):
+        held = words.tolist() if isinstance(words, np.ndarray) else words
+        digest.update((start + json.dumps(held)).encode())  # one list of four, written part by part
+    digest.update(b"]")
     arrays = (rows.inputs.owner, rows.inputs.table, rows.inputs.series, rows.target)
     times = (rows.time.astype("datetime64[us]").astype(np.int64), rows.known.astype("datetime64[us]").astype(np.int64))
     for array in (*arrays, *times):

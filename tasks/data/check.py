@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.task import UNDATED, DataError, Inputs, Rows, Task
+from tasks.task import UNDATED, DataError, Inputs, IntArray, Rows, Task
+
+CHUNK = 20_000  # rows that are brought to bytes together
 
 
 def check(task: Task, rows: Rows) -> None:
@@ -139,35 +141,47 @@ def deduplicated(rows: Rows) -> Rows:
     Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
     group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.
     """
-    digests = row_digests(rows)
     owners, first, item = np.unique(rows.inputs.owner, return_index=True, return_inverse=True)
-    keys = [hashlib.sha256() for _ in owners]
-    for index, number in enumerate(item.tolist()):
-        keys[number].update(digests[index])
-    rank = {"test": 0, "valid": 1, "train": 2, "": 3}
-    order = sorted(
-        range(len(owners)), key=lambda i: (rank.get(str(rows.split[first[i]]), 3), rows.known[first[i]], first[i])
-    )
+    keys = _item_keys(rows, item, first)
+    ranks = np.select([rows.split[first] == name for name in ("test", "valid", "train")], [0, 1, 2], 3)
+    published = (ranks == 0).tolist()
     seen: set[bytes] = set()
     keep = np.zeros(len(owners), dtype=bool)
-    for number in order:
-        key = keys[number].digest()
-        keep[number] = key not in seen or rows.split[first[number]] == "test"
-        seen.add(key)
+    for number in np.lexsort((first, rows.known[first], ranks)).tolist():
+        keep[number] = keys[number] not in seen or published[number]
+        seen.add(keys[number])
     return rows.take(np.flatnonzero(keep[item]))
+
+
+def _item_keys(rows: Rows, item: IntArray, first: IntArray) -> list[bytes]:
+    """What makes an item the same as another: the digest of its rows in their order."""
+    digests = row_digests(rows)
+    if len(first) == len(rows):
+        return [digests[index] for index in first.tolist()]
+    keys = [hashlib.sha256() for _ in first]
+    for index, number in enumerate(item.tolist()):
+        keys[number].update(digests[index])
+    return [key.digest() for key in keys]
 
 
 def row_digests(rows: Rows) -> list[bytes]:
     """What makes a row the same as another."""
-    inputs, digests = rows.inputs, []
-    for index in range(len(rows)):
-        digest = hashlib.sha256()
-        if inputs.text is not None:
-            digest.update(" ".join(inputs.text[index].split()).encode())
-        else:
-            digest.update(f"{rows.time[index]}|{rows.group[index]}|".encode())
-        for array in (inputs.table, inputs.series):
-            if array is not None:
-                digest.update(b"|" + np.ascontiguousarray(array[index]).tobytes())
-        digests.append(digest.digest())
-    return digests
+    return [digest for start in range(0, len(rows), CHUNK) for digest in _digests(rows, start, start + CHUNK)]
+
+
+def _digests(rows: Rows, start: int, end: int) -> Iterator[bytes]:
+    """The digests of some rows, from columns brought to bytes together: a call per value costs more than its hash."""
+    inputs = rows.inputs
+    if inputs.text is not None:
+        heads = [" ".join(text.split()) for text in inputs.text[start:end]]
+    else:
+        moments, groups = np.datetime_as_string(rows.time[start:end]).tolist(), rows.group[start:end].tolist()
+        heads = [f"{moment}|{group}|" for moment, group in zip(moments, groups, strict=True)]
+    blocks = [array[start:end] for array in (inputs.table, inputs.series) if array is not None]
+    data = [np.ascontiguousarray(block).reshape(len(heads), -1) for block in blocks]
+    bodies = [block.view(np.uint8).reshape(len(heads), -1) for block in data if block.size]
+    for place, head in enumerate(heads):
+        digest = hashlib.sha256(head.encode())
+        for body in bodies:
+            digest.update(b"|" + body[place].tobytes())
+        yield digest.digest()

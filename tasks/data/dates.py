@@ -110,9 +110,10 @@ def read_moments(values: Sequence[Any], what: str) -> Dates:
 
 
 def in_zone(moments: NDArray[np.datetime64], zone: str, name: str) -> NDArray[np.datetime64]:
-    """Local times of one stream, as they stand in the file, as UTC. An hour that comes twice is told apart by its order.
+    """Local times of one stream, as they stand in the file, as UTC.
 
-    Raises DataError where the zone is unknown, or an hour cannot be told apart.
+    An hour that comes twice is told apart by the order of the rows. Raises DataError where that cannot be, or the zone
+    is unknown.
     """
     import pandas as pd
 
@@ -199,8 +200,10 @@ def _in_range(dates: Dates) -> Dates:
 
 
 def order_of(moments: NDArray[np.datetime64]) -> IntArray:
-    """(n,) the order of a stream's rows from the oldest on; rows of one moment as they stand, or the other way round
-    where the file has its newest first."""
+    """(n,) the order of a stream's rows from the oldest on.
+
+    Rows of one moment stay as they stand, or the other way round where the file has its newest first.
+    """
     places = np.arange(len(moments))
     if len(moments) > 1 and moments[-1] < moments[0]:
         places = places[::-1]

@@ -23,6 +23,7 @@ COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+(?:[eE][+-]?\d+)?|[+-]?
 POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+(?:[eE][+-]?\d+)?|[+-]?\d{1,3}(?:,\d{3}){2,}")
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}")  # 1,234: a thousand and more, or one and a bit
 PLAIN = re.compile(WHOLE + r"(?:[eE][+-]?\d+)?")
+UNIT = re.compile(r"([^\w\s.,+-]?\s?)([+-]?\d[\d.,]*(?:[eE][+-]?\d+)?)(\s?[^\d\s.,+-]{0,10})")  # $ 1,50 and 3,5 %
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def decimal_of(
     A mark is told by numbers that can be read in one way only: 1037,50 or 1.037,5. A column that holds nothing but the
     like of 1,234 is left as it stands.
     """
-    columns = [[cells[at].strip() for cells in rows if cells[at].strip()] for at in range(len(header))]
+    columns = [[bare(cells[at]) for cells in rows if cells[at].strip()] for at in range(len(header))]
     commas = [at for at, held in enumerate(columns) if _numbers(held, COMMA) and any(map(_only_comma, held))]
     points = [at for at, held in enumerate(columns) if _numbers(held, POINT) and any(map(_only_point, held))]
     mark = how.decimal or ("," if commas and not points else ".")
@@ -183,11 +184,18 @@ def _shown(held: Sequence[str], test: Callable[[str], Any]) -> str:
     return repr(next((cell for cell in held if test(cell)), held[0] if held else ""))
 
 
+def bare(cell: str) -> str:
+    """A number without the unit that stands before or behind it; anything else without the white space around it."""
+    found = UNIT.fullmatch(cell.strip())
+    return found[2] if found else cell.strip()
+
+
 def pointed(cell: str, mark: str) -> str:
     """A number with its thousands marks gone and a decimal point; anything else as it stands."""
-    text = cell.strip()
+    parts = UNIT.fullmatch(cell.strip())
+    before, text, behind = parts.groups() if parts else ("", cell.strip(), "")
     if mark == "," and (COMMA.fullmatch(text) or EITHER.fullmatch(text)):
-        return text.replace(".", "").replace(",", ".")
+        return before + text.replace(".", "").replace(",", ".") + behind
     if mark == "." and (POINT.fullmatch(text) or EITHER.fullmatch(text)):
-        return text.replace(",", "")
+        return before + text.replace(",", "") + behind
     return cell

@@ -69,8 +69,8 @@ def odd_labels(task: Task, rows: Rows) -> list[str]:
     return said
 
 
-def odd_groups(rows: Rows) -> list[str]:
-    """A group that is most of the rows, and a group that stands in several splits."""
+def odd_groups(rows: Rows, how: str) -> list[str]:
+    """A group that is most of the rows, and, but for splits by time, a group that stands in several of them."""
     named = rows.group[rows.group != ""]
     if not len(named):
         return []
@@ -85,7 +85,7 @@ def odd_groups(rows: Rows) -> list[str]:
     split = rows.split[rows.group != ""]
     parts = sum((np.bincount(inverse, split == part, len(names)) > 0).astype(int) for part in NAMES)
     torn = np.flatnonzero(parts > 1)
-    if len(torn):
+    if len(torn) and how != "time":
         said.append(f"{len(torn)} of {len(names)} groups stand in several splits (first: {str(names[torn[0]])!r})")
     return said
 

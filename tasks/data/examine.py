@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import reading
 from tasks.data.files import open_file
-from tasks.data.long_file import mapped, read_rows
+from tasks.data.long_columns import mapped
+from tasks.data.long_file import read_rows
 from tasks.data.section import DataSection, Splits
 from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, divide
@@ -104,6 +106,7 @@ def examine(asked: Asked) -> Examined:
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
     task, splits, how = asked.task, asked.splits, _how(asked.task, unique, facts)
+    facts["how"] = how
     divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
@@ -121,7 +124,7 @@ def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> 
     found.holds(lambda: check_labels(asked.task, rows, asked.section.absent))
     facts["absent"] = list(asked.section.absent)
     facts["audit"] = facts.get("audit", {}) | (found.tried(lambda: leaks.disjoint(asked.task, rows)) or {})
-    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows)]
+    found.warnings += [*doubts.odd_labels(asked.task, rows), *doubts.odd_groups(rows, facts["how"])]
 
 
 @dataclass(frozen=True)
@@ -152,12 +155,16 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
         return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
-    file = open_file(path, asked.section.file)
+    file = open_file(path, asked.section.file.model_copy(update={"max_bad_rows": sys.maxsize}))
     if (columns_of := mapped(task, file.columns, columns)) is not None:
-        rows, said, again = read_rows(task, file, columns_of, asked.section.file.zone, asked.place)
-        facts |= said
-        found.warnings += [*file.facts.get("notes", ()), *said["long"]["warnings"]]
-        return Read(rows, again)
+        long = read_rows(task, file, columns_of, asked.section.file, asked.place)
+        facts |= long.facts
+        found.warnings += long.warnings
+        found.rejected = long.rejected
+        return Read(long.rows, long.again)
+    if asked.section.file.zone is not None:
+        zone = asked.section.file.zone
+        raise DataError(f"tasks.{task.name}.file.zone = {zone!r} is for files of one row per moment: leave it out")
     read = reading(task, path, columns, asked.section.file)
     facts |= {**read.facts, "rejected": len(read.rejected)}
     found.warnings += read.warnings

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.data.split import NAMES
 from tasks.task import DataError, IntArray, Place, Rows, Task
@@ -92,34 +93,34 @@ def disjoint(task: Task, rows: Rows) -> dict[str, Any]:
     A series may stand in two splits where one side lies wholly before the other in time (walk-forward).
     Raises DataError that names the entity. Gives {"items", "groups"}, how many were looked at.
     """
-    entities = {"item": rows.inputs.owner.astype(np.str_)}
+    entities: dict[str, Any] = {"item": rows.inputs.owner}
     if task.split == "group" or (task.split == "random" and len(np.unique(rows.group[rows.group != ""])) >= len(NAMES)):
         entities["group"] = rows.group
+    told = {}
     for kind, names in entities.items():
+        held, place = np.unique(names, return_inverse=True)
+        told[f"{kind}s"] = len(held)
+        spans = {split: _spans(rows, place, len(held), split) for split in NAMES}
         for one, other in combinations(NAMES, 2):
-            first, second = (_spans(rows, names, split) for split in (one, other))
-            both = [
-                name for name in sorted(first.keys() & second.keys()) if name and not _apart(first[name], second[name])
-            ]
+            places = np.flatnonzero(_meet(spans[one], spans[other]))
+            both = sorted(name for name in held[places].astype(np.str_).tolist() if name)
             if both:
                 raise DataError(
                     f"leak audit of {task.name}: the {kind} {both[0]!r} stands in {one} and in {other} ({len(both)} "
                     f"such {kind}s): a template, document or entity belongs to one split; mend the source's splits"
                 )
-    return {f"{kind}s": len(np.unique(names)) for kind, names in entities.items()}
+    return told
 
 
-def _spans(rows: Rows, names: Any, split: str) -> dict[str, tuple[int, int]]:
-    """Per entity of a split its first time and its last known time."""
+def _spans(rows: Rows, place: IntArray, count: int, split: str) -> tuple[IntArray, IntArray]:
+    """Per entity its first time and its last known time in a split; the last before the first where it has no row."""
     index = np.flatnonzero(rows.split == split)
-    if not len(index):
-        return {}
-    held, place = np.unique(names[index], return_inverse=True)
-    first, last = np.full(len(held), np.iinfo(np.int64).max), np.full(len(held), np.iinfo(np.int64).min)
-    np.minimum.at(first, place, rows.time[index].astype(np.int64))
-    np.maximum.at(last, place, rows.known[index].astype(np.int64))
-    return dict(zip(held.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+    first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, np.iinfo(np.int64).min)
+    np.minimum.at(first, place[index], rows.time[index].astype(np.int64))
+    np.maximum.at(last, place[index], rows.known[index].astype(np.int64))
+    return first, last
 
 
-def _apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[1] < other[0] or other[1] < one[0]
+def _meet(one: tuple[IntArray, IntArray], other: tuple[IntArray, IntArray]) -> NDArray[np.bool_]:
+    """Per entity whether it has rows on both sides, and neither side lies wholly before the other in time."""
+    return np.asarray((one[1] >= other[0]) & (other[1] >= one[0]))

@@ -1,4 +1,4 @@
-"""Daily prices out of a user's long file, and what is odd about them: gaps, and jumps that look like a split of shares."""
+"""Daily prices out of a user's long file, and what is odd about them: gaps, and jumps that look like a split."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _splits(found: Prices) -> Iterator[str]:
             continue
         word = f"1/{ratio}" if moves[at, asset] < 0 else str(ratio)
         yield (
-            f"{found.names[asset]} jumps to {np.exp(moves[at, asset]):.3f} of its price on {found.days[at]}, near {word}: "
-            "it looks like an unadjusted split"
+            f"{found.names[asset]} jumps to {np.exp(moves[at, asset]):.3f} of its price on {found.days[at]}, near "
+            f"{word}: it looks like an unadjusted split"
         )
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data.section import Splits
-from tasks.task import IntArray, Rows
+from tasks.task import Inputs, IntArray, Rows
 
 NAMES = ("train", "valid", "test")
 SHUFFLES = 32  # seeded cuts by group that are compared before the most balanced one is taken
+MANY = 50_000  # entities from which one shuffle within each label does: their shares then agree by their number alone
 How = Literal["time", "group", "random"]
 
 
@@ -38,11 +39,12 @@ def divide(rows: Rows, how: How, splits: Splits, purge_days: int = 0, seed: int 
     missing = [name for name in ("test", "valid") if not (split == name).any()]
     share = {"test": splits.test, "valid": splits.valid}
     left = 1.0
+    slim = dataclasses.replace(rows, inputs=Inputs(owner=rows.inputs.owner))  # nobody cuts by what a row says
     for name in missing:
         pool = np.flatnonzero(split == "train")
         if not len(pool):
             break
-        marks = _cut(rows.take(pool), how, share[name] / left, purge, _seed(seed, name))
+        marks = _cut(slim.take(pool), how, share[name] / left, purge, _seed(seed, name))
         split[pool] = np.where(marks == "after", name, np.where(marks == "purged", "", "train"))
         left -= share[name]
     kept = np.flatnonzero(split != "")
@@ -103,23 +105,33 @@ def _entities(rows: Rows, how: How) -> IntArray:
     A group named "" is no group. At random, fewer than three groups cannot be kept apart in three splits: items
     are divided then.
     """
-    item = np.array([f"item {owner}" for owner in rows.inputs.owner.tolist()])
-    group = np.where(rows.group == "", item, np.char.add("group ", rows.group.astype(np.str_)))
-    if how == "random" and len(np.unique(group)) < 3:
-        group = item
-    names, entity = np.unique(group, return_inverse=True)
-    if len(names) < 3:
+    single = rows.group == ""
+    names, group = np.unique(rows.group[~single], return_inverse=True)
+    items, item = np.unique(rows.inputs.owner[single].astype(np.str_), return_inverse=True)
+    if how == "random" and len(names) + len(items) < 3:
+        single = np.ones(len(rows), dtype=bool)
+        names, group = names[:0], group[:0]
+        items, item = np.unique(rows.inputs.owner.astype(np.str_), return_inverse=True)
+    if len(names) + len(items) < 3:
         raise SplitError(
-            f"the rows hold {len(names)} groups; a split by group needs at least 3: map a finer `group` column"
+            f"the rows hold {len(names) + len(items)} groups; a split by group needs at least 3: "
+            "map a finer `group` column"
         )
-    return np.asarray(entity, dtype=np.int64)
+    entity = np.empty(len(rows), dtype=np.int64)
+    entity[~single], entity[single] = group, len(names) + item
+    return entity
 
 
 def _cut_by_entity(rows: Rows, entity: IntArray, share: float, seed: int) -> NDArray[np.bool_]:
-    """Of some seeded shuffles of the entities, the cut whose size and labels come nearest to the whole."""
+    """Of some seeded shuffles of the entities, the cut whose size and labels come nearest to the whole.
+
+    From MANY entities on it is one shuffle within each label: 32 walks over a million entities take minutes.
+    """
     table = _label_counts(rows, entity)
     want = table.sum(axis=0) * share
     random = np.random.default_rng(seed)
+    if len(table) >= MANY:
+        return np.asarray(_take_by_label(table, want, random.permutation(len(table)))[entity])
     best, lowest = np.zeros(len(table), dtype=bool), np.inf
     for _ in range(SHUFFLES):
         chosen = _fill(table, want, random.permutation(len(table)))
@@ -127,6 +139,16 @@ def _cut_by_entity(rows: Rows, entity: IntArray, share: float, seed: int) -> NDA
         if miss < lowest and 0 < chosen.sum() < len(table):
             best, lowest = chosen, miss
     return np.asarray(best[entity])
+
+
+def _take_by_label(table: NDArray[np.float64], want: NDArray[np.float64], order: IntArray) -> NDArray[np.bool_]:
+    """Per label the first entities of `order` whose rows make up what is wanted; an entity counts to its main label."""
+    chosen = np.zeros(len(table), dtype=bool)
+    main, size = table.argmax(axis=1)[order], table.sum(axis=1)[order]
+    for label, rows in enumerate(want.tolist()):
+        place = np.flatnonzero(main == label)
+        chosen[order[place[np.cumsum(size[place]) <= rows + 0.5]]] = True
+    return chosen
 
 
 def _fill(table: NDArray[np.float64], want: NDArray[np.float64], order: IntArray) -> NDArray[np.bool_]:

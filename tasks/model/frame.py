@@ -17,18 +17,24 @@ FAR = 8.0  # standard deviations beyond which a table value says no more
 
 @dataclass(frozen=True)
 class Frame:
-    """Facts of a task's training rows: mean and deviation of each table column, centre and spread of raw answers."""
+    """Facts of a task's training rows: mean and deviation of each table column, centre and spread of raw answers.
+
+    `categories` are the places of the columns whose numbers are codes: they are handed on as they are.
+    """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
+    categories: tuple[int, ...] = ()
 
     def table(self, values: FloatArray) -> NDArray[np.float32]:
         """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing."""
         missing = ~np.isfinite(values)
         scaled = (values - np.array(self.mean)) / np.array(self.deviation)
         filled = np.clip(np.where(missing, 0.0, scaled), -FAR, FAR)
+        codes = list(self.categories)
+        filled[:, codes] = np.where(missing[:, codes], 0.0, values[:, codes])
         return np.concatenate([filled, missing], axis=1).astype(np.float32)
 
     def ends(self, device: Any) -> tuple[Any, Any]:
@@ -60,10 +66,11 @@ def frame_of(
         spread = (width, 1.0)
         if offset is None:
             centre = (float(target[:, 0].mean()), float(2 * np.log(width)))
-    return Frame(mean, deviation, centre, spread)
+    return Frame(mean, deviation, centre, spread, plain.categories)
 
 
 def plain_frame(task: Task) -> Frame:
     """The frame that changes nothing."""
     columns, outputs = len(task.features), task.head.width
-    return Frame((0.0,) * columns, (1.0,) * columns, (0.0,) * outputs, (1.0,) * outputs)
+    categories = tuple(place for place, feature in enumerate(task.features) if feature.levels)
+    return Frame((0.0,) * columns, (1.0,) * columns, (0.0,) * outputs, (1.0,) * outputs, categories)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from tasks.model.series import SeriesEncoder
-from tasks.task import HeadKind, Task
+from tasks.task import Feature, HeadKind, Task
 
 TABLE_WIDTH = 32
 # How loud a part is before it has learned, in the target's own size. Numbers correct a classical answer that has seen
@@ -60,6 +60,30 @@ class PartHead(nn.Module):
         return torch.sigmoid(self.gate(normed)) * self.read(normed)
 
 
+class Levels(nn.Module):
+    """Categories as one mark per level: (n, 2 features) with codes -> (n, 2 features + levels), codes put to 0.
+
+    Made in each batch, so that a long list of levels costs no memory for rows that wait. A code without a level, and a
+    missing one, has no mark.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        super().__init__()
+        self.features = len(features)
+        self.counts = {place: len(feature.levels) for place, feature in enumerate(features) if feature.levels}
+        self.width = 2 * self.features + sum(self.counts.values())
+
+    def forward(self, table: Any) -> Any:
+        """Spread the codes out."""
+        values, blocks = table.clone(), []
+        for place, count in self.counts.items():
+            known = table[:, self.features + place] == 0
+            code = torch.where(known, table[:, place], -1.0)
+            blocks.append((code[:, None] == torch.arange(count, device=table.device)).to(table.dtype))
+            values[:, place] = 0.0
+        return torch.cat([values, *blocks], dim=1)
+
+
 class TaskNet(nn.Module):
     """Everything of one task that learns beside its adapter: table and series encoders, one PartHead per part, fusion.
 
@@ -79,7 +103,9 @@ class TaskNet(nn.Module):
             widths["text"] = text_width
         if "table" in parts:
             # A value and a mark that it is missing, for each feature.
-            encoders["table"] = nn.Sequential(nn.Linear(2 * len(task.features), TABLE_WIDTH), nn.GELU())
+            levels = Levels(task.features)
+            layers = [nn.Linear(levels.width, TABLE_WIDTH), nn.GELU()]
+            encoders["table"] = nn.Sequential(levels, *layers) if levels.counts else nn.Sequential(*layers)
             widths["table"] = TABLE_WIDTH
         if "series" in parts:
             encoder = SeriesEncoder(len(task.channels), task.length)

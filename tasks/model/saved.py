@@ -55,9 +55,8 @@ def load(
     for name, head in heads.items():
         _fill(model, name, files[name])
         table, frame = head["table"] or {"mean": (), "deviation": ()}, head["frame"]
-        model.frames[name] = Frame(
-            *(tuple(values) for values in (table["mean"], table["deviation"], frame["centre"], frame["spread"]))
-        )
+        facts = (table["mean"], table["deviation"], frame["centre"], frame["spread"])
+        model.frames[name] = Frame(*(tuple(values) for values in facts), categories=model.frames[name].categories)
         if files[name].classical.is_file():
             model.classical[name] = _classical(known[name], files[name])
     return model
@@ -123,6 +122,7 @@ def _head_config(model: Model, name: str) -> dict[str, Any]:
         "features": [feature.name for feature in task.features],
         "mean": list(frame.mean),
         "deviation": list(frame.deviation),
+        **_levels(task),
     }
     return {
         "task": name,
@@ -139,12 +139,24 @@ def _head_config(model: Model, name: str) -> dict[str, Any]:
     }
 
 
+def _levels(task: Task) -> dict[str, Any]:
+    """The words of each category: their order is what the codes of the table mean."""
+    held = {feature.name: list(feature.levels) for feature in task.features if feature.levels}
+    return {"levels": held} if held else {}
+
+
 def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[str, Any]:
     head = folder.read(folder.head_config)
-    expected = {"kind": task.head.kind, "outputs": list(task.head.outputs)}
+    expected: dict[str, Any] = {"kind": task.head.kind, "outputs": list(task.head.outputs)}
     if head["table"]:
         expected["features"] = [feature.name for feature in task.features]
-    found = {"kind": head["kind"], "outputs": head["outputs"], "features": (head["table"] or {}).get("features")}
+        expected["levels"] = _levels(task).get("levels")
+    table = head["table"] or {}
+    found = {
+        "kind": head["kind"],
+        "outputs": head["outputs"],
+        **{key: table.get(key) for key in ("features", "levels")},
+    }
     wrong = [key for key, value in expected.items() if found[key] != value]
     if wrong:
         raise ValueError(

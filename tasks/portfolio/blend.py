@@ -13,6 +13,7 @@ from tasks.task import FloatArray
 AVERSION = 2.5  # return asked per unit of variance, He and Litterman (1999)
 COST = 0.001  # of the value traded, one way
 SURE = 1e4  # times the variance: beside it the cost of leaving equal weight is nothing
+LEAST_DOUBT = 1e-9  # of a view, in prior variances: assets that move alike leave their covariance singular
 TAU = 0.05  # the prior is worth 1 / TAU = 20 months of returns, same source
 
 
@@ -33,7 +34,8 @@ def posterior(risk: FloatArray, raw: FloatArray) -> FloatArray:
     """
     equilibrium = AVERSION * risk @ np.full(len(risk), 1 / len(risk))
     tilt = (raw[:, 0] - raw[:, 0].mean()) / SCALE
-    doubt = np.diag(np.exp(raw[:, 1]) / SCALE**2)
+    least = LEAST_DOUBT * TAU * max(float(risk.diagonal().max()), LEAST_DOUBT)
+    doubt = np.diag(np.maximum(np.exp(np.minimum(raw[:, 1], 40.0)) / SCALE**2, least))
     return np.asarray(equilibrium + TAU * risk @ np.linalg.solve(TAU * risk + doubt, tilt))
 
 

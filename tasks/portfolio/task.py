@@ -69,7 +69,7 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     risk = blend.covariance(returns)
     expected = blend.posterior(risk, found.raw)
     chosen = blend.weights(expected, risk, names, item.constraints)
-    variance = float(chosen @ risk @ chosen)
+    variance = max(float(chosen @ risk @ chosen), 0.0)  # two assets that move against each other leave a rounding
     return {
         "weights": dict(zip(names, chosen.tolist(), strict=True)),
         "views": dict(zip(names, (found.raw[:, 0] / features.SCALE).tolist(), strict=True)),

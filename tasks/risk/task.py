@@ -121,8 +121,8 @@ def target(value: Any) -> Sequence[float]:
 def pair(head: Head, columns: Sequence[Feature]) -> tuple[Classical, Classical]:
     """Boosting and a scorecard, both held to the declared signs; the baseline is the boosting alone."""
     signs = tuple(column.sign for column in columns)
-    boosting = lightgbm_table(head, monotone=signs)
-    card = logistic_table(head, monotone=signs, strength=0.03)
+    boosting = lightgbm_table(head, monotone=signs, features=columns)
+    card = logistic_table(head, monotone=signs, features=columns, strength=0.03)
     return mean("gradient boosting (LightGBM) and scorecard", boosting, card), boosting
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from tasks import get
 from tasks.data.columns import read_file
 from tasks.data.files import open_file
-from tasks.data.long_file import mapped, read_rows
+from tasks.data.long_columns import mapped
+from tasks.data.long_file import read_rows
 from tasks.data.parquet import is_saved, load_rows
 from tasks.model import forward
 from tasks.model.folder import Folder
@@ -70,7 +71,7 @@ def _rows(task: Task, folder: Folder, path: str) -> Rows:
     columns, seed = section.get("columns") or {}, recipe.get("train", {}).get("seed", SEED)
     file = open_file(path, how)
     if (long := mapped(task, file.columns, columns)) is not None:
-        return read_rows(task, file, long, how.zone, Place(root=None, seed=seed))[0]
+        return read_rows(task, file, long, how, Place(root=None, seed=seed)).rows
     return read_file(task, path, columns, how)
 
 

@@ -21,7 +21,7 @@ from tests.flows.conftest import ROOT, until  # type: ignore[import-not-found]
 PAGE = (ROOT / "docs" / "first_model.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("    ./assay ")]
 FIRST, SERVE = [words for words in COMMANDS if words[0] not in {"serve", "ask"}], ["serve", "loans.toml"]
-ROWS = 500
+ROWS = 900
 
 
 class Desk:

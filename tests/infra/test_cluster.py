@@ -104,6 +104,15 @@ def test_an_interrupt_ends_the_training_worker(ray_local, tmp_path):
     assert not psutil.pid_exists(pid)
 
 
+def test_an_interrupt_that_c_code_wrapped_comes_out_as_itself():
+    wrapped = SystemError("returned a result with an exception set")
+    wrapped.__cause__ = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        cluster.raise_interrupt(wrapped)
+    cluster.raise_interrupt(SystemError("of its own"))
+    cluster.raise_interrupt(ValueError("no interrupt"))
+
+
 def test_progress_is_told_once_a_step_and_half_a_line_is_left_for_later(tmp_path):
     path, told = tmp_path / "progress.jsonl", []
     progress = jobs._Progress(path)

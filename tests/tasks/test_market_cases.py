@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from tasks import get
-from tasks.task import Place
+from tasks.task import Place, Prediction
 from tasks.validate.calibration import Calibration, predict
 
 TASKS = Path(__file__).resolve().parents[2] / "tasks"
@@ -80,3 +81,58 @@ def test_the_example_is_answered_and_the_card_names_every_source(name: str) -> N
         assert f"`{source}`" in card
     for feature in task.features:
         assert f"`{feature.name}`" in card
+
+
+LIMIT = {"flip": [1e-12, 1e12] * 40, "flop": [1e12, 1e-12] * 40, "rise": [1e-12] * 79 + [1e12], "calm": [100.0] * 80}
+
+
+@pytest.mark.parametrize("prices", LIMIT.values(), ids=LIMIT)
+@pytest.mark.parametrize("economy", [(1e-300, -10, -100), (1000, 100, 1000), (1e-300, 100, -100)], ids=str)
+def test_volatility_answers_with_numbers_at_the_limits_of_its_item(prices: list[float], economy: Any) -> None:
+    known = dict(zip(("vix", "default_spread", "inflation"), economy, strict=True))
+    answer = answers("volatility")({"prices": prices, "market": prices, **known})
+    assert np.isfinite(list(answer.values())).all()
+
+
+@pytest.mark.parametrize(
+    "names", [("flip", "flop", "calm"), ("flip", "flip", "flip"), ("rise", "calm", "flop")], ids=str
+)
+@pytest.mark.parametrize("raw", [(0.0, 0.0), (5.0, -300.0), (1e6, 300.0)], ids=str)
+def test_portfolio_answers_with_numbers_at_the_limits_of_its_item(names: tuple[str, ...], raw: Any) -> None:
+    task = get("portfolio")
+    item = task.item(assets={f"{name}{at}": LIMIT[name] for at, name in enumerate(names)})
+    views = np.array([raw, (-raw[0], raw[1]), (1.0, -raw[1])])
+    answer = task.answer(**task.decode(item, Prediction(views, views)))
+    assert sum(answer.weights.values()) == pytest.approx(1)
+    held = [*answer.views.values(), *answer.view_std.values(), answer.expected_return_21d, answer.volatility]
+    assert np.isfinite(held).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[1e15, -1e15] * 40, [0.0] * 79 + [1e15], [5e-324] * 80, [1e-300, 1e15] * 40])
+def test_anomaly_answers_with_numbers_at_the_limits_of_its_item(values: list[float]) -> None:
+    assert 0 <= answers("anomaly")({"values": values})["score"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "bound"),
+    [
+        ("volatility", {"vix": 1e300}, "less than or equal to 1000"),
+        ("volatility", {"inflation": 1e308}, "less than or equal to 1000"),
+        ("volatility", {"inflation": -101}, "greater than or equal to -100"),
+        ("volatility", {"default_spread": 1e30}, "less than or equal to 100"),
+        ("volatility", {"prices": [7e307] * 70}, "less than or equal to 1000000000000"),
+        ("volatility", {"market": [1e-300] * 70}, "greater than or equal to 0.000000000001"),
+        ("portfolio", {"assets": {"a": [7e307] * 70}}, "less than or equal to 1000000000000"),
+        ("anomaly", {"values": [1e308] * 70}, "less than or equal to 1000000000000000"),
+        ("anomaly", {"values": [-1e16] * 70}, "greater than or equal to -1000000000000000"),
+        ("anomaly", {"timestamps": ["9999-12-31T23:59:59-05:00"] * 71}, "outside"),
+        ("anomaly", {"timestamps": [5.0] * 71}, "no time"),
+    ],
+)
+def test_a_number_beyond_what_a_field_can_hold_is_refused_with_the_bound(name: str, change: Any, bound: str) -> None:
+    task = get(name)
+    document = json.dumps({**task.example, **change})
+    for strict in (False, True):
+        with pytest.raises(ValidationError, match=bound):
+            task.item.model_validate_json(document, strict=strict)

@@ -75,7 +75,8 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
         ),
         *_from_card("card", facts, SIGNS),
     ]
-    declared = [(feature.name, feature.group, feature.sign) for feature in task.features if feature.sign]
+    signed = [feature for feature in task.features if feature.sign and not feature.levels]
+    declared = [(feature.name, feature.group, feature.sign) for feature in signed]
     if declared:
         columns = [("feature", "text"), ("group", "text"), ("expected sign", "signed")]
         found.append(blocks.table("signs", "Signs declared before training", columns, declared))

@@ -12,7 +12,7 @@ from interpret.report import blocks
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
-from tasks.task import FloatArray, Head, Task
+from tasks.task import Feature, FloatArray, Head, Task
 from tasks.validate.calibration import calibrated, probability
 
 REASONS = 4  # codes at most for one case
@@ -103,13 +103,23 @@ def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:
 
 
 def _shown(task: Task, row: Explained, columns: tuple[int, ...]) -> list[dict[str, Any]]:
-    """The values of a group's features, as the model saw them; of one-hot columns only those that are set."""
+    """The values of a group's features, as the model saw them; of one-hot columns only those that are set.
+
+    A category is its word, and what is missing is None.
+    """
     if row.game.row.table is None:
         return []
-    values = {task.features[c].name: float(row.game.row.table[0, c]) for c in columns}
-    if all("=" in name for name in values):  # one column per level: the level that is set says it all
+    values = {task.features[c].name: _value(task.features[c], float(row.game.row.table[0, c])) for c in columns}
+    if all("=" in name for name in values) and not any(task.features[c].levels for c in columns):
+        # One column per level: the level that is set says it all.
         values = {name: value for name, value in values.items() if value}
     return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _value(feature: Feature, value: float) -> float | str | None:
+    if not np.isfinite(value):
+        return None
+    return feature.levels[int(value)] if feature.levels else value
 
 
 def _truth(head: Head, target: FloatArray) -> str:

@@ -5,6 +5,7 @@ All files here are synthetic.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pandas as pd
 import pytest
 
 import tasks
+from tasks.data import long_file
+from tasks.data.files import open_file
+from tasks.data.long_columns import mapped
 from tasks.data.parquet import load_rows
 from tasks.data.prepare import prepare
-from tasks.task import DataError, Rows
+from tasks.task import DataError, FileSection, Rows
 
 Make = Callable[..., Path]
 DAYS = pd.bdate_range("2019-01-02", periods=420)
@@ -145,12 +149,12 @@ def test_a_jump_of_one_asset_alone_near_a_whole_ratio_is_named_as_a_split(
     split.loc[200:, "Close"] = (split.loc[200:, "Close"] * ratio).round(4)
     write(split, "prices/SPLIT.csv")
     write(other, "prices/OTHER.csv")
-    warnings = read("volatility", tmp_path / "prices" / "*.csv")[0]["long"]["warnings"]
+    warnings = read("volatility", tmp_path / "prices" / "*.csv")[0]["warnings"]
     assert len(warnings) == 1
     assert f"SPLIT jumps to {split['Close'][200] / split['Close'][199]:.3f}" in warnings[0]
     assert f"on {split['Date'][200]}" in warnings[0]
     assert "unadjusted split" in warnings[0]
-    assert read("volatility", write(split, "ALONE.csv"))[0]["long"]["warnings"]
+    assert read("volatility", write(split, "ALONE.csv"))[0]["warnings"]
 
 
 def test_a_crash_of_all_assets_and_usual_moves_are_no_splits(write: Make, read: Any, tmp_path: Path) -> None:
@@ -158,12 +162,12 @@ def test_a_crash_of_all_assets_and_usual_moves_are_no_splits(write: Make, read: 
         table = table_of(seed)
         table.loc[200:, "Close"] *= 0.5
         write(table, f"prices/A{seed}.csv")
-    assert read("volatility", tmp_path / "prices" / "*.csv")[0]["long"]["warnings"] == []
+    assert read("volatility", tmp_path / "prices" / "*.csv")[0]["warnings"] == []
 
 
 def test_a_gap_in_the_days_is_said(write: Make, read: Any) -> None:
     table = table_of(1).drop(index=range(100, 130))
-    warnings = read("volatility", write(table))[0]["long"]["warnings"]
+    warnings = read("volatility", write(table))[0]["warnings"]
     assert "the longest is 43 days of NORTH" in warnings[0]
 
 
@@ -214,8 +218,6 @@ def test_other_column_names_are_mapped_and_unknown_ones_refused(write: Make, rea
 
 
 def test_a_file_of_windows_is_still_a_file_of_items() -> None:
-    from tasks.data.long_file import mapped
-
     task = tasks.get("volatility")
     assert mapped(task, ("prices", "target", "date", "close"), {}) is None
     assert mapped(task, ("p", "date", "close"), {"prices": "p"}) is None
@@ -245,30 +247,67 @@ def test_a_stream_without_labels_gets_injected_ones_that_the_card_calls_syntheti
     assert card["fingerprint"] == read("anomaly", write(stream_of(1), "pump.csv"))[0]["fingerprint"]
 
 
-def test_a_local_hour_that_comes_twice_needs_a_zone(write: Make, read: Any) -> None:
+@pytest.fixture
+def moments(write: Make) -> Callable[..., np.ndarray]:
+    """The times of a stream as they are read."""
+
+    def of(stamps: Any, zone: str | None = None) -> np.ndarray:
+        file = open_file(str(write(pd.DataFrame({"timestamp": stamps, "value": 1.5}), "pump.csv")))
+        task = tasks.get("anomaly")
+        found = mapped(task, file.columns, {})
+        assert found is not None
+        return long_file.read(task, file, found, FileSection(zone=zone))[0].tracks[0].times
+
+    return of
+
+
+def test_a_local_hour_that_comes_twice_needs_a_zone(moments: Callable[..., np.ndarray]) -> None:
     utc = pd.date_range("2024-10-20", periods=2000, freq="15min", tz="UTC")
-    table = stream_of(1).assign(timestamp=utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M:%S"))
+    known = utc.tz_localize(None).to_numpy()
+    local = utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%d %H:%M:%S").to_series()
     with pytest.raises(DataError, match=r"twice .*give its zone with file.zone"):
-        read("anomaly", write(table, "pump.csv"))
-    plain = read("anomaly", write(table.assign(timestamp=utc.strftime("%Y-%m-%dT%H:%M:%SZ")), "pump.csv"))
-    for rows in (table, table[::-1]):
-        zoned = read("anomaly", write(rows, "pump.csv"), file={"zone": "Europe/Berlin"})
-        assert zoned[0]["fingerprint"] == plain[0]["fingerprint"]
+        moments(local)
+    for stamps in (local, local[::-1]):
+        np.testing.assert_array_equal(moments(stamps, "Europe/Berlin"), known)
+    np.testing.assert_array_equal(moments(utc.tz_convert("Asia/Tokyo").astype(str)), known)
     with pytest.raises(DataError, match="take a zone such as Europe/Berlin"):
-        read("anomaly", write(table, "pump.csv"), file={"zone": "Europe/Nowhere"})
+        moments(local, "Europe/Nowhere")
     with pytest.raises(DataError, match="ambiguous"):
-        read("anomaly", write(table.sample(frac=1, random_state=1), "pump.csv"), file={"zone": "Europe/Berlin"})
+        moments(local.sample(frac=1, random_state=1), "Europe/Berlin")
 
 
-def test_unix_times_of_any_unit_are_the_moments_that_they_are(write: Make, read: Any) -> None:
-    utc = pd.date_range("2024-10-20", periods=2000, freq="15min", tz="UTC")
-    first = read("anomaly", write(stream_of(1).assign(timestamp=utc.strftime("%Y-%m-%dT%H:%M:%SZ")), "pump.csv"))[0]
-    for unit in ("s", "ms", "us", "ns"):
+def test_epochs_of_any_unit_are_the_moments_that_they_are_and_the_same_in_a_request(
+    moments: Callable[..., np.ndarray],
+) -> None:
+    utc = pd.date_range("2024-10-20", periods=64, freq="15min", tz="UTC")
+    known, task = utc.tz_localize(None).to_numpy(), tasks.get("anomaly")
+    for unit in ("s", "ms", "us"):
         numbers = utc.as_unit(unit).astype("int64")
-        card = read("anomaly", write(stream_of(1).assign(timestamp=numbers), "pump.csv"))[0]
-        assert card["fingerprint"] == first["fingerprint"]
-        assert "Unix time" in card["long"]["said"][0]
+        np.testing.assert_array_equal(moments(numbers), known)
+        document = json.dumps({"values": [1.5] * 64, "timestamps": numbers.tolist()})
+        for strict in (False, True):  # as a file's row and as a request
+            item = task.item.model_validate_json(document, strict=strict)
+            assert [stamp.replace(tzinfo=None) for stamp in item.timestamps] == known.tolist()
     mixed = utc.as_unit("s").astype("int64").to_numpy().copy()
     mixed[5] *= 1000
     with pytest.raises(DataError, match="not all Unix times of one unit"):
-        read("anomaly", write(stream_of(1).assign(timestamp=mixed), "pump.csv"))
+        moments(mixed)
+
+
+def test_wrong_rows_of_a_long_file_are_left_out_up_to_the_number_that_is_allowed(
+    write: Make, read: Any, tmp_path: Path
+) -> None:
+    table = table_of(1).astype({"Close": object})
+    table.loc[5, "Close"], table.loc[9, "Date"] = "-3", "soon"
+    with pytest.raises(DataError, match="has 2 wrong rows; row 7: the price '-3' is not positive"):
+        read("volatility", write(table), file={"max_bad_rows": 1})
+    card, parts = read("volatility", write(table), file={"max_bad_rows": 2})
+    assert whole(parts) == whole(read("volatility", write(table_of(1).drop(index=[5, 9])))[1])
+    assert card["rejected"] == 2
+    written = read("volatility", write(table), file={"max_bad_rows": 2}) and (tmp_path / "out" / "rejected.csv")
+    assert [line.split(",")[0] for line in written.read_text().splitlines()] == ["row", "7", "11"]
+
+
+def test_a_zone_is_refused_where_it_means_nothing(write: Make, read: Any) -> None:
+    with pytest.raises(DataError, match="holds days, which have no zone"):
+        read("volatility", write(table_of(1)), file={"zone": "Europe/Berlin"})
