@@ -88,7 +88,9 @@ def _batches(work: Work, config: str) -> Any:
         batch_size=1,
         batch_format="pyarrow",
         zero_copy_batch=True,
-        compute=ray.data.ActorPoolStrategy(size=work.workers, max_tasks_in_flight_per_actor=AHEAD),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=work.workers, initial_size=work.workers, max_tasks_in_flight_per_actor=AHEAD
+        ),
         num_cpus=work.cpus,
         max_restarts=0,
     )
