@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.data.declaration import Declaration, FieldDeclaration
-from tasks.data.field_types import joined, read_column, read_text, window, word
+from tasks.data.field_types import Column, joined, read_column, read_text, window, word
 from tasks.task import FloatArray, Inputs, ReadRows
 
 
@@ -27,7 +27,7 @@ def columns(declared: Declaration, values: Mapping[str, Sequence[Any]]) -> ReadR
     inputs = declared.used("input")
     held = {key: values.get(key) or [None] * count for key in inputs}
     times = next((values[key] for key in declared.used("time") if key in values), values.get("time"))
-    read = {key: read_column(key, each, held[key], times) for key, each in inputs.items() if each.type != "text"}
+    read = {key: _read(key, each, held[key], times) for key, each in inputs.items() if each.type != "text"}
     texts = {key: read_text(key, each, held[key]) for key, each in inputs.items() if each.type == "text"}
     wrong = joined([*(column.wrong for column in read.values()), *(wrong for _, wrong in texts.values())])
     kept = np.array([place for place in range(count) if place not in wrong], dtype=np.int64)
@@ -49,6 +49,18 @@ def columns(declared: Declaration, values: Mapping[str, Sequence[Any]]) -> ReadR
         wrong=wrong,
         protected=aside,
     )
+
+
+def _read(name: str, declared: FieldDeclaration, values: Sequence[Any], times: Sequence[Any] | None) -> Column:
+    """One field of n rows; texts that come again and again are read once each."""
+    again = declared.type in {"category", "flag", "whole", "date"} and (declared.type != "date" or times is None)
+    places = {value: at for at, value in enumerate(dict.fromkeys(values))} if set(map(type, values)) == {str} else {}
+    if not again or not 0 < len(places) < len(values) / 2:
+        return read_column(name, declared, values, times)
+    once = read_column(name, declared, list(places), None)
+    at = np.fromiter((places[value] for value in values), dtype=np.int64, count=len(values))
+    wrong = {row: once.wrong[place] for row, place in enumerate(at.tolist()) if place in once.wrong}
+    return Column(once.values[at], wrong if once.wrong else {})
 
 
 def _aside(value: Any) -> str:

@@ -194,3 +194,18 @@ def test_an_unknown_source_and_columns_without_a_file_are_refused(prepared: Call
         prepared(make(), {"columns": {"text": "x"}})
     with pytest.raises(DataError, match="is an address, not a file"):
         prepared(make(), {"source": "https://example.org/notes.csv"}, root="/nowhere")
+
+
+def test_rows_that_are_left_out_stand_in_a_file_of_their_own_and_in_the_card(
+    prepared: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    lines = [f"note {i},{'abc'[i % 3]}" for i in range(60)]
+    lines[7] = "lost,z"
+    (tmp_path / "notes.csv").write_text("\n".join(["text,target", *lines]))
+    section: dict[str, Any] = {"source": "notes.csv", "file": {"max_bad_rows": 1}}
+    card = prepared(make(), section, root=str(tmp_path))
+    assert (card["rejected"], card["file"]["rows"], card["file"]["bad_rows"]) == (1, 60, 1)
+    assert (tmp_path / "toy" / "rejected.csv").read_text().splitlines() == ["row,reason", "9,substring not found"]
+    assert any("1 of 60 rows were left out; rejected.csv says which" in said for said in card["warnings"])
+    with pytest.raises(DataError, match="has 1 wrong rows; row 9"):
+        prepared(make(), {"source": "notes.csv"}, root=str(tmp_path))

@@ -92,3 +92,16 @@ def test_a_seed_fixes_the_draws_and_every_draw_has_as_many_clusters() -> None:
 def test_one_cluster_gives_no_interval_instead_of_a_false_one() -> None:
     found = compare({"full": mean_of(np.ones(5)), "baseline": mean_of(np.ones(5))}, np.zeros(5, int), 100, seed=1)
     assert found.estimates["full"] == Estimate(1.0, None)
+
+
+@pytest.mark.parametrize(("count", "room"), [(16, 0.2059), (100, 0.0362), (3000, 0.00123)])
+def test_draws_without_spread_have_the_exact_room_of_their_count_and_no_interval_of_width_zero(
+    count: int, room: float
+) -> None:
+    perfect = mean_of(np.ones(count))
+    found = compare({"full": perfect, "baseline": perfect}, np.arange(count), 200, seed=1)
+    assert found.estimates["full"].ci95 == pytest.approx((1.0 - room, 1.0), abs=1e-4)
+    assert found.lifts["baseline"].ci95 == pytest.approx((-room, room), abs=1e-4)
+    wrong = compare({"full": mean_of(np.zeros(count))}, np.arange(count), 200, seed=1).estimates["full"]
+    assert wrong.ci95 is not None
+    assert wrong.ci95[1] == pytest.approx(room, abs=1e-4)
