@@ -94,10 +94,11 @@ def test_few_rows_of_an_output_and_validation_of_one_class_are_said() -> None:
 def test_groups_that_are_most_rows_or_stand_in_several_splits_and_time_that_runs_backwards_are_said() -> None:
     split = np.array(["train", "test"] * 30)
     rows = make(60, group=np.array(["a"] * 40 + ["b"] * 10 + [""] * 10), split=split)
-    said = odd_groups(rows, "time")
+    said = odd_groups(rows, "random")
     assert said[0] == "the group 'a' holds 40 of 60 rows"
     assert said[1].startswith("10 of 60 rows have no group")
     assert said[2] == "2 of 2 groups stand in several splits (first: 'a')"
+    assert len(odd_groups(rows, "time")) == 2  # one series lies in several parts of time
     assert odd_groups(make(60), "random") == []
     assert odd_times(rows.take(np.arange(60)[::-1].copy())) != []
     assert odd_times(rows) == []
