@@ -42,6 +42,7 @@ def build(name: str, path: Path, like: Like) -> Task:
     if base is not None and not declared.fields:
         return dataclasses.replace(base, name=name, summary=declared.summary)
     head = declared.head or _head_of(base)
+    _check_like(declared, head, base)
     inputs = declared.used("input")
     features = tuple(feature for key, each in inputs.items() for feature in field_types.features_of(key, each))
     shape = Head(head.kind, head.outputs)
@@ -73,6 +74,24 @@ def build(name: str, path: Path, like: Like) -> Task:
         columns=lambda values, cells: declared_rows.columns(declared, values),
         aside=tuple(declared.used("protected")),
     )
+
+
+def _check_like(declared: Declaration, head: HeadDeclaration, base: Task | None) -> None:
+    """Refuse to be like a task whose models answer another kind of head, or read what no field holds."""
+    if base is None:
+        return
+    if base.pair is None:
+        raise DataError(
+            f"like = {declared.like!r} has models of its own columns: leave [fields] out, or leave like out"
+        )
+    if head.kind != base.head.kind:
+        raise DataError(
+            f"like = {declared.like!r} answers a head of kind {base.head.kind}, [head] is of kind {head.kind}"
+        )
+    held = _reads(declared.used("input"))
+    for part in base.needs:
+        if part not in held:
+            raise DataError(f"like = {declared.like!r} reads a {part}, and no input is one: leave like out")
 
 
 def _head_of(base: Task | None) -> HeadDeclaration:

@@ -101,7 +101,7 @@ def examine(asked: Asked) -> Examined:
         return found
     dropped["as_of"] = dropped["read"] - len(current)
     said, wrong, torn = doubts.contradictions(asked.task, current)
-    found.warnings += [*said, *doubts.odd_times(current)]
+    found.warnings += [*said, *doubts.odd_times(current), *doubts.equal_rows(current)]
     found.errors += [DataError(sentence) for sentence in wrong]
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
