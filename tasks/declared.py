@@ -40,7 +40,7 @@ def build(name: str, path: Path, like: Like) -> Task:
     declared = declaration.read(path)
     base = like(declared.like) if declared.like else None
     if base is not None and not declared.fields:
-        section = create_model(f"{_title(name)}Section", __base__=base.section, source=(str, ""))
+        section: type[TaskSection] = create_model(f"{_title(name)}Section", __base__=base.section, source=(str, ""))
         return dataclasses.replace(base, name=name, summary=declared.summary, section=section, sources={})
     head = declared.head or _head_of(base)
     _check_like(declared, head, base)
