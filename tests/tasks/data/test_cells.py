@@ -50,7 +50,7 @@ def dated(value: Any) -> list[dict[str, Any]]:
 def test_a_time_is_iso_or_a_number_by_one_rule_and_never_the_year_1610(tmp_path: Path, value: Any, moment: str) -> None:
     found = reading(toy(), jsonl(tmp_path, dated(value)), {}, HOW)
     assert found.rows.time[0] == np.datetime64(moment, "us")
-    numbers = not isinstance(value, str) and value > 1e9 or value == "1610061600000"
+    numbers = (not isinstance(value, str) and value > 1e9) or value == "1610061600000"
     assert any("times are numbers, read as" in said for said in found.warnings) == numbers
 
 
