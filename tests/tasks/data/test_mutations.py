@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +40,18 @@ def broken(content: bytes, draw: random.Random) -> bytes:
     lines = content.split(b"\n")
     row = draw.randrange(len(lines))
     marks = [b'"', b",", b";", b"\x00", b"\xff", b"\n", b"\r", b"\\", b"[", b"\xe9", b"'"]
-    kind = draw.randrange(9)
-    if kind == 0:
-        return content[:at] + content[at + draw.randint(1, 4) :]
-    if kind == 1:
-        return content[:at] + draw.choice(marks) + content[at:]
-    if kind == 2:
-        return content[:at] + bytes([draw.randrange(256)]) + content[at + 1 :]
-    if kind == 3:
-        return content[:at]
-    if kind == 4:
-        return b"\n".join([*lines[:row], *lines[row + 1 :]])
-    if kind == 5:
-        return b"\n".join([*lines[:row], lines[row] + draw.choice([b",", b";", b"\t", b"x"]), *lines[row + 1 :]])
-    if kind == 6:
-        return b"\n".join([*lines[:row], lines[row], *lines[row:]])
-    if kind == 7:
-        return content.replace(b'"', b"", 1) if b'"' in content else content[::-1]
-    return content.replace(b"target", draw.choice([b"Target", b"target ", b"label", b"text"]), 1)
+    ways: list[Callable[[], bytes]] = [
+        lambda: content[:at] + content[at + draw.randint(1, 4) :],
+        lambda: content[:at] + draw.choice(marks) + content[at:],
+        lambda: content[:at] + bytes([draw.randrange(256)]) + content[at + 1 :],
+        lambda: content[:at],
+        lambda: b"\n".join([*lines[:row], *lines[row + 1 :]]),
+        lambda: b"\n".join([*lines[:row], lines[row] + draw.choice([b",", b";", b"\t", b"x"]), *lines[row + 1 :]]),
+        lambda: b"\n".join([*lines[:row], lines[row], *lines[row:]]),
+        lambda: content.replace(b'"', b"", 1) if b'"' in content else content[::-1],
+        lambda: content.replace(b"target", draw.choice([b"Target", b"target ", b"label", b"text"]), 1),
+    ]
+    return draw.choice(ways)()
 
 
 def independently(path: Path, facts: dict[str, Any]) -> list[tuple[str, ...]]:
