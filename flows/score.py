@@ -23,7 +23,7 @@ from tasks.task import DataError
 
 ROWS = 20_000  # rows of a part where a task reads columns
 ITEMS = 2_000  # where rows become items, which cost more each
-WORKERS, CPUS = 2, 0.4  # logical, so that a batch finds room beside the served replicas on two cores
+CPUS = 0.4  # of a worker, logical, so that a batch finds room beside the served replicas on two cores
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def run(settings: Settings, version: str, path: str, out: str, rows_per_part: in
     try:
         plan = _plan(settings, book, version, path, out, rows_per_part)
         had = parts.there(plan.place)
-        fresh = _answer(settings, plan, had)
+        fresh, busy = _answer(settings, plan, had)
         numbers = sorted(had | fresh)
         rows, answered = (sum(getattr(part, name) for part in (had | fresh).values()) for name in ("rows", "answered"))
         if not answered:
@@ -70,7 +70,8 @@ def run(settings: Settings, version: str, path: str, out: str, rows_per_part: in
         "parts": len(numbers),
         "taken_up": len(had),
         "seconds": round(seconds, 1),
-        "rows_per_second": round(sum(part.rows for part in fresh.values()) / seconds, 1),
+        "answering_seconds": round(busy, 1),
+        "rows_per_second": round(sum(part.rows for part in fresh.values()) / max(busy, 1e-9), 1),
     }
 
 
@@ -123,9 +124,10 @@ def _recipe(fetched: Fetched) -> Mapping[str, Any]:
     return folder.read(folder.recipe) if folder.recipe.is_file() else {}
 
 
-def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> dict[int, parts.Part]:
-    """The parts that are not there yet."""
+def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> tuple[dict[int, parts.Part], float]:
+    """The parts that are not there yet, and the seconds from the start of the first to the end of the last one."""
     fresh: dict[int, parts.Part] = {}
+    first = last = time.time()
     config = {**asdict(plan.config), "skip": sorted(had)}
     rows = sum(part.rows for part in had.values())
     if had:
@@ -133,12 +135,15 @@ def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> di
     progress = console.Rows("score", max(plan.rows - rows, 1))
     cluster.connect(settings)
     try:
-        for done in batches.stream(batches.Work("serving.sheets.parts", "serving.batch.scorer", config, WORKERS, CPUS)):
+        work = batches.Work("serving.sheets.parts", "serving.batch.scorer", config, batches.processors(), CPUS)
+        for done in batches.stream(work):
+            first = done.said["began"] if not fresh else min(first, done.said["began"])
             fresh[done.number] = parts.keep(plan.place, done.number, done.said, done.content)
+            last = time.time()
             progress(sum(part.rows for part in fresh.values()))
     finally:
         progress.end()
-    return fresh
+    return fresh, last - first
 
 
 def _nothing(plan: Plan, numbers: list[int], rows: int) -> DataError:

@@ -44,6 +44,13 @@ class Done:
     content: bytes
 
 
+def processors() -> int:
+    """How many workers keep every processor of the connected Ray busy."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def stream(work: Work) -> Iterator[Done]:
     """The batches as they are finished, in any order. Ray must be connected (cluster.connect).
 

@@ -6,6 +6,7 @@ Found by its dotted name; takes one dict, and bytes as serving.sheets packs them
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
     shape, several = layout.columns(served.task, "id" in told.columns), many(served.task)
 
     def work(number: int, content: Any) -> tuple[dict[str, Any], bytes]:
+        began = time.time()
         found, lines, torn, cells = unpacked(content)
         fields = {field: found[column] for field, column in told.columns.items() if field != "id"}
         said = answer(served, read(served.task, fields, len(lines), cells, how), several)
@@ -40,6 +42,6 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
         source = layout.Source(told.batch, told.version, told.digest, first, lines.tolist(), ids)
         content = layout.write(layout.table(shape, said, source), shape, told.form)
         wrong = sorted([*torn, *((int(lines[place]), reason) for place, reason in said.wrong.items())])
-        return {"rows": len(lines) + len(torn), "answered": len(said.kept), "rejected": wrong}, content
+        return {"rows": len(lines) + len(torn), "answered": len(said.kept), "rejected": wrong, "began": began}, content
 
     return work

@@ -78,8 +78,8 @@ def mapping(task: Task, there: Sequence[str], given: Mapping[str, str]) -> dict[
     return {name: column for name, column in found.items() if column in there}
 
 
-def rejected(rows: Sequence[tuple[int, Reason]]) -> bytes:
-    """Rows that have no answer, as CSV without a header."""
+def rejected(rows: Sequence[list[Any]]) -> bytes:
+    """Rows that have no answer, [row, reason] each, as CSV without a header."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

@@ -40,7 +40,8 @@ def build(name: str, path: Path, like: Like) -> Task:
     declared = declaration.read(path)
     base = like(declared.like) if declared.like else None
     if base is not None and not declared.fields:
-        return dataclasses.replace(base, name=name, summary=declared.summary)
+        section = _without_source(name, base.section)
+        return dataclasses.replace(base, name=name, summary=declared.summary, section=section, sources={})
     head = declared.head or _head_of(base)
     _check_like(declared, head, base)
     inputs = declared.used("input")
@@ -162,6 +163,11 @@ def _section(name: str, declared: Declaration, head: HeadDeclaration) -> type[Ta
 def _is_asked(declared: Declaration) -> bool:
     """Whether a request carries its time: the age of a date is counted from it."""
     return any("age" in each.features for each in declared.used("input").values())
+
+
+def _without_source(name: str, section: type[TaskSection]) -> type[TaskSection]:
+    """The section of a task that is taken over: what its own file is, its recipe says."""
+    return create_model(f"{_title(name)}Section", __base__=section, source=(str, ""))
 
 
 def _title(name: str) -> str:

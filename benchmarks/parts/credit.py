@@ -26,7 +26,7 @@ PEER = "LightGBM, tuned in each fold"
 def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     """AUC of all 1,000 applicants, each judged by models that have not seen them."""
     rows = german_credit(Place(root, bench.seed))
-    fold = _stratified(rows.target[:, 0], FOLDS, bench.seed)
+    fold = stratified(rows.target[:, 0], FOLDS, bench.seed)
     found = crossed(bench, "risk", rows, fold)
     order = np.concatenate([np.flatnonzero(fold == number) for number in range(FOLDS)])
     tuned = _tuned(rows, fold, bench.seed)[order]
@@ -46,7 +46,7 @@ def german_credit_folds(bench: Bench, root: Path) -> list[dict[str, Any]]:
     return [shown, conformal("risk", found.parts[0], bench.seed)]
 
 
-def _stratified(label: FloatArray, folds: int, seed: int) -> IntArray:
+def stratified(label: FloatArray, folds: int, seed: int) -> IntArray:
     """(n,) a fold for each row, with each label dealt out evenly."""
     from sklearn.model_selection import StratifiedKFold
 
@@ -66,7 +66,7 @@ def _tuned(rows: Rows, fold: IntArray, seed: int) -> FloatArray:
     raw = np.zeros((len(rows), 1))
     for number in range(FOLDS):
         train, test = (rows.take(np.flatnonzero(side)) for side in (fold != number, fold == number))
-        inner = _stratified(train.target[:, 0], INNER, seed)
+        inner = stratified(train.target[:, 0], INNER, seed)
         areas = [_area(train, _each_fold(choice, train, inner)) for choice in choices]
         best = choices[int(np.argmax(areas))]
         raw[fold == number] = best.raw(best.fit(train.inputs, train.target), test.inputs)

@@ -176,6 +176,8 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
 
 def _path(task: Task, source: str, root: Path | None) -> str:
     """Where a user's file lies: as given, or under data.root where that is set. Addresses pass."""
+    if not source:
+        raise DataError(f"tasks.{task.name}.source is not given: set it to the path of a .csv, .jsonl or .parquet file")
     if "://" in source:
         return source
     if not Path(source).suffix and "/" not in source:
