@@ -38,9 +38,12 @@ WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or t
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
 FILE: Argument = (
     ("file",),
-    {"metavar": "FILE", "help": "a .csv, .jsonl or .parquet file, or a pattern"},
+    {"metavar": "FILE", "type": paths.given, "help": "a .csv, .jsonl or .parquet file, or a pattern"},
 )
-OUT: Argument = (("--out",), {"required": True, "metavar": "FILE", "help": ".csv, .jsonl or .parquet"})
+OUT: Argument = (
+    ("--out",),
+    {"required": True, "metavar": "FILE", "type": paths.given, "help": ".csv, .jsonl or .parquet"},
+)
 PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
 

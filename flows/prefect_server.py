@@ -24,10 +24,10 @@ class ServerNotStarted(ValueError):
 
 def answers(url: str) -> bool:
     """True where a Prefect API answers at `url`. Only an address elsewhere may be asked through a proxy."""
-    elsewhere = httpx.URL(url).host not in LOOPBACK
     try:
+        elsewhere = httpx.URL(url).host not in LOOPBACK
         return httpx.get(f"{url}/health", timeout=2, trust_env=elsewhere).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
 

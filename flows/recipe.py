@@ -162,13 +162,13 @@ def parse(document: Mapping[str, Any]) -> Recipe:
 
 
 def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
-    """The sections of the tasks that are learned: those the recipe names, or every folder where it names none."""
+    """The sections of the tasks that are learned: those the recipe names, or where it names none all with a source."""
     known = tasks.names()
     if not isinstance(named, Mapping):
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}
     sections: dict[str, TaskSection] = {}
-    for name, values in (named or {name: {} for name in known}).items():
+    for name, values in (named or {name: {} for name in known if tasks.get(name).sources}).items():
         if name not in known:
             mistakes.append(
                 f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}"

@@ -7,15 +7,13 @@ import sys
 from collections.abc import Iterator
 
 from flows import environment
-from infra import child
-from infra.settings import Settings
+from infra import child, settings
 
 
 @contextlib.contextmanager
 def running(recipe_path: str, overrides: list[str], ray_address: str) -> Iterator[None]:
     """Serve the deployment in a process of its own while the block runs; its runs join the Ray at `ray_address`."""
-    settings = Settings()
-    log = settings.root / "logs" / "schedule.log"
+    log = settings.read().root / "logs" / "schedule.log"
     command = ["-m", "flows.schedule", recipe_path, *overrides]
     process = child.start(command, log, {"ASSAY_RAY_ADDRESS": ray_address})
     try:
@@ -46,5 +44,5 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    environment.apply(Settings())
+    environment.apply(settings.read())
     serve(sys.argv[1], sys.argv[2:])

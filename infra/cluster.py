@@ -98,6 +98,9 @@ def _environment(settings: Settings) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # A busy machine: Ray's own limits are 30 s, and 60 s after which its C++ code ends this process.
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "300")
     os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
     os.environ.setdefault("RAY_SERVE_EXPERIMENTAL_PIP_HAPROXY", "1")
     if not settings.ray_address or _is_loopback(settings.ray_address):

@@ -40,8 +40,10 @@ def build(name: str, path: Path, like: Like) -> Task:
     declared = declaration.read(path)
     base = like(declared.like) if declared.like else None
     if base is not None and not declared.fields:
-        return dataclasses.replace(base, name=name, summary=declared.summary)
+        section = _without_source(name, base.section)
+        return dataclasses.replace(base, name=name, summary=declared.summary, section=section, sources={})
     head = declared.head or _head_of(base)
+    _check_like(declared, head, base)
     inputs = declared.used("input")
     features = tuple(feature for key, each in inputs.items() for feature in field_types.features_of(key, each))
     shape = Head(head.kind, head.outputs)
@@ -73,6 +75,24 @@ def build(name: str, path: Path, like: Like) -> Task:
         columns=lambda values, cells: declared_rows.columns(declared, values),
         aside=tuple(declared.used("protected")),
     )
+
+
+def _check_like(declared: Declaration, head: HeadDeclaration, base: Task | None) -> None:
+    """Refuse to be like a task whose models answer another kind of head, or read what no field holds."""
+    if base is None:
+        return
+    if base.pair is None:
+        raise DataError(
+            f"like = {declared.like!r} has models of its own columns: leave [fields] out, or leave like out"
+        )
+    if head.kind != base.head.kind:
+        raise DataError(
+            f"like = {declared.like!r} answers a head of kind {base.head.kind}, [head] is of kind {head.kind}"
+        )
+    held = _reads(declared.used("input"))
+    for part in base.needs:
+        if part not in held:
+            raise DataError(f"like = {declared.like!r} reads a {part}, and no input is one: leave like out")
 
 
 def _head_of(base: Task | None) -> HeadDeclaration:
@@ -143,6 +163,11 @@ def _section(name: str, declared: Declaration, head: HeadDeclaration) -> type[Ta
 def _is_asked(declared: Declaration) -> bool:
     """Whether a request carries its time: the age of a date is counted from it."""
     return any("age" in each.features for each in declared.used("input").values())
+
+
+def _without_source(name: str, section: type[TaskSection]) -> type[TaskSection]:
+    """The section of a task that is taken over: what its own file is, its recipe says."""
+    return create_model(f"{_title(name)}Section", __base__=section, source=(str, ""))
 
 
 def _title(name: str) -> str:

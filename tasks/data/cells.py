@@ -9,14 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from tasks.data.jsonl_rows import no_constant
 from tasks.task import FileSection
 
 WORDS = ("na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "-", "--", "?", "\\n", "missing")
 # Whatever a conversion of a value may raise. It is caught once for each row, and said with field, value and cure.
-FAILED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, pa.ArrowException)
+FAILED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError)
 LITERAL = 1 << 20  # characters of a list that is read as Python writes it
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60

@@ -139,7 +139,8 @@ def deduplicated(rows: Rows) -> Rows:
     """Each item once (deduplication): the earliest stays; a test row is never repeated in training or validation.
 
     Rows with text repeat each other where all inputs are equal; rows of numbers alone also need the same moment and
-    group, since two calm windows may be equal by chance. A test split that the source gives is published: it is kept.
+    group, since two calm windows may be equal by chance, and where they have neither the same id: two people may be
+    alike in all that a table says of them. A test split that the source gives is published: it is kept.
     """
     owners, first, item = np.unique(rows.inputs.owner, return_index=True, return_inverse=True)
     keys = _item_keys(rows, item, first)
@@ -156,12 +157,21 @@ def deduplicated(rows: Rows) -> Rows:
 def _item_keys(rows: Rows, item: IntArray, first: IntArray) -> list[bytes]:
     """What makes an item the same as another: the digest of its rows in their order."""
     digests = row_digests(rows)
+    for index in np.flatnonzero(alone(rows)).tolist():
+        digests[index] += rows.ids[index].encode()
     if len(first) == len(rows):
         return [digests[index] for index in first.tolist()]
     keys = [hashlib.sha256() for _ in first]
     for index, number in enumerate(item.tolist()):
         keys[number].update(digests[index])
     return [key.digest() for key in keys]
+
+
+def alone(rows: Rows) -> NDArray[np.bool_]:
+    """(n,) rows of numbers with neither a time nor a group: nothing but their id tells two equal ones apart."""
+    if rows.inputs.text is not None:
+        return np.zeros(len(rows), dtype=np.bool_)
+    return np.asarray((rows.time == UNDATED) & (rows.group == ""))
 
 
 def row_digests(rows: Rows) -> list[bytes]:

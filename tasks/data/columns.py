@@ -135,7 +135,7 @@ def _take(task: Task, used: Columns, sheet: Sheet, cells: bool, how: FileSection
         try:
             held.doubts += task.doubts(values, cells)
         except ValueError as error:
-            held.errors.append(error)
+            held.errors.append(DataError(f"{used.path}: {error}"))
 
 
 def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], held: _Held) -> None:

@@ -41,7 +41,7 @@ def columns(declared: Declaration, values: Mapping[str, Sequence[Any]]) -> ReadR
     return ReadRows(
         inputs=Inputs(
             owner=np.arange(len(kept)),
-            text=_joined(texts, kept.tolist()) if texts else None,
+            text=_joined({key: held for key, (held, _) in texts.items()}, kept.tolist()) if texts else None,
             table=table,
             series=_stacked(series, held, kept.tolist()) if series else None,
         ),
@@ -56,12 +56,12 @@ def _aside(value: Any) -> str:
     return word(value) if value is not None and str(value).strip() else "not stated"
 
 
-def _joined(texts: Mapping[str, tuple[list[str], dict[int, str]]], kept: Sequence[int]) -> tuple[str, ...]:
+def _joined(texts: Mapping[str, Sequence[str]], kept: Sequence[int]) -> tuple[str, ...]:
     """One text a row; several fields stand one behind the other, each under its name."""
     if len(texts) == 1:
-        only = next(iter(texts.values()))[0]
+        only = next(iter(texts.values()))
         return tuple(only[at] for at in kept)
-    return tuple("\n".join(f"{key}: {held[at]}" for key, (held, _) in texts.items() if held[at]) for at in kept)
+    return tuple("\n".join(f"{key}: {held[at]}" for key, held in texts.items() if held[at]) for at in kept)
 
 
 def _stacked(

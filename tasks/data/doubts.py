@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.data.check import has_output
+from tasks.data.check import alone, has_output, row_digests
 from tasks.data.near_duplicates import NEAR, nearest
 from tasks.data.split import NAMES
 from tasks.task import UNDATED, Rows, Task
@@ -46,6 +46,18 @@ def contradictions(task: Task, rows: Rows) -> tuple[list[str], list[str], int]:
     if task.reads == ("text",) and len(torn) >= FEWEST_CONTRADICT and len(torn) > MOST_CONTRADICT * len(repeated):
         return [], [f"{said}: settle the label of each text, and keep it once"], len(torn)
     return [f"{said}: the earliest is kept"], [], len(torn)
+
+
+def equal_rows(rows: Rows) -> list[str]:
+    """How many rows of numbers alone equal another in every input; they are kept."""
+    plain = np.flatnonzero(alone(rows))
+    equal = len(plain) - len(set(row_digests(rows.take(plain))))
+    if not equal:
+        return []
+    return [
+        f"{equal} of {len(plain)} rows equal another in every input, and are kept: two cases may be alike; where they "
+        "are copies, give an id column or remove them"
+    ]
 
 
 def odd_labels(task: Task, rows: Rows) -> list[str]:

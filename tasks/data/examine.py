@@ -101,7 +101,7 @@ def examine(asked: Asked) -> Examined:
         return found
     dropped["as_of"] = dropped["read"] - len(current)
     said, wrong, torn = doubts.contradictions(asked.task, current)
-    found.warnings += [*said, *doubts.odd_times(current)]
+    found.warnings += [*said, *doubts.odd_times(current), *doubts.equal_rows(current)]
     found.errors += [DataError(sentence) for sentence in wrong]
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
@@ -176,6 +176,8 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
 
 def _path(task: Task, source: str, root: Path | None) -> str:
     """Where a user's file lies: as given, or under data.root where that is set. Addresses pass."""
+    if not source:
+        raise DataError(f"tasks.{task.name}.source is not given: set it to the path of a .csv, .jsonl or .parquet file")
     if "://" in source:
         return source
     if not Path(source).suffix and "/" not in source:

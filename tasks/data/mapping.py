@@ -17,6 +17,7 @@ RESERVED = ("target", "time", "known", "group", "id", "split")
 class Columns:
     """Item field or reserved word -> column of the file; which reserved ones were taken by their name alone."""
 
+    path: str
     used: Mapping[str, str]
     by_name: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -63,7 +64,7 @@ def mapping_of(task: Task, path: str, columns: Mapping[str, str], there: Sequenc
     if mistakes:
         raise Mistakes(path, mistakes)
     ignored = tuple(name for name in there if name not in used.values())
-    return Columns(used, by_name, ignored, tuple(_warnings(task, used, columns, by_name, ignored)))
+    return Columns(path, used, by_name, ignored, tuple(_warnings(task, used, columns, by_name, ignored)))
 
 
 def _warnings(

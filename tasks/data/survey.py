@@ -67,7 +67,8 @@ def survey(name: str, file: UserFile, wish: Wish, shipped: Callable[[Any], Seque
         example=_example(guesses, columns),
     )
     if not declared.used("input"):
-        raise DataError(f"no column of {file.path} can be an input; the reasons: {_reasons(guesses)}")
+        why = _reasons(guesses) or "it has no other column than the truth"
+        raise DataError(f"no column of {file.path} can be an input: {why}")
     return Survey(declared, guesses, head_why, len(columns[wish.target]), whole)
 
 

@@ -38,10 +38,10 @@ def read_time(value: Any) -> datetime:
             found = datetime.fromisoformat(text)
         else:
             found = stamp(value)
-        moment = found.astimezone(UTC) if found.tzinfo else found
+        moment = found.astimezone(UTC) if found.tzinfo else datetime.combine(found, found.time())
     except OverflowError as error:
         raise ValueError(f"{_shown(value)} {OUTSIDE}") from error
-    except (ValueError, OSError, AttributeError) as error:
+    except (ValueError, TypeError, OSError, AttributeError) as error:
         raise ValueError(f"{_shown(value)} {OUTSIDE if 'outside' in str(error) else f'is no date: {CURE}'}") from error
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"{_shown(value)} {OUTSIDE}")

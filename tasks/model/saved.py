@@ -55,8 +55,9 @@ def load(
     for name, head in heads.items():
         _fill(model, name, files[name])
         table, frame = head["table"] or {"mean": (), "deviation": ()}, head["frame"]
-        facts = (table["mean"], table["deviation"], frame["centre"], frame["spread"])
-        model.frames[name] = Frame(*(tuple(values) for values in facts), categories=model.frames[name].categories)
+        places = (table["mean"], table["deviation"], frame["centre"], frame["spread"])
+        mean, deviation, centre, spread = (tuple(values) for values in places)
+        model.frames[name] = Frame(mean, deviation, centre, spread, model.frames[name].categories)
         if files[name].classical.is_file():
             model.classical[name] = _classical(known[name], files[name])
     return model

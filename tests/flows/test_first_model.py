@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shlex
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,8 +75,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     try:
         found["ask"] = until(180, lambda: _asked(desk))
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        process.terminate()
+        process.wait(180)
     yield found | {"desk": desk}
 
 

@@ -95,11 +95,14 @@ def test_a_recipe_is_read_without_the_heavy_libraries() -> None:
     assert told.stdout.strip() == "[]"
 
 
-def test_a_broken_folder_troubles_no_recipe_that_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = tasks.names()
-    monkeypatch.setattr(tasks, "names", lambda: [*shipped, "broken"])
+def test_a_broken_folder_troubles_no_recipe_that_does_not_name_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "task.py").write_text("import no_such_module\n", encoding="utf-8")
+    monkeypatch.setenv("ASSAY_TASKS", str(tmp_path))
     assert list(recipe.parse({"tasks": {"risk": {}}}).tasks) == ["risk"]
-    with pytest.raises(tasks.BrokenTask, match=r"tasks/broken/task\.py cannot be read"):
+    with pytest.raises(tasks.BrokenTask, match=r"broken/task\.py cannot be read"):
         recipe.parse({})
 
 

@@ -40,7 +40,7 @@ def gone(pids: list[int]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGABRT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGABRT, signal.SIGTERM, signal.SIGHUP])
 def test_a_child_and_its_own_children_end_with_a_parent_that_is_killed(tmp_path: Path, sign: int) -> None:
     code = (
         "import sys, time, pathlib\nfrom infra import child\n"

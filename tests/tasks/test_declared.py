@@ -11,6 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 import tasks
+from tasks.data.check import deduplicated
+from tasks.data.columns import read_file
+from tasks.data.doubts import equal_rows
 from tasks.task import Task
 
 LOANS = """
@@ -235,6 +238,20 @@ def test_the_folder_of_tasks_is_found_where_it_was_shipped_to(tmp_path: Path, mo
     assert tasks.get("loans").summary == "loans"
 
 
+def test_two_cases_that_are_alike_are_both_kept_and_told_and_the_same_id_is_one_case(
+    declare: Declare, tmp_path: Path
+) -> None:
+    task = declare(COARSE)
+    rows = "no,owner,BAD\n" + "".join(f"{n % 50},{'OWN' if n % 2 else 'RENT'},{n % 3 % 2}\n" for n in range(60))
+    (tmp_path / "coarse.csv").write_text(rows, encoding="utf-8")
+    read = read_file(task, str(tmp_path / "coarse.csv"), task.section(source="x").columns)
+    assert len(deduplicated(read)) == 60
+    assert equal_rows(read)[0].startswith("58 of 60 rows equal another in every input, and are kept")
+    named = read_file(task, str(tmp_path / "coarse.csv"), {**task.section(source="x").columns, "id": "no"})
+    assert len(deduplicated(named)) == 50
+
+
+COARSE = LOANS[: LOANS.index("[fields.amount]")] + '[fields.owner]\ntype = "flag"\nwords = ["RENT", "OWN"]\n'
 TEXTS = """
 summary = "letters"
 [head]
@@ -272,3 +289,23 @@ def test_a_series_is_read_by_its_last_values_and_a_shorter_one_is_refused(declar
     assert read.wrong[1] == (
         "path = '[1, 2]' is no list of at least 3 numbers: correct it, or lower fields.path.length"
     )
+
+
+@pytest.mark.parametrize(
+    ("like", "sentence"),
+    [
+        ("sentiment", "like = 'sentiment' answers a head of kind classify, [head] is of kind score"),
+        ("anomaly", "like = 'anomaly' has models of its own columns: leave [fields] out, or leave like out"),
+    ],
+)
+def test_a_task_cannot_be_like_one_whose_models_do_not_fit(declare: Declare, like: str, sentence: str) -> None:
+    with pytest.raises(tasks.BrokenTask) as told:
+        declare(LOANS.replace('summary = "loans"', f'summary = "loans"\nlike = "{like}"'))
+    assert sentence in str(told.value)
+
+
+def test_a_task_of_numbers_cannot_be_like_one_that_reads_texts(declare: Declare) -> None:
+    text = LOANS.replace('summary = "loans"', 'summary = "loans"\nlike = "sentiment"').replace('"score"', '"classify"')
+    text = text.replace('outputs = ["default"]', 'outputs = ["default", "paid"]')
+    with pytest.raises(tasks.BrokenTask, match="like = 'sentiment' reads a text, and no input is one"):
+        declare(text)
