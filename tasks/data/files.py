@@ -12,8 +12,9 @@ from typing import Any
 
 from tasks.data import csv_rows, jsonl_rows, parquet_rows
 from tasks.data.parts import Part, parts_of
+from tasks.data.section import FileSection
 from tasks.data.sheet import KEPT, Mistakes, Sheet, UserFile
-from tasks.task import DataError, FileSection
+from tasks.task import DataError
 
 __all__ = ["Sheet", "UserFile", "open_file"]
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from tasks.data.encoding import encoding_of
 from tasks.data.parts import Part
+from tasks.data.section import FileSection
 from tasks.data.sheet import CHUNK, Sheet
-from tasks.task import DataError, FileSection
+from tasks.task import DataError
 
 DEEPEST = 16  # lists and objects inside each other
 HEAVY = 32 << 20  # characters of the lines of a sheet

@@ -19,10 +19,11 @@ from tasks.data.files import open_file
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
 from tasks.data.parquet import is_saved, load_rows
+from tasks.data.section import FileSection
 from tasks.model import forward
 from tasks.model.folder import Folder
 from tasks.model.saved import open_folders
-from tasks.task import DataError, FileSection, FloatArray, Place, Rows, Task
+from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
 from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution

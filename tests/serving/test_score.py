@@ -16,7 +16,8 @@ import pytest
 
 from serving import layout, parts, score, service, sheets
 from tasks.data.files import Sheet
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 from tests.serving.conftest import Asked, some_rows  # type: ignore[import-not-found]
 
 HOW = FileSection()

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.task import Classical, Feature, FloatArray, Head, HeadKind, Inputs, Item, Metric, Modality, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, HeadKind, Inputs, Item, Metric, Modality, Task
 
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
 

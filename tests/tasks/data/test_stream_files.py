@@ -15,7 +15,8 @@ import tasks
 from tasks.data import long_file
 from tasks.data.files import open_file
 from tasks.data.long_columns import mapped
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 
 Make = Callable[..., Path]
 
