@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: Sequence[Any]) -> dict[str, Any]:
     """What json calls for an object: a key that stands in it twice is refused."""
     found = dict(pairs)
     if len(found) < len(pairs):
