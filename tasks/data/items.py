@@ -67,6 +67,10 @@ def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "item"
+        if first["type"] == "missing":
+            raise ValueError(
+                f"{place}: there is no value, and the task needs one: fill it, or leave the row out"
+            ) from error
         given = first.get("input")
         cure = ""
         if isinstance(given, str):

@@ -162,5 +162,10 @@ def test_wrong_rows_up_to_the_limit_are_left_out_with_their_reasons_and_one_more
 def test_a_name_that_is_a_text_of_its_own_is_no_group(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"row 2: group .* is no name: at most 200 characters"):
         read_file(toy(), csv(tmp_path, f"text,target,group\na,good,{'x' * 201}\n"), {})
+    for value in (["x"], {"a": 1}):
+        with pytest.raises(DataError, match=r"row 1: group .* is no name: give one text or number"):
+            read_file(toy(), jsonl(tmp_path, [{"text": "a", "target": "good", "group": value}]), {})
+    with pytest.raises(DataError, match=r"row 1: text: there is no value, and the task needs one"):
+        read_file(toy(), jsonl(tmp_path, [{"target": "good"}, {"text": "a", "target": "bad"}]), {})
     with pytest.raises(DataError, match="row 1: group"):
         read_file(toy(), jsonl(tmp_path, [{"text": "a", "target": "good", "group": "\ud800"}]), {})
