@@ -68,7 +68,7 @@ def _rows(task: Task, folder: Folder, path: str) -> Rows:
         return load_rows(path)
     recipe = folder.read(folder.recipe) if folder.recipe.is_file() else {}
     section = recipe.get("tasks", {}).get(task.name, {})
-    how = FileSection(**{**(section.get("file") or {}), "max_bad_rows": 0})
+    how = FileSection(**(section.get("file") or {}))
     columns, seed = section.get("columns") or {}, recipe.get("train", {}).get("seed", SEED)
     file = open_file(path, how)
     if (long := mapped(task, file.columns, columns)) is not None:
