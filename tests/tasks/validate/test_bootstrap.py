@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.task import FloatArray, Head, Inputs, Rows
-from tasks.validate.bootstrap import Estimate, clusters, compare, row_weights
+from tasks.validate.bootstrap import FEWER, MANY, Estimate, clusters, compare, row_weights
 
 SCORE = Head("score", ("default",))
 CLASSES = Head("classify", ("a", "b"))
@@ -92,3 +92,12 @@ def test_a_seed_fixes_the_draws_and_every_draw_has_as_many_clusters() -> None:
 def test_one_cluster_gives_no_interval_instead_of_a_false_one() -> None:
     found = compare({"full": mean_of(np.ones(5)), "baseline": mean_of(np.ones(5))}, np.zeros(5, int), 100, seed=1)
     assert found.estimates["full"] == Estimate(1.0, None)
+
+
+def test_very_many_clusters_are_drawn_less_often_and_the_record_says_so() -> None:
+    values = np.random.default_rng(4).normal(size=MANY)
+    found = compare({"mean": mean_of(values)}, np.arange(MANY), draws=1000, seed=1)
+    assert found.draws == FEWER
+    low, high = found.estimates["mean"].ci95 or (0.0, 0.0)
+    assert high - low == pytest.approx(2 * 1.96 / np.sqrt(MANY), rel=0.25)
+    assert compare({"mean": mean_of(values[:100])}, np.arange(100), draws=300, seed=1).draws == 300
