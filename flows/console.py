@@ -76,17 +76,24 @@ class Rows:
     """Rows done of about `total`, with rate and time left, as Progress shows training."""
 
     def __init__(self, what: str, total: int) -> None:
-        self._what, self._total, self._began, self._last = what, total, time.monotonic(), 0.0
+        self._what, self._total, self._last = what, total, 0.0
+        self._first: tuple[int, float] | None = None
 
     def __call__(self, rows: int) -> None:
-        """Show how far it is, at most every few seconds where nobody sees a line renew itself."""
+        """Show how far it is, at most every few seconds where nobody sees a line renew itself.
+
+        Rate and time left count from the first call on: until then processes were started and models read.
+        """
         now, terminal = time.monotonic(), sys.stderr.isatty()
-        if not terminal and now - self._last < PLAIN_EVERY_SECONDS:
+        if self._first is not None and not terminal and now - self._last < PLAIN_EVERY_SECONDS:
             return
-        self._last = now
-        rate = rows / max(now - self._began, 1e-9)
-        left = max(self._total - rows, 0) / max(rate, 1e-9)
-        line = f"{self._what:<9} {rows:,} of about {self._total:,} rows  {rate:,.0f} rows/s  {left:.0f} s left"
+        self._last, line = now, f"{self._what:<9} {rows:,} of about {self._total:,} rows"
+        if self._first is None:
+            self._first = (rows, now)
+        else:
+            rate = (rows - self._first[0]) / max(now - self._first[1], 1e-9)
+            left = max(self._total - rows, 0) / max(rate, 1e-9)
+            line += f"  {rate:,.0f} rows/s  {left:.0f} s left"
         sys.stderr.write(f"\r\x1b[K{line}" if terminal else line + "\n")
         sys.stderr.flush()
 

@@ -17,9 +17,9 @@ import tasks
 from flows import user_text
 from interpret.section import ExplainSection
 from tasks.backbone.section import BackboneSection, LoraSection
-from tasks.data.section import DataSection
+from tasks.data.section import DataSection, TaskSection
 from tasks.digest import of_json
-from tasks.task import Section, TaskSection
+from tasks.task import Section
 from tasks.train.section import TrainSection
 from tasks.validate.section import ValidateSection
 

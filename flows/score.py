@@ -101,7 +101,7 @@ def _plan(
     # Keyed, so that nobody can tell by the name of a batch which file it was.
     named = "\n".join((known.digest, digest, str(sorted(columns.items())), str(rows)))
     name = hmac.new(_key(settings), named.encode(), hashlib.sha256).hexdigest()[:24]
-    started = parts.begin(place, parts.Batch(name, known.ref, known.digest, digest, rows, form))
+    started = parts.begin(place, parts.Batch(known.ref, known.digest, digest, rows, form, name))
     config = sheets.Config(
         path=str(Path(path).absolute()),
         file=section.get("file") or {},

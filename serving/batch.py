@@ -15,7 +15,7 @@ from serving import layout, loading
 from serving.places import Places
 from serving.score import answer, many, read
 from serving.sheets import Config, unpacked
-from tasks.task import FileSection
+from tasks.data.section import FileSection
 
 
 def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, Any], bytes]]:

@@ -61,12 +61,12 @@ class Place:
 class Batch:
     """What is scored: the same batch gives the same bytes. `run` and `started` tell this run from a later one of it."""
 
-    batch: str
     version: str
     digest: str
     input: str
     rows_per_part: int
     form: str
+    batch: str
     run: str = ""
     started: str = ""
 

@@ -16,8 +16,9 @@ from serving.service import Said, Served, say
 from serving.sheets import Reason
 from tasks.data.cells import missing_of
 from tasks.data.items import read_items
+from tasks.data.section import FileSection
 from tasks.model import forward
-from tasks.task import FileSection, FloatArray, Inputs, IntArray, Prediction, Task
+from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 
 FLAGS = ("truncated", "out_of_distribution", "abstained")
 

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.data.files import Sheet, UserFile, open_file
-from tasks.task import DataError, FileSection, IntArray, Task
+from tasks.data.section import FileSection
+from tasks.task import DataError, IntArray, Task
 
 ALL = 1 << 60  # wrong rows that do not stop a batch: every one
 Format = Literal["csv", "jsonl", "parquet"]

@@ -17,19 +17,9 @@ from tasks.classical.stock import stock
 from tasks.classical.table import lightgbm_table, logistic_table, ridge_table
 from tasks.data import declaration, declared_rows, field_types
 from tasks.data.declaration import METRICS, Declaration, FieldDeclaration, HeadDeclaration
+from tasks.data.section import TaskSection
 from tasks.data.text import LongText
-from tasks.task import (
-    Classical,
-    DataError,
-    Feature,
-    Head,
-    Item,
-    Metric,
-    Modality,
-    Prediction,
-    Task,
-    TaskSection,
-)
+from tasks.task import Classical, DataError, Feature, Head, Item, Metric, Modality, Prediction, Task
 
 LONGEST = 20_000  # values of a series in a request
 Like = Callable[[str], Task]

@@ -1,7 +1,7 @@
 """The contract that every task folder keeps: a frozen record of functions and types. Nothing to inherit.
 
-A folder `tasks/<name>/` with a `task.py` that holds `TASK: Task` is all it takes; `tasks.find()` reads the folders.
-This module imports neither torch nor pandas, so that a command line can list tasks at once.
+A folder with a `task.py` that holds `TASK: Task`, or with a `task.toml` from which tasks/declared.py makes one, is all
+it takes. This module imports neither torch nor pandas, so that a command line can list tasks at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 Modality = Literal["text", "table", "series"]
 HeadKind = Literal["classify", "multilabel", "regress", "score"]
@@ -32,40 +32,6 @@ class Section(BaseModel):
     """One part of a recipe: frozen, and a key that is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileSection(Section):
-    """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
-
-    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
-    `missing` are the words that mean that there is no value.
-    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
-    """
-
-    encoding: str | None = None
-    separator: str | None = None
-    decimal: Literal[".", ","] | None = None
-    quote: str | None = None
-    header: bool = True
-    zone: str | None = None
-    missing: tuple[str, ...] | None = None
-    max_bad_rows: int = Field(default=0, ge=0)
-
-
-class TaskSection(Section):
-    """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
-
-    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
-    outputs that no row has: without it a run that lacks one is refused.
-    """
-
-    source: str = "embedded"
-    columns: dict[str, str] = {}
-    file: FileSection = FileSection()
-    absent: tuple[str, ...] = ()
-    epochs: int | None = None
-    learning_rate: float | None = None
-    parts: tuple[Modality, ...] | None = None
 
 
 class Item(BaseModel):
@@ -167,16 +133,10 @@ class Rows:
 
     def take(self, index: IntArray) -> Rows:
         """The rows at `index`, in that order."""
-        return Rows(
-            ids=tuple(self.ids[i] for i in index.tolist()),
-            inputs=self.inputs.take(index),
-            target=self.target[index],
-            time=self.time[index],
-            known=self.known[index],
-            group=self.group[index],
-            split=self.split[index],
-            protected={name: held[index] for name, held in self.protected.items()},
-        )
+        arrays = {name: getattr(self, name)[index] for name in ("target", "time", "known", "group", "split")}
+        protected = {name: held[index] for name, held in self.protected.items()}
+        ids = tuple(self.ids[i] for i in index.tolist())
+        return Rows(ids=ids, inputs=self.inputs.take(index), protected=protected, **arrays)
 
 
 @dataclass(frozen=True)
@@ -283,7 +243,7 @@ class Task:
 
     reads    every modality it can read; needs, those that an item must hold
     features the columns of its table; channels and length, the shape of its series
-    section  its part of the recipe; item and answer, the types of its endpoint
+    section  its part of the recipe, a TaskSection of tasks/data/section.py; item and answer, the types of its endpoint
     sources  by name; "embedded" is always there and needs no network
     target   the label of a user's file (a string, number, list ...) -> (k,) target; raises ValueError with the cure
     encode   items -> inputs (one item may give several rows, see Inputs.owner)
@@ -298,8 +258,7 @@ class Task:
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     long     files of one row per day or moment that it reads beside those of items
-    doubts   the first rows of a file (field or reserved word -> values; whether all are text) -> sentences about what
-             is legal and odd; raises ValueError for what cannot be meant, such as the newest price first
+    doubts   the first rows of a file, by columns -> what is odd in them; ValueError for what cannot be meant
     """
 
     name: str
@@ -307,7 +266,7 @@ class Task:
     reads: tuple[Modality, ...]
     needs: tuple[Modality, ...]
     head: Head
-    section: type[TaskSection]
+    section: type[Any]
     item: type[Item]
     answer: type[BaseModel]
     sources: Mapping[str, Source]

@@ -16,8 +16,9 @@ from tasks.anomaly.stream import SILENT
 from tasks.data import market, windows
 from tasks.data.amounts import LARGEST
 from tasks.data.dates import Stamp
+from tasks.data.section import TaskSection
 from tasks.data.times import unit_of
-from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, TaskSection
+from tasks.task import Head, Inputs, Item, Metric, Prediction, Task
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
 

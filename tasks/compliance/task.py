@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.classical.bag_of_words import ExtraTokens, tfidf_ovr
 from tasks.compliance import concepts
 from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, SOURCES
+from tasks.data.section import TaskSection
 from tasks.data.text import LongText, sentences
-from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task, TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task
 
 HEAD = Head("multilabel", OUTPUTS)
 KINDS = len(LABELS)

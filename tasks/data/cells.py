@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from tasks.data.jsonl_rows import no_constant
-from tasks.task import FileSection
+from tasks.data.section import FileSection
 
 WORDS = ("na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "nil", "-", "--", "?", "\\n", "missing")
 # Whatever a conversion of a value may raise. It is caught once for each row, and said with field, value and cure.

@@ -16,8 +16,9 @@ from tasks.data.cells import missing_of
 from tasks.data.files import open_file
 from tasks.data.items import items_of
 from tasks.data.mapping import Columns, mapping_of
+from tasks.data.section import FileSection
 from tasks.data.sheet import KEPT, Mistakes, Sheet
-from tasks.task import DataError, FileSection, FloatArray, Inputs, IntArray, ReadRows, Rows, Task
+from tasks.task import DataError, FloatArray, Inputs, IntArray, ReadRows, Rows, Task
 
 WRITTEN = {"zone": "dates with a zone", "no zone": "dates without a zone"}
 

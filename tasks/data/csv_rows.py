@@ -16,8 +16,9 @@ import numpy as np
 from tasks.data.dialect import LONGEST_CELL, NAMES, Dialect, decimal_of, dialect_of, pointed
 from tasks.data.encoding import encoding_of
 from tasks.data.parts import Part
+from tasks.data.section import FileSection
 from tasks.data.sheet import CHUNK, HEAVY, Sheet, require_names
-from tasks.task import DataError, FileSection
+from tasks.task import DataError
 
 LOOK = 2_000  # rows in which the decimal mark is looked up
 

@@ -12,7 +12,8 @@ from typing import Any, TextIO
 
 import clevercsv
 
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "blank", "tab": "\t", "\\t": "\t", "blank": " "}

@@ -17,10 +17,10 @@ from tasks.data.columns import reading
 from tasks.data.files import open_file
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
-from tasks.data.section import DataSection, Splits
+from tasks.data.section import DataSection, Splits, TaskSection
 from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, divide
-from tasks.task import DataError, Place, Rows, Task, TaskSection
+from tasks.task import DataError, Place, Rows, Task
 
 TORN = 0.1  # share of wrong rows
 

@@ -6,14 +6,15 @@ What is doubtful is refused by name and row, or said in the facts; nothing is he
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from tasks.data import csv_rows, jsonl_rows, parquet_rows
 from tasks.data.parts import Part, parts_of
+from tasks.data.section import FileSection
 from tasks.data.sheet import KEPT, Mistakes, Sheet, UserFile
-from tasks.task import DataError, FileSection
+from tasks.task import DataError
 
 __all__ = ["Sheet", "UserFile", "open_file"]
 
@@ -67,7 +68,7 @@ def _csv(
     path: str, parts: tuple[Part, ...], how: FileSection, counts: dict[str, Any]
 ) -> tuple[tuple[str, ...], dict[str, Any], list[Sheets]]:
     tables = [csv_rows.table_of(part, how) for part in parts]
-    _require_same(path, [(table.part.name, table.names) for table in tables])
+    _require_same(path, {table.part.name: table.names for table in tables})
     return tables[0].names, tables[0].facts, [partial(csv_rows.sheets, table, counts) for table in tables]
 
 
@@ -87,16 +88,16 @@ def _jsonl(parts: tuple[Part, ...], how: FileSection) -> tuple[tuple[str, ...], 
 
 
 def _parquet(path: str, parts: tuple[Part, ...]) -> tuple[tuple[str, ...], dict[str, Any], list[Sheets]]:
-    found = [(part.name, parquet_rows.columns_of(part)) for part in parts]
+    found = {part.name: parquet_rows.columns_of(part) for part in parts}
     _require_same(path, found)
-    names = found[0][1]
+    names = next(iter(found.values()))
     return names, {"notes": []}, [partial(parquet_rows.sheets, part, names) for part in parts]
 
 
-def _require_same(path: str, found: list[tuple[str, tuple[str, ...]]]) -> None:
+def _require_same(path: str, found: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse files of a source whose columns differ: what one of them lacks would be missing without a word."""
-    first, names = found[0]
-    for name, others in found[1:]:
+    first, names = next(iter(found.items()))
+    for name, others in found.items():
         differs = sorted(set(names) ^ set(others))
         if differs:
             raise DataError(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tasks.data.encoding import encoding_of
 from tasks.data.parts import Part
+from tasks.data.section import FileSection
 from tasks.data.sheet import CHUNK, Sheet
-from tasks.task import DataError, FileSection
+from tasks.task import DataError
 
 DEEPEST = 16  # lists and objects inside each other
 HEAVY = 32 << 20  # characters of the lines of a sheet
@@ -23,7 +24,7 @@ def no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: Sequence[Any]) -> dict[str, Any]:
     """What json calls for an object: a key that stands in it twice is refused."""
     found = dict(pairs)
     if len(found) < len(pairs):

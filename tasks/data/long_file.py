@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tasks.data import dates
 from tasks.data.amounts import LARGEST, numbers
 from tasks.data.market import LARGEST_PRICE, LEAST_PRICE
+from tasks.data.section import FileSection
 from tasks.data.sheet import Mistakes, UserFile
-from tasks.task import DataError, FileSection, FloatArray, IntArray, Place, Rows, Task
+from tasks.task import DataError, FloatArray, IntArray, Place, Rows, Task
 
 NAMED = ("ticker", "name")  # fields that say which asset or stream a row belongs to
 

@@ -74,7 +74,7 @@ def judge(table: LongTable) -> tuple[list[str], list[str]]:
     splits = list(_splits(found))
     if splits:
         more = f" and {len(splits) - SHOWN} more" if len(splits) > SHOWN else ""
-        warnings.append(f"{'; '.join(splits[:SHOWN])}{more}: give adjusted closes")
+        warnings.append(f"{'; '.join(splits[:SHOWN])}{more}; if it is one, give adjusted closes")
     return said, warnings
 
 

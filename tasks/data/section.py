@@ -3,10 +3,45 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
-from tasks.task import Section
+from tasks.task import Modality, Section
+
+
+class FileSection(Section):
+    """`[tasks.<name>.file]`: how a user's file is written, where it is not to be found out by looking at it.
+
+    `zone` is where the times of a long file without zones were read off a clock, such as Europe/Berlin.
+    `missing` are the words that mean that there is no value.
+    `max_bad_rows` is how many rows may be left out, their reasons in a file of their own; one more refuses the file.
+    """
+
+    encoding: str | None = None
+    separator: str | None = None
+    decimal: Literal[".", ","] | None = None
+    quote: str | None = None
+    header: bool = True
+    zone: str | None = None
+    missing: tuple[str, ...] | None = None
+    max_bad_rows: int = Field(default=0, ge=0)
+
+
+class TaskSection(Section):
+    """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
+
+    `parts` are those that learn beside the classical one: all that the rows hold, where it is not given. `absent` are
+    outputs that no row has: without it a run that lacks one is refused.
+    """
+
+    source: str = "embedded"
+    columns: dict[str, str] = Field(default_factory=dict)
+    file: FileSection = FileSection()
+    absent: tuple[str, ...] = ()
+    epochs: int | None = None
+    learning_rate: float | None = None
+    parts: tuple[Modality, ...] | None = None
 
 
 class DataSection(Section):

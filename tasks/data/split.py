@@ -131,7 +131,7 @@ def _cut_by_entity(rows: Rows, entity: IntArray, share: float, seed: int) -> NDA
     want = table.sum(axis=0) * share
     random = np.random.default_rng(seed)
     if len(table) >= MANY:
-        return np.asarray(_take_by_label(table, want, random.permutation(len(table)))[entity])
+        return np.asarray(_take_by_label(table, share, random.permutation(len(table)))[entity])
     best, lowest = np.zeros(len(table), dtype=bool), np.inf
     for _ in range(SHUFFLES):
         chosen = _fill(table, want, random.permutation(len(table)))
@@ -141,13 +141,14 @@ def _cut_by_entity(rows: Rows, entity: IntArray, share: float, seed: int) -> NDA
     return np.asarray(best[entity])
 
 
-def _take_by_label(table: NDArray[np.float64], want: NDArray[np.float64], order: IntArray) -> NDArray[np.bool_]:
-    """Per label the first entities of `order` whose rows make up what is wanted; an entity counts to its main label."""
+def _take_by_label(table: NDArray[np.float64], share: float, order: IntArray) -> NDArray[np.bool_]:
+    """Per label the first entities of `order` that hold this share of its rows; an entity counts to its main label."""
     chosen = np.zeros(len(table), dtype=bool)
     main, size = table.argmax(axis=1)[order], table.sum(axis=1)[order]
-    for label, rows in enumerate(want.tolist()):
+    for label in range(table.shape[1]):
         place = np.flatnonzero(main == label)
-        chosen[order[place[np.cumsum(size[place]) <= rows + 0.5]]] = True
+        held = np.cumsum(size[place])
+        chosen[order[place[held <= share * size[place].sum() + 0.5]]] = True
     return chosen
 
 

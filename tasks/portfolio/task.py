@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.data import market, windows
 from tasks.data.market import WINDOW, YEAR, Close
+from tasks.data.section import TaskSection
 from tasks.portfolio import backtest, blend, equal, features, source
 from tasks.portfolio.constraints import Constraints, require_feasible
-from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
+from tasks.task import Classical, Head, Inputs, Item, Metric, Prediction, Task
 
 HIGHEST, USUAL = 10.0, 0.5  # returns of 21 days: what no large firm has had, and what half of the labels never have
 Closes = Annotated[list[Close], Field(min_length=WINDOW + 1, max_length=20_000)]

@@ -11,23 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.metrics import metric
 from tasks.classical.table import lightgbm_table, logistic_table, mean
+from tasks.data.section import TaskSection
 from tasks.data.text import Notes
 from tasks.risk import features, german, scorecard
-from tasks.task import (
-    UNDATED,
-    Classical,
-    DataError,
-    Feature,
-    Head,
-    Inputs,
-    Item,
-    Place,
-    Prediction,
-    Rows,
-    Source,
-    Task,
-    TaskSection,
-)
+from tasks.task import UNDATED, Classical, DataError, Feature, Head, Inputs, Item, Place, Prediction, Rows, Source, Task
 
 HEAD = Head("score", ("default",))
 FEATURES = features.features()

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.bag_of_words import ExtraTokens, tfidf_logistic
 from tasks.classical.metrics import metric
+from tasks.data.section import TaskSection
 from tasks.data.text import Text
 from tasks.sentiment import directions, figures
 from tasks.sentiment.source import LABELS, SOURCES
-from tasks.task import Classical, Feature, Head, Inputs, Item, Prediction, Task, TaskSection
+from tasks.task import Classical, Feature, Head, Inputs, Item, Prediction, Task
 
 HEAD = Head("classify", LABELS)
 

@@ -22,6 +22,7 @@ from tasks.task import FloatArray, IntArray, Rows
 from tasks.train import mixture
 from tasks.train.section import TrainSection
 
+MOST_STEPS = 512  # of an epoch of rows without text; of more rows the batches grow
 VALID_ROWS = 1024  # rows of one validation check, drawn once; the figures of the report use all rows
 
 
@@ -173,7 +174,8 @@ def rates(name: str, train: TrainSection, section: Mapping[str, Any]) -> dict[st
 
 
 def _plan(rows: int, reads_text: bool, train: TrainSection, section: Mapping[str, Any]) -> Plan:
-    size = train.batch_size if reads_text else train.batch_size_numeric
+    """The steps of a task. A small net of numbers has learned what it can before a million rows pass by in 128s."""
+    size = train.batch_size if reads_text else max(train.batch_size_numeric, math.ceil(rows / MOST_STEPS))
     epochs = section.get("epochs") or train.epochs
     per_epoch = max(1, math.ceil(rows / size))
     return Plan(

@@ -12,7 +12,9 @@ from tasks.task import Section
 class TrainSection(Section):
     """`[train]`: how long, how fast, how wide. A task's own `epochs` and `learning_rate` go before these.
 
-    batch_size_numeric  rows per step of a task whose rows hold no text: its steps are cheap
+    batch_size_numeric  rows per step of a task whose rows hold no text: its steps are cheap. It grows where an epoch
+                        would have more than 512 steps
+    folds               of the cross-fitted classical answers; two from 100,000 rows on
     sweep               learning rates that every task tries; the worse half stops after each epoch (successive halving)
     checkpoint_every    steps; patience counts checks without a better loss; temperature as in mixture.shares
     least_workers       below `workers` the job is elastic: it starts with these and takes more when they come

@@ -15,6 +15,7 @@ import numpy as np
 from tasks.task import FloatArray, IntArray, Rows
 
 ALIKE = 1e-12  # of draws, within which they are equal but for rounding
+MANY, FEWER = 50_000, 200  # clusters from which so many draws do: the interval is then far narrower than any gate asks
 Score = Callable[[FloatArray], float]
 
 
@@ -33,6 +34,7 @@ class Comparison:
     estimates: Mapping[str, Estimate]
     lifts: Mapping[str, Estimate]
     clusters: int
+    draws: int
 
 
 def clusters(rows: Rows, kind: Literal["row", "group", "time"]) -> IntArray:
@@ -66,9 +68,13 @@ def row_weights(cluster: IntArray, draws: int, seed: int) -> Iterator[FloatArray
 
 
 def compare(scores: Mapping[str, Score], cluster: IntArray, draws: int, seed: int) -> Comparison:
-    """Every model on the same draws; the first one named is the one whose lifts are reported."""
+    """Every model on the same draws; the first one named is the one whose lifts are reported.
+
+    Of MANY clusters at most FEWER draws are made.
+    """
     names = list(scores)
     count = int(cluster.max(initial=-1)) + 1
+    draws = min(draws, FEWER) if count >= MANY else draws
     with np.errstate(all="ignore"):  # a draw without a class has no score; it is left out below
         point = {name: float(scores[name](np.ones(len(cluster)))) for name in names}
         drawn = np.array(
@@ -84,7 +90,7 @@ def compare(scores: Mapping[str, Score], cluster: IntArray, draws: int, seed: in
         for at, name in enumerate(names)
         if name != first
     }
-    return Comparison(estimates=estimates, lifts=lifts, clusters=count)
+    return Comparison(estimates=estimates, lifts=lifts, clusters=count, draws=draws)
 
 
 def interval(draws: FloatArray, count: int) -> tuple[float, float] | None:

@@ -105,7 +105,7 @@ def judge(
         reasons=tuple(reasons),
         rows=len(test),
         rows_valid=len(sides.valid),
-        clusters=Clusters(by=task.metric.cluster, count=comparison.clusters, draws=section.draws, seed=seed),
+        clusters=Clusters(by=task.metric.cluster, count=comparison.clusters, draws=comparison.draws, seed=seed),
         segments=kinds,
         abstention=segments.abstention(task.head, raws[FULL], scores[FULL]),
         champion=_beside(measured.champion, comparison),

@@ -19,10 +19,11 @@ from tasks.data.files import open_file
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
 from tasks.data.parquet import is_saved, load_rows
+from tasks.data.section import FileSection
 from tasks.model import forward
 from tasks.model.folder import Folder
 from tasks.model.saved import open_folders
-from tasks.task import DataError, FileSection, FloatArray, Place, Rows, Task
+from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
 from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
@@ -67,7 +68,7 @@ def _rows(task: Task, folder: Folder, path: str) -> Rows:
         return load_rows(path)
     recipe = folder.read(folder.recipe) if folder.recipe.is_file() else {}
     section = recipe.get("tasks", {}).get(task.name, {})
-    how = FileSection(**{**(section.get("file") or {}), "max_bad_rows": 0})
+    how = FileSection(**(section.get("file") or {}))
     columns, seed = section.get("columns") or {}, recipe.get("train", {}).get("seed", SEED)
     file = open_file(path, how)
     if (long := mapped(task, file.columns, columns)) is not None:

@@ -13,7 +13,8 @@ from tasks.classical.metrics import r2
 from tasks.classical.table import ridge_table
 from tasks.data import market, windows
 from tasks.data.market import WINDOW, YEAR, Close
-from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import Classical, FloatArray, Head, Inputs, Item, Metric, Prediction, Task
 from tasks.volatility import features, har, source
 
 HIGHEST, USUAL = 5.0, 2.0  # annualised volatility that no week has had, and that half of the weeks never have

@@ -11,7 +11,7 @@ import pytest
 
 import tasks
 from flows import recipe
-from tasks.task import TaskSection
+from tasks.data.section import TaskSection
 
 ROOT = Path(__file__).resolve().parents[2]
 

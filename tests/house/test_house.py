@@ -70,7 +70,8 @@ TOP = {
 }
 # Longer for a reason.
 TABLES = {
-    "benchmarks/gpu_train.py": "one file that is carried to a machine with a GPU, a third of it a table of shapes"
+    "benchmarks/gpu_train.py": "one file that is carried to a machine with a GPU, a third of it a table of shapes",
+    "tasks/task.py": "the contract on one page: fields, their shapes and the reasons, with four short functions",
 }
 LONGEST = 280  # lines of a file; the house's limit is 300, and no file stands at it
 FILES = sorted(path for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
@@ -97,7 +98,7 @@ def complaints(folder: str, name: str, source: str) -> list[str]:
             found.append(
                 f"{name}:{line}: {top} can run what it reads. Cure: safetensors for tensors, JSON for the rest"
             )
-    if source.count("\n") > LONGEST:
+    if source.count("\n") > LONGEST and name not in TABLES:
         lines = source.count("\n")
         found.append(f"{name} has {lines} lines. Cure: two files, each with one subject; {LONGEST} is the limit")
     for node in ast.walk(tree):

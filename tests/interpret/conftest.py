@@ -15,8 +15,9 @@ from interpret.attribution.game import Raw
 from interpret.report import stage
 from interpret.report.facts import Run
 from interpret.section import ExplainSection
+from tasks.data.section import TaskSection
 from tasks.model.folder import Folder
-from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task
 
 GOOD, BAD = "rose", "fell"
 WEIGHTS = np.array([1.0, 0.5, -2.0])  # of income, savings, debt; `noise` counts nothing

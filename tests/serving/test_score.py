@@ -16,7 +16,8 @@ import pytest
 
 from serving import layout, parts, score, service, sheets
 from tasks.data.files import Sheet
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 from tests.serving.conftest import Asked, some_rows  # type: ignore[import-not-found]
 
 HOW = FileSection()
@@ -149,7 +150,7 @@ def test_a_part_comes_through_as_it_was() -> None:
     assert (lines.tolist(), torn, cells) == ([0, 1, 2, 3], [(9, "torn")], False)
 
 
-BATCH = parts.Batch("b", "sentiment@1", "d", "input", 5, "csv")
+BATCH = parts.Batch("sentiment@1", "d", "input", 5, "csv", "b")
 SAID: dict[str, Any] = {"rows": 3, "answered": 2, "rejected": [[4, "it is wrong, and badly"]]}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import tasks
 from tasks.task import Inputs, Task
 from tests.tasks.toys import make_inputs, make_task
 
@@ -30,3 +32,16 @@ def toys() -> dict[str, Task]:
         "rules": make_task("rules", "multilabel", ("a", "b"), ("text", "table")),
         "swing": make_task("swing", "regress", ("swing",), ("table", "series")),
     }
+
+
+@pytest.fixture
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Task]:
+    """The task of a task.toml in a folder that ASSAY_TASKS names."""
+    monkeypatch.setenv("ASSAY_TASKS", str(tmp_path))
+
+    def make(text: str) -> Task:
+        (tmp_path / "loans").mkdir(exist_ok=True)
+        (tmp_path / "loans" / "task.toml").write_text(text, encoding="utf-8")
+        return tasks.get("loans")
+
+    return make

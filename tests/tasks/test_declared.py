@@ -15,56 +15,9 @@ from tasks.data.check import deduplicated
 from tasks.data.columns import read_file
 from tasks.data.doubts import equal_rows
 from tasks.task import Task
+from tests.tasks.toys import LOANS  # type: ignore[import-not-found]
 
-LOANS = """
-summary = "loans"
-[head]
-kind = "score"
-outputs = ["default"]
-column = "BAD"
-[head.words]
-default = [1, "charged off"]
-paid = [0, "fully paid"]
-[fields.amount]
-type = "number"
-unit = "EUR"
-range = [0, 1000000]
-sign = 1
-[fields.job]
-type = "category"
-words = ["office", "other"]
-missing = ["", "n/a"]
-[fields.owner]
-type = "flag"
-words = ["RENT", "OWN"]
-[fields.opened]
-type = "date"
-features = ["age", "month"]
-[fields.day]
-type = "date"
-use = "time"
-[fields.sex]
-type = "category"
-use = "protected"
-[fields.branch]
-type = "category"
-use = "group"
-column = "Branch No"
-"""
 Declare = Callable[[str], Task]
-
-
-@pytest.fixture
-def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
-    """The task of a task.toml in a folder that ASSAY_TASKS names."""
-    monkeypatch.setenv("ASSAY_TASKS", str(tmp_path))
-
-    def make(text: str) -> Task:
-        (tmp_path / "loans").mkdir(exist_ok=True)
-        (tmp_path / "loans" / "task.toml").write_text(text, encoding="utf-8")
-        return tasks.get("loans")
-
-    return make
 
 
 def cells(**changed: list[str]) -> dict[str, list[str]]:
@@ -146,50 +99,6 @@ def test_the_words_of_the_file_are_read_as_the_head_says(declare: Declare, value
 def test_a_word_that_no_output_has_is_refused(declare: Declare) -> None:
     with pytest.raises(ValueError, match="label 'late' is none of 1, charged off, 0, fully paid, default, paid"):
         declare(LOANS).target("late")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ('type = "number"', 'type = "money"', "fields.amount.type = 'money': Input should be 'number', 'whole'"),
-        ("sign = 1", "sign = 2", "fields.amount.sign = 2"),
-        ("sign = 1", "sings = 1", "fields.amount.sings = 1: no such key"),
-        (
-            "range = [0, 1000000]",
-            "range = [9, 1]",
-            "fields.amount.range = [9.0, 1.0]: the first must be below the second",
-        ),
-        (
-            'words = ["office", "other"]',
-            'words = ["office"]',
-            "fields.job.words holds 1 words; a category needs at least two",
-        ),
-        ('use = "time"', 'use = "ignore"', "fields.opened.features holds 'age', which needs a field with use = 'time'"),
-        ('use = "protected"', 'use = "group"', "fields sex and branch both have use = 'group'; one may"),
-        ('paid = [0, "fully paid"]', "", "head.words names 0 opposites of 'default'; name one, with its words"),
-        ('paid = [0, "fully paid"]', "paid = [1]", "head.words holds '1' twice; one word means one output"),
-        (
-            'outputs = ["default"]',
-            'outputs = ["default", "paid"]',
-            "head.outputs names 2 outputs; a head of kind score has one",
-        ),
-        (
-            'summary = "loans"',
-            'summary = "loans"\nmetric = "r2"',
-            "metric = 'r2' does not judge a head of kind score; take auc",
-        ),
-        ('summary = "loans"', 'summary = "loans', "task.toml is not TOML in UTF-8"),
-        ('summary = "loans"', 'summary = "loans"\nlike = "weather"', "there is no task 'weather'"),
-    ],
-)
-def test_a_mistake_in_a_declaration_is_told_with_its_key_value_and_cure(
-    declare: Declare, old: str, new: str, sentence: str
-) -> None:
-    assert old in LOANS
-    with pytest.raises(tasks.BrokenTask) as told:
-        declare(LOANS.replace(old, new, 1))
-    assert sentence in str(told.value)
-    assert str(told.value).endswith("mend it, or move the folder away")
 
 
 def test_a_task_that_is_like_a_shipped_one_takes_over_its_classical_pair_and_metric(declare: Declare) -> None:
@@ -289,23 +198,3 @@ def test_a_series_is_read_by_its_last_values_and_a_shorter_one_is_refused(declar
     assert read.wrong[1] == (
         "path = '[1, 2]' is no list of at least 3 numbers: correct it, or lower fields.path.length"
     )
-
-
-@pytest.mark.parametrize(
-    ("like", "sentence"),
-    [
-        ("sentiment", "like = 'sentiment' answers a head of kind classify, [head] is of kind score"),
-        ("anomaly", "like = 'anomaly' has models of its own columns: leave [fields] out, or leave like out"),
-    ],
-)
-def test_a_task_cannot_be_like_one_whose_models_do_not_fit(declare: Declare, like: str, sentence: str) -> None:
-    with pytest.raises(tasks.BrokenTask) as told:
-        declare(LOANS.replace('summary = "loans"', f'summary = "loans"\nlike = "{like}"'))
-    assert sentence in str(told.value)
-
-
-def test_a_task_of_numbers_cannot_be_like_one_that_reads_texts(declare: Declare) -> None:
-    text = LOANS.replace('summary = "loans"', 'summary = "loans"\nlike = "sentiment"').replace('"score"', '"classify"')
-    text = text.replace('outputs = ["default"]', 'outputs = ["default", "paid"]')
-    with pytest.raises(tasks.BrokenTask, match="like = 'sentiment' reads a text, and no input is one"):
-        declare(text)

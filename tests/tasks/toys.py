@@ -6,8 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from tasks.task import Classical, Feature, FloatArray, Head, HeadKind, Inputs, Item, Metric, Modality, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, HeadKind, Inputs, Item, Metric, Modality, Task
 
+LOANS = """
+summary = "loans"
+[head]
+kind = "score"
+outputs = ["default"]
+column = "BAD"
+[head.words]
+default = [1, "charged off"]
+paid = [0, "fully paid"]
+[fields.amount]
+type = "number"
+unit = "EUR"
+range = [0, 1000000]
+sign = 1
+[fields.job]
+type = "category"
+words = ["office", "other"]
+missing = ["", "n/a"]
+[fields.owner]
+type = "flag"
+words = ["RENT", "OWN"]
+[fields.opened]
+type = "date"
+features = ["age", "month"]
+[fields.day]
+type = "date"
+use = "time"
+[fields.sex]
+type = "category"
+use = "protected"
+[fields.branch]
+type = "category"
+use = "group"
+column = "Branch No"
+"""
 KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
 
 

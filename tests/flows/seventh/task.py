@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from tasks.classical.bag_of_words import tfidf_logistic
-from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Prediction, Rows, Source, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import FloatArray, Head, Inputs, Item, Metric, Place, Prediction, Rows, Source, Task
 
 LABELS = ("calm", "urgent")
 HEAD = Head("classify", LABELS)

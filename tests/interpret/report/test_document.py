@@ -16,7 +16,7 @@ from interpret.report.facts import Run
 from interpret.section import ExplainSection
 from tasks import digest
 from tasks.model.folder import Folder
-from tasks.task import Inputs, Rows
+from tasks.task import Feature, Inputs, Rows
 
 SCHEMA = Path(stage.__file__).with_name("report.schema.json")
 Make = Callable[..., dict[str, Any]]
@@ -246,3 +246,22 @@ def test_numbers_are_rounded_and_none_is_not_a_number() -> None:
         "d": 0.0,
         "e": [1, 2],
     }
+
+
+def test_a_category_is_shown_as_its_word_and_a_missing_value_as_missing(make_report: Make, toy: Toy) -> None:
+    rows = toy["rows"](80, 3)
+    rows.inputs.table[:, 3] = 1.0
+    rows.inputs.table[:, 1] = np.nan
+    features = (*toy["task"]().features[:3], Feature("noise", "noise", 1, levels=("calm", "loud")))
+    content = make_report(
+        SMALL, task=toy["task"](features=features), rows=rows, raw=lambda inputs: np.nan_to_num(inputs.table[:, :1])
+    )
+    shown = {
+        each["name"]: each["value"] for case in every(content, "case") for p in case["players"] for each in p["shown"]
+    }
+    assert (shown["noise"], shown["savings"]) == ("loud", None)
+    validator().validate(json.loads(json.dumps(content)))
+    page = render.html(content)
+    assert ">loud</span>" in page
+    assert ">missing</span>" in page
+    assert [row[0] for row in block(content, "s5.signs")["rows"]] == ["income", "savings", "debt"]

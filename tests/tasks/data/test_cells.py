@@ -14,7 +14,8 @@ import pytest
 
 import tasks
 from tasks.data.columns import read_file, reading
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 from tests.tasks.data.test_files import toy
 
 HOW = FileSection()

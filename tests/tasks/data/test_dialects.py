@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tasks.data.files import UserFile, open_file
-from tasks.task import DataError, FileSection
+from tasks.data.section import FileSection
+from tasks.task import DataError
 
 ROWS = [("Earnings rose, again", "good", "1.5"), ("Sales fell; badly", "bad", "2.5"), ("Nothing | new", "bad", "0.5")]
 

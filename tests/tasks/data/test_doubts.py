@@ -18,7 +18,8 @@ import tasks
 from tasks.data.columns import reading
 from tasks.data.doubts import contradictions, near_copies, odd_groups, odd_labels, odd_times
 from tasks.data.prepare import prepare
-from tasks.task import DataError, FileSection, Inputs, Rows
+from tasks.data.section import FileSection
+from tasks.task import DataError, Inputs, Rows
 from tests.tasks.data.test_prepare import toy
 from tests.tasks.data.toys import make
 

@@ -15,7 +15,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from tasks.data.columns import read_file
-from tasks.task import UNDATED, Classical, DataError, Head, Inputs, Item, Metric, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import UNDATED, Classical, DataError, Head, Inputs, Item, Metric, Task
 
 LABELS = ("bad", "good")
 

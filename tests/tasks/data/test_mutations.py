@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tasks.data.columns import reading
-from tasks.task import FileSection
+from tasks.data.section import FileSection
 from tests.tasks.data.test_files import toy
 
 COUNT = 200

@@ -18,7 +18,8 @@ from tasks.data.card import fingerprint
 from tasks.data.check import deduplicated
 from tasks.data.parquet import load_rows
 from tasks.data.prepare import prepare
-from tasks.task import Classical, DataError, Feature, Head, Inputs, Item, Metric, Rows, Source, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import Classical, DataError, Feature, Head, Inputs, Item, Metric, Rows, Source, Task
 from tests.tasks.data.toys import make
 
 

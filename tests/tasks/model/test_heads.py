@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from tasks.model import heads
-from tasks.task import Task
+from tasks.model.frame import plain_frame
+from tasks.task import Feature, Task
 
 
 def test_losses_are_one_per_row_and_follow_their_formulas() -> None:
@@ -44,3 +46,16 @@ def test_parts_add_to_the_classical_answer_and_an_absent_text_adds_nothing(toy_t
     assert torch.allclose(alone, offset, atol=1e-6)  # scale starts at one
     assert torch.equal(both[1], alone[1])
     assert not torch.allclose(both[0], alone[0])
+
+
+def test_a_code_of_a_category_is_a_mark_of_its_own_and_not_a_number(toys: dict[str, Task]) -> None:
+    features = (Feature("amount", "amount"), Feature("job", "job", levels=tuple("abcdefghijkl")))
+    levels = heads.Levels(features)
+    table = np.array([[3.0, 11.0], [1.0, 0.0], [np.nan, np.nan]])
+    frame = plain_frame(replace(toys["swing"], features=features))
+    framed = frame.table(table)
+    assert framed[0].tolist() == [3.0, 11.0, 0.0, 0.0]  # no code is cut off like a far number
+    spread = levels(torch.from_numpy(framed)).numpy()
+    assert spread.shape == (3, levels.width) == (3, 4 + 12)
+    assert spread[:, 1].tolist() == [0.0, 0.0, 0.0]
+    assert np.argwhere(spread[:, 4:]).tolist() == [[0, 11], [1, 0]]

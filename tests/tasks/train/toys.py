@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from tasks.classical.bag_of_words import tfidf_logistic
 from tasks.classical.table import logistic_table
-from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task, TaskSection
+from tasks.data.section import TaskSection
+from tasks.task import Feature, Head, Inputs, Item, Metric, Rows, Task
 
 LENGTH = 16
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.task import FloatArray, Head, Inputs, Rows
-from tasks.validate.bootstrap import Estimate, clusters, compare, row_weights
+from tasks.validate.bootstrap import FEWER, MANY, Estimate, clusters, compare, row_weights
 
 SCORE = Head("score", ("default",))
 CLASSES = Head("classify", ("a", "b"))
@@ -105,3 +105,12 @@ def test_draws_without_spread_have_the_exact_room_of_their_count_and_no_interval
     wrong = compare({"full": mean_of(np.zeros(count))}, np.arange(count), 200, seed=1).estimates["full"]
     assert wrong.ci95 is not None
     assert wrong.ci95[1] == pytest.approx(room, abs=1e-4)
+
+
+def test_very_many_clusters_are_drawn_less_often_and_the_record_says_so() -> None:
+    values = np.random.default_rng(4).normal(size=MANY)
+    found = compare({"mean": mean_of(values)}, np.arange(MANY), draws=1000, seed=1)
+    assert found.draws == FEWER
+    low, high = found.estimates["mean"].ci95 or (0.0, 0.0)
+    assert high - low == pytest.approx(2 * 1.96 / np.sqrt(MANY), rel=0.25)
+    assert compare({"mean": mean_of(values[:100])}, np.arange(100), draws=300, seed=1).draws == 300

@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from tasks.task import (
-    Classical,
-    Feature,
-    FloatArray,
-    Head,
-    Inputs,
-    Item,
-    Metric,
-    Rows,
-    Task,
-    TaskSection,
-)
+from tasks.data.section import TaskSection
+from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Rows, Task
 from tasks.validate.judge import Sides
 
 
