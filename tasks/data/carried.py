@@ -114,13 +114,11 @@ def _target(task: Task, value: Any, cells: bool, missing: Callable[[Any], bool])
 
 def _name(value: Any) -> str:
     """An id or group: text on one line, that is not a text of its own. Raises ValueError with the cure."""
-    if isinstance(value, list | tuple | dict):
-        raise ValueError(  # noqa: TRY004 (a sentence for the user)
-            f"{shown(value)} is no name: give one text or number, or map another column"
-        )
+    if isinstance(value, list | tuple | dict) or "\x00" in str(value):
+        raise ValueError(f"{shown(value)} is no name: give one text or number, or map another column")
     text = "" if value is None else str(value).strip()
     text.encode("utf-8")
-    if len(text) > LONGEST or "\x00" in text:
+    if len(text) > LONGEST:
         raise ValueError(f"{shown(text)} is no name: at most {LONGEST} characters; map another column")
     return text
 
