@@ -18,7 +18,7 @@ from tasks.task import Inputs, IntArray, Rows
 
 NAMES = ("train", "valid", "test")
 SHUFFLES = 32  # seeded cuts by group that are compared before the most balanced one is taken
-MANY = 50_000  # entities from which one shuffle within each label does: their shares then agree by their number alone
+MANY = 20_000  # entities from which one shuffle within each label does: their shares then agree by their number alone
 How = Literal["time", "group", "random"]
 
 

@@ -118,15 +118,15 @@ def test_what_cannot_be_divided_is_refused_with_the_cure() -> None:
         divide(make(100), "time", Splits(), purge_days=400)
 
 
-@pytest.mark.parametrize("groups", [0, 55_000])
+@pytest.mark.parametrize("groups", [0, 27_500])
 def test_many_entities_are_cut_in_balance_and_none_is_torn_apart(groups: int) -> None:
-    rows = make(60_000, groups=groups, classes=3)
+    rows = make(30_000, groups=groups, classes=3)
     divided = divide(rows, "random", Splits(), seed=3)
     whole = np.bincount(rows.target[:, 0].astype(int)) / len(rows)
     for name, share in (("test", Splits().test), ("valid", Splits().valid)):
         held = divided.split == name
         assert held.sum() == pytest.approx(share * len(rows), abs=12)
-        assert np.bincount(divided.target[held, 0].astype(int)) / held.sum() == pytest.approx(whole, abs=0.005)
+        assert np.bincount(divided.target[held, 0].astype(int)) / held.sum() == pytest.approx(whole, abs=0.01)
     if groups:
         assert len(set(zip(divided.group.tolist(), divided.split.tolist(), strict=True))) == groups
     assert parts(divided) == parts(divide(rows, "random", Splits(), seed=3))
