@@ -127,7 +127,7 @@ def test_a_row_of_the_file_and_the_service_are_answered_by_the_same_version(told
 
 def test_the_evaluation_says_that_rows_were_seen(told: dict[str, Any]) -> None:
     assert told["evaluate"]["metric"] == "auc"
-    assert told["evaluate"]["seen"]["train"] > 0
+    assert told["evaluate"]["known"]["learned"] > 0
 
 
 def test_the_state_is_where_it_was_asked_to_be(told: dict[str, Any]) -> None:
