@@ -72,13 +72,15 @@ def address() -> str:
 
 
 def has_actor(name: str, namespace: str) -> bool:
-    """Whether an actor of that name lives on the Ray that is connected; False where none is."""
+    """Whether an actor of that name lives on the Ray that is connected; False where none is.
+
+    The list of names is asked, which has a limit of time: `ray.get_actor` also fetches the actor's class, and waits
+    for ever where Ray's processes are dying.
+    """
     import ray
 
-    try:
-        return ray.is_initialized() and ray.get_actor(name, namespace=namespace) is not None
-    except ValueError:
-        return False
+    wanted = {"name": name, "namespace": namespace}
+    return ray.is_initialized() and wanted in ray.util.list_named_actors(all_namespaces=True)
 
 
 def call(function: str, *args: Any, cpus: float = 1) -> dict[str, Any]:
