@@ -51,7 +51,9 @@ def folder(name: str) -> Path:
     """Where the files of a task lie. Raises UnknownTask with the names there are, BrokenTask for a name twice."""
     found = _folders().get(name, [])
     if not found:
-        raise UnknownTask(f"there is no task {name!r}; the tasks are {', '.join(names())}")
+        raise UnknownTask(
+            f"there is no task {name!r}; the tasks are {', '.join(names())}; one of your own is found by ASSAY_TASKS"
+        )
     if len(found) > 1 or (found[0].parent != HERE and (HERE / name).exists()):
         raise BrokenTask(f"the folder {found[-1]} bears a name that stands in tasks/ already; rename it")
     return found[0]
