@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.data.check import alone
 from tasks.data.section import Splits
 from tasks.task import Inputs, IntArray, Rows
 
@@ -31,7 +32,8 @@ def divide(rows: Rows, how: How, splits: Splits, purge_days: int = 0, seed: int 
 
     A split that the source gives is kept: only what it lacks (validation, test) is cut out of its training rows.
     By time: walk-forward; no row stays before a cut whose outcome (`purge_days` later) or knowledge reaches past it.
-    By group: no group on two sides. At random: stratified by label, by group where groups repeat.
+    By group: no group on two sides. At random: stratified by label, by group where groups repeat; rows of numbers that
+    are alike in all inputs stay together, so that no test row is known from training.
     Raises SplitError where a part would be empty.
     """
     purge = purge_days if splits.purge_days is None else splits.purge_days
@@ -39,7 +41,7 @@ def divide(rows: Rows, how: How, splits: Splits, purge_days: int = 0, seed: int 
     missing = [name for name in ("test", "valid") if not (split == name).any()]
     share = {"test": splits.test, "valid": splits.valid}
     left = 1.0
-    slim = dataclasses.replace(rows, inputs=Inputs(owner=rows.inputs.owner))  # nobody cuts by what a row says
+    slim = dataclasses.replace(rows, inputs=Inputs(owner=rows.inputs.owner), group=_together(rows))
     for name in missing:
         pool = np.flatnonzero(split == "train")
         if not len(pool):
@@ -120,6 +122,26 @@ def _entities(rows: Rows, how: How) -> IntArray:
     entity = np.empty(len(rows), dtype=np.int64)
     entity[~single], entity[single] = group, len(names) + item
     return entity
+
+
+def _together(rows: Rows) -> NDArray[np.str_]:
+    """(n,) the groups; rows of numbers without time and group that are alike in all inputs get one of their own.
+
+    Sums of the bits with odd weights stand for the values: a million rows need no hash each, and two rows that meet by
+    chance are merely kept together.
+    """
+    arrays = [held for held in (rows.inputs.table, rows.inputs.series) if held is not None]
+    plain = np.flatnonzero(alone(rows))
+    if not arrays or not len(plain):
+        return rows.group
+    values = np.concatenate([held[plain].reshape(len(plain), -1) for held in arrays], axis=1)
+    odd = np.random.default_rng(0).integers(2**63, size=values.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    sums = (np.ascontiguousarray(values).view(np.uint64) * odd).sum(axis=1, dtype=np.uint64)
+    _, kind, counts = np.unique(sums, return_inverse=True, return_counts=True)
+    again = counts[kind] > 1
+    group = rows.group.astype("U32")
+    group[plain[again]] = np.char.add("alike ", kind[again].astype(np.str_))
+    return group
 
 
 def _cut_by_entity(rows: Rows, entity: IntArray, share: float, seed: int) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.data.section import Splits
 from tasks.data.split import NAMES, How, SplitError, divide
-from tasks.task import Inputs, Rows
+from tasks.task import UNDATED, Inputs, Rows
 
 
 def make(count: int = 200, per_item: int = 1, groups: int = 0, classes: int = 2, split: str = "") -> Rows:
@@ -131,3 +131,18 @@ def test_many_entities_are_cut_in_balance_and_none_is_torn_apart(groups: int) ->
         assert len(set(zip(divided.group.tolist(), divided.split.tolist(), strict=True))) == groups
     assert parts(divided) == parts(divide(rows, "random", Splits(), seed=3))
     assert parts(divided) != parts(divide(rows, "random", Splits(), seed=4))
+
+
+def test_rows_of_numbers_that_are_alike_in_all_inputs_stand_on_one_side() -> None:
+    table = np.random.default_rng(1).normal(size=(200, 3))
+    table[::5] = table[0]
+    table[::5, 1] = np.nan
+    when = np.full(200, UNDATED)
+    none = np.full(200, "", dtype="U1")
+    target = np.arange(200)[:, None] % 2.0
+    ids = tuple(map(str, range(200)))
+    rows = Rows(ids, Inputs(np.arange(200), table=table), target, when, when, none, none)
+    divided = divide(rows, "random", Splits())
+    assert len({*divided.split[::5].tolist()}) == 1
+    assert {*divided.split.tolist()} == {"train", "valid", "test"}
+    assert {*divided.group.tolist()} == {""}
