@@ -26,6 +26,8 @@ def run(recipe_path: str, overrides: list[str]) -> dict[str, Any]:
 def in_this_process(url: str, recipe_path: str, overrides: list[str]) -> dict[str, Any]:
     """Run the flow here, reported to the Prefect API at `url`."""
     os.environ["PREFECT_API_URL"] = url
+    from prefect.logging.handlers import APILogWorker
+
     from flows.retrain import retrain
     from infra import cluster
 
@@ -33,4 +35,5 @@ def in_this_process(url: str, recipe_path: str, overrides: list[str]) -> dict[st
         document: dict[str, Any] = retrain(recipe_path, overrides)
     finally:
         cluster.disconnect()
+        APILogWorker.drain_all(timeout=5)  # while its server answers: else it complains when this process ends
     return document
