@@ -45,7 +45,7 @@ def new(name: str, path: str, wish: Wish, here: Path) -> Written:
     base = tasks.get(wish.like) if wish.like else None
     found = None
     if wish.target:
-        found = survey(name, open_file(path), wish, None if base is None else base.target)
+        found = survey(open_file(path), wish)
     elif base is None:
         raise DataError("--target is not given: name the column that holds the truth, or a task to be --like")
     files = {

@@ -17,7 +17,7 @@ from tasks.data.files import open_file
 from tasks.data.items import items_of
 from tasks.data.mapping import Columns, mapping_of
 from tasks.data.section import FileSection
-from tasks.data.sheet import KEPT, Mistakes, Sheet
+from tasks.data.sheet import KEPT, Mistakes, Sheet, UserFile
 from tasks.task import DataError, FloatArray, Inputs, IntArray, ReadRows, Rows, Task
 
 WRITTEN = {"zone": "dates with a zone", "no zone": "dates without a zone"}
@@ -65,20 +65,29 @@ def read_file(task: Task, path: str, columns: Mapping[str, str], how: FileSectio
 
     Raises DataError that names the first wrong rows and the cure.
     """
-    found = reading(task, path, columns, how)
+    return whole(reading(task, opened(path, how), columns, how))
+
+
+def opened(path: str, how: FileSection) -> UserFile:
+    """A user's file of which every wrong row is met, however many; who reads it counts them. Raises DataError."""
+    return open_file(path, how.model_copy(update={"max_bad_rows": sys.maxsize}))
+
+
+def whole(found: Reading) -> Rows:
+    """The rows of a file that nothing refuses. Raises the first error."""
     if found.errors:
         raise found.errors[0]
     return found.rows
 
 
-def reading(task: Task, path: str, columns: Mapping[str, str], how: FileSection) -> Reading:
-    """Read one file whole, and say all that is wrong with it.
+def reading(task: Task, file: UserFile, columns: Mapping[str, str], how: FileSection) -> Reading:
+    """Read an opened file whole, and say all that is wrong with it.
 
     `columns` maps an item field, or target, time, known, group, id, split, to the file's column; what is not mapped
     has the same name. Without a time column the rows are undated; `known` is the time where it is not given.
     Raises DataError where nothing can be read at all.
     """
-    file = open_file(path, how.model_copy(update={"max_bad_rows": sys.maxsize}))
+    path = file.path
     used = mapping_of(task, path, columns, file.columns)
     held = _Held()
     for sheet in file.chunks():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,7 @@ import numpy as np
 from tasks.data import doubts, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
-from tasks.data.columns import reading
-from tasks.data.files import open_file
+from tasks.data.columns import opened, reading
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
 from tasks.data.section import DataSection, Splits, TaskSection
@@ -155,7 +153,7 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
         return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
-    file = open_file(path, asked.section.file.model_copy(update={"max_bad_rows": sys.maxsize}))
+    file = opened(path, asked.section.file)
     if (columns_of := mapped(task, file.columns, columns)) is not None:
         long = read_rows(task, file, columns_of, asked.section.file, asked.place)
         facts |= long.facts
@@ -165,7 +163,7 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
     if asked.section.file.zone is not None:
         zone = asked.section.file.zone
         raise DataError(f"tasks.{task.name}.file.zone = {zone!r} is for files of one row per moment: leave it out")
-    read = reading(task, path, columns, asked.section.file)
+    read = reading(task, file, columns, asked.section.file)
     facts |= {**read.facts, "rejected": len(read.rejected)}
     found.warnings += read.warnings
     found.rejected = read.rejected

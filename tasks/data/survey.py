@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,8 @@ class Survey:
     whole: bool
 
 
-def survey(name: str, file: UserFile, wish: Wish, shipped: Callable[[Any], Sequence[float]] | None = None) -> Survey:
-    """Look at a file. `shipped` reads the labels of the task that it is to be like.
-
-    Raises DataError where a named column is not there, or the truth has one value alone.
-    """
+def survey(file: UserFile, wish: Wish) -> Survey:
+    """Look at a file. Raises DataError where a named column is not there, or the truth has one value alone."""
     for option, column in (("--target", wish.target), ("--group", wish.group), ("--time", wish.time)):
         if column and column not in file.columns:
             raise DataError(f"{option} {column!r}: {file.path} has no such column, it has {', '.join(file.columns)}")
@@ -56,7 +53,7 @@ def survey(name: str, file: UserFile, wish: Wish, shipped: Callable[[Any], Seque
     labels = [columns[wish.target][at] for at in kept]
     if not labels:
         raise DataError(f"the column {wish.target!r} of {file.path} is empty, so there is nothing to learn: fill it")
-    head, truth, head_why = _head(wish.target, labels, shipped is not None and _reads(shipped, labels))
+    head, truth, head_why = _head(wish.target, labels)
     guesses = _fields(columns, kept, truth, wish)
     declared = Declaration(
         summary=f"{wish.target} as {file.path.rsplit('/', 1)[-1]} tells it",
@@ -83,19 +80,7 @@ def _values(file: UserFile) -> tuple[dict[str, list[Any]], bool]:
     return found, True
 
 
-def _reads(shipped: Callable[[Any], Sequence[float]], labels: Sequence[Any]) -> bool:
-    """Whether a shipped task reads every label as it stands."""
-    try:
-        for label in {word(label) for label in labels}:
-            shipped(label)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def _head(
-    column: str, labels: Sequence[Any], taken_over: bool
-) -> tuple[HeadDeclaration | None, FloatArray, tuple[str, ...]]:
+def _head(column: str, labels: Sequence[Any]) -> tuple[HeadDeclaration, FloatArray, tuple[str, ...]]:
     """The head, the truth of each row as a number, and why."""
     counts = Counter(word(label) for label in labels)
     if len(counts) < 2:

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks import get
-from tasks.data.columns import read_file
-from tasks.data.files import open_file
+from tasks.data.columns import opened, reading, whole
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
 from tasks.data.parquet import is_saved, load_rows
@@ -70,10 +69,10 @@ def _rows(task: Task, folder: Folder, path: str) -> Rows:
     section = recipe.get("tasks", {}).get(task.name, {})
     how = FileSection(**(section.get("file") or {}))
     columns, seed = section.get("columns") or {}, recipe.get("train", {}).get("seed", SEED)
-    file = open_file(path, how)
+    file = opened(path, how)
     if (long := mapped(task, file.columns, columns)) is not None:
         return read_rows(task, file, long, how, Place(root=None, seed=seed)).rows
-    return read_file(task, path, columns, how)
+    return whole(reading(task, file, columns, how))
 
 
 def judge(

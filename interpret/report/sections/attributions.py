@@ -99,7 +99,9 @@ def _signs(study: Study) -> Block:
         return blocks.absent("signs", "Check of expected signs", "not_applicable", "The task reads no numbers.")
     columns = [("feature", "text"), ("declared", "signed"), ("found (rank correlation)", "signed")]
     columns += [("95 % from", "signed"), ("to", "signed"), ("verdict", "verdict")]
-    rows = [(sign.feature, sign.declared, sign.found, *words.ends(sign.ci95), sign.verdict) for sign in study.signs]
+    rows = [
+        (sign.feature, sign.declared or None, sign.found, *words.ends(sign.ci95), sign.verdict) for sign in study.signs
+    ]
     return blocks.table("signs", "Expected signs against found directions", columns, rows)
 
 

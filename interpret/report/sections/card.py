@@ -53,7 +53,8 @@ def data(facts: Facts, study: Study) -> list[Block]:
     rows = [(part, count, *facts.periods.get(part, (None, None))) for part, count in facts.rows.items()]
     split = (
         f"Rows without a given part are divided {SPLITS.get(facts.task.split, 'at random, seeded')}. "
-        "Rows with equal inputs are kept once, so that no test row is known from training."
+        "Rows that repeat are kept once, and rows of numbers that are alike stand on one side, so that no test row is "
+        "known from training."
     )
     return [
         *found,

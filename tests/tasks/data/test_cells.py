@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks
-from tasks.data.columns import read_file, reading
+from tasks.data.columns import opened, read_file, reading
 from tasks.data.section import FileSection
 from tasks.task import DataError
 from tests.tasks.data.test_files import toy
@@ -49,7 +49,7 @@ def dated(value: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_a_time_is_iso_or_a_number_by_one_rule_and_never_the_year_1610(tmp_path: Path, value: Any, moment: str) -> None:
-    found = reading(toy(), jsonl(tmp_path, dated(value)), {}, HOW)
+    found = reading(toy(), opened(jsonl(tmp_path, dated(value)), HOW), {}, HOW)
     assert found.rows.time[0] == np.datetime64(moment, "us")
     numbers = (not isinstance(value, str) and value > 1e9) or value == "1610061600000"
     assert any("times are numbers, read as" in said for said in found.warnings) == numbers
@@ -82,7 +82,7 @@ def test_a_time_of_day_in_parquet_is_refused_like_any_other_value(tmp_path: Path
 
 def test_rows_without_a_time_among_dated_ones_are_said_or_refuse_a_split_by_time(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,target,time\na,good,2024-01-01\nb,bad,\n")
-    assert any("1 of 2 rows have no time" in said for said in reading(toy(), path, {}, HOW).warnings)
+    assert any("1 of 2 rows have no time" in said for said in reading(toy(), opened(path, HOW), {}, HOW).warnings)
     with pytest.raises(DataError, match="1 of 2 rows have no time"):
         read_file(toy(split="time"), path, {})
 
@@ -92,7 +92,7 @@ def test_a_word_for_missing_is_no_text_and_no_group_and_is_counted_by_its_name(t
     path = csv(tmp_path, f"text,target,group\na,good,{word}\n{word},bad,ACME\nc,bad,ACME\n")
     with pytest.raises(DataError, match=r"has 1 wrong rows; row 3: text: .* is a word for a missing text"):
         read_file(toy(), path, {})
-    found = reading(toy(), path, {}, FileSection(max_bad_rows=1))
+    found = reading(toy(), opened(path, HOW), {}, FileSection(max_bad_rows=1))
     assert found.rows.group.tolist() == ["", "ACME"]
     assert found.facts["missing"] == {"group": {word: 1}}
     assert any("group: 1 values were read as missing" in said for said in found.warnings)
@@ -135,11 +135,11 @@ def test_a_name_taken_without_a_map_is_said_a_near_one_is_named_and_either_can_b
     path = csv(tmp_path, "text,target,split,Group\na,good,0.0,x\nb,bad,4.0,y\n")
     with pytest.raises(DataError, match=r"row 2: split '0.0' is none of train, valid, test: .*columns.split = \"\""):
         read_file(toy(), path, {})
-    found = reading(toy(), path, {"split": ""}, HOW)
+    found = reading(toy(), opened(path, HOW), {"split": ""}, HOW)
     assert found.rows.split.tolist() == ["", ""]
     assert found.facts["columns"]["ignored"] == ["split", "Group"]
     assert any("'Group' was not used: tasks.toy.columns.group = 'Group'" in said for said in found.warnings)
-    named = reading(toy(), csv(tmp_path, "text,target,group\na,good,x\nb,bad,y\n"), {}, HOW)
+    named = reading(toy(), opened(csv(tmp_path, "text,target,group\na,good,x\nb,bad,y\n"), HOW), {}, HOW)
     assert named.facts["columns"]["by_name"] == ["target", "group"]
     assert any("'group' was taken as group by its name" in said for said in named.warnings)
     with pytest.raises(DataError, match="leaves out what toy needs: name its column"):
@@ -150,7 +150,7 @@ def test_a_name_taken_without_a_map_is_said_a_near_one_is_named_and_either_can_b
 
 def test_wrong_rows_up_to_the_limit_are_left_out_with_their_reasons_and_one_more_refuses(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,target\n" + "a,good\nb,bad\n" * 5 + "c,great\nd\n")
-    found = reading(toy(), path, {}, FileSection(max_bad_rows=2))
+    found = reading(toy(), opened(path, HOW), {}, FileSection(max_bad_rows=2))
     assert (len(found.rows), found.errors) == (10, ())
     assert [row for row, _ in found.rejected] == ["12", "13"]
     assert found.rejected[1][1] == "has 1 cells, the header 2: the file was read with the separator ,; set " \

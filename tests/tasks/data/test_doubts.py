@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tasks
-from tasks.data.columns import reading
+from tasks.data.columns import opened, reading
 from tasks.data.doubts import contradictions, near_copies, odd_groups, odd_labels, odd_times
 from tasks.data.prepare import prepare
 from tasks.data.section import FileSection
@@ -137,7 +137,7 @@ def windows(prices: list[float], label: float = 0.2, backwards: bool = False) ->
 
 
 def warnings_of(tmp_path: Path, task: str, records: Sequence[dict[str, Any]]) -> list[str]:
-    found = reading(tasks.get(task), file_of(tmp_path, records), {}, FileSection())
+    found = reading(tasks.get(task), opened(file_of(tmp_path, records), FileSection()), {}, FileSection())
     if found.errors:
         raise found.errors[0]
     return [said for said in found.warnings if "by its name" not in said]

@@ -100,7 +100,7 @@ def test_a_name_becomes_one_that_a_request_may_use() -> None:
 def of_file(folder: Path, header: str, rows: list[str], wish: Wish) -> Survey:
     path = folder / "file.csv"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return survey("mine", open_file(str(path)), wish)
+    return survey(open_file(str(path)), wish)
 
 
 def test_a_file_becomes_a_declaration_whose_example_is_no_row_of_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tasks.data.columns import reading
+from tasks.data.columns import opened, reading
 from tasks.data.section import FileSection
 from tests.tasks.data.test_files import toy
 
@@ -86,7 +86,7 @@ def test_a_broken_file_is_refused_or_read_as_another_strict_reader_does(tmp_path
         path = tmp_path / f"notes{ending}"
         path.write_bytes(content)
         try:
-            found = reading(toy(), str(path), {}, FileSection())
+            found = reading(toy(), opened(str(path), FileSection()), {}, FileSection())
         except ValueError as error:
             refused += 1
             assert str(error), f"mutation {number}"
