@@ -174,6 +174,22 @@ def alone(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray((rows.time == UNDATED) & (rows.group == ""))
 
 
+def alike(rows: Rows) -> tuple[IntArray, IntArray]:
+    """Of rows of numbers with neither time nor group: where they stand (m,), and a number that alike ones share (m,).
+
+    Sums of the bits with odd weights stand for the values: a million rows need no hash each, and two rows that meet by
+    chance are merely taken for alike.
+    """
+    arrays = [held for held in (rows.inputs.table, rows.inputs.series) if held is not None]
+    plain = np.flatnonzero(alone(rows)) if arrays else np.zeros(0, dtype=np.int64)
+    if not len(plain):
+        return plain, plain
+    values = np.concatenate([held[plain].reshape(len(plain), -1) for held in arrays], axis=1)
+    odd = np.random.default_rng(0).integers(2**63, size=values.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    sums = (np.ascontiguousarray(values).view(np.uint64) * odd).sum(axis=1, dtype=np.uint64)
+    return plain, np.unique(sums, return_inverse=True)[1].reshape(-1)
+
+
 def row_digests(rows: Rows) -> list[bytes]:
     """What makes a row the same as another."""
     return [digest for start in range(0, len(rows), CHUNK) for digest in _digests(rows, start, start + CHUNK)]

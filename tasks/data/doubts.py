@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.data.check import alone, has_output, row_digests
+from tasks.data.check import alike, has_output
 from tasks.data.near_duplicates import NEAR, nearest
 from tasks.data.split import NAMES
 from tasks.task import UNDATED, Rows, Task
@@ -50,8 +50,8 @@ def contradictions(task: Task, rows: Rows) -> tuple[list[str], list[str], int]:
 
 def equal_rows(rows: Rows) -> list[str]:
     """How many rows of numbers alone equal another in every input; they are kept."""
-    plain = np.flatnonzero(alone(rows))
-    equal = len(plain) - len(set(row_digests(rows.take(plain))))
+    plain, kind = alike(rows)
+    equal = len(plain) - len(np.unique(kind))
     if not equal:
         return []
     return [

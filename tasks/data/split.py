@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data.check import alone
+from tasks.data.check import alike
 from tasks.data.section import Splits
 from tasks.task import Inputs, IntArray, Rows
 
@@ -125,20 +125,11 @@ def _entities(rows: Rows, how: How) -> IntArray:
 
 
 def _together(rows: Rows) -> NDArray[np.str_]:
-    """(n,) the groups; rows of numbers without time and group that are alike in all inputs get one of their own.
-
-    Sums of the bits with odd weights stand for the values: a million rows need no hash each, and two rows that meet by
-    chance are merely kept together.
-    """
-    arrays = [held for held in (rows.inputs.table, rows.inputs.series) if held is not None]
-    plain = np.flatnonzero(alone(rows))
-    if not arrays or not len(plain):
+    """(n,) the groups; rows of numbers without time and group that are alike in all inputs get one of their own."""
+    plain, kind = alike(rows)
+    again = np.bincount(kind)[kind] > 1
+    if not again.any():
         return rows.group
-    values = np.concatenate([held[plain].reshape(len(plain), -1) for held in arrays], axis=1)
-    odd = np.random.default_rng(0).integers(2**63, size=values.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    sums = (np.ascontiguousarray(values).view(np.uint64) * odd).sum(axis=1, dtype=np.uint64)
-    _, kind, counts = np.unique(sums, return_inverse=True, return_counts=True)
-    again = counts[kind] > 1
     group = rows.group.astype("U32")
     group[plain[again]] = np.char.add("alike ", kind[again].astype(np.str_))
     return group
