@@ -5,7 +5,7 @@ A row that cannot be read or answered is told apart with its reason, and never s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,18 +82,7 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
         return _by_item(task, rows, said)
     if len(rows.inputs) != len(rows.kept):
         raise ValueError(f"{task.name} makes several rows of an item, but one of its example; give it a fuller example")
-    wrong = dict(rows.wrong)
-    decoded, good = [], []
-    for place, position in enumerate(rows.kept.tolist()):
-        own = _row(said.predicted, place)
-        try:
-            decoded.append(task.decode(None if rows.items is None else rows.items[place], own))
-        except ValidationError:
-            raise  # the task broke its own promise: a fault of ours, not of the row
-        except ValueError as error:
-            wrong[position] = sentence(error)
-            continue
-        good.append(place)
+    good, decoded, wrong = _decoded(task, rows, lambda place: _row(said.predicted, place))
     told, pick = said.told, np.array(good, dtype=np.int64)
     flags = (said.truncated.tolist(), told.outside, told.abstained)
     return Answered(
@@ -116,21 +105,30 @@ def _row(predicted: Prediction, place: int) -> Prediction:
 
 def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
     """Items of several rows, one by one."""
-    kept, decoded, records, wrong = [], [], [], dict(rows.wrong)
+    own = [said.of(place) for place in range(len(rows.kept))]
+    good, decoded, wrong = _decoded(task, rows, lambda place: own[place].predicted)
+    records = [own[place].record for place in good]
+    chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
+    flags = {name: [record["flags"][name] for record in records] for name in FLAGS}
+    kept = [int(rows.kept[place]) for place in good]
+    return Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+
+
+def _decoded(
+    task: Task, rows: Readable, predicted: Callable[[int], Prediction]
+) -> tuple[list[int], list[dict[str, Any]], dict[int, Reason]]:
+    """(places, what decode makes of them, position -> reason): a row that decode refuses joins the wrong ones."""
+    good, decoded, wrong = [], [], dict(rows.wrong)
     for place, position in enumerate(rows.kept.tolist()):
-        own = said.of(place)
         try:
-            decoded.append(task.decode(None if rows.items is None else rows.items[place], own.predicted))
+            decoded.append(task.decode(None if rows.items is None else rows.items[place], predicted(place)))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the row
         except ValueError as error:
             wrong[position] = sentence(error)
             continue
-        kept.append(position)
-        records.append(own.record)
-    chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
-    flags = {name: [record["flags"][name] for record in records] for name in FLAGS}
-    return Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+        good.append(place)
+    return good, decoded, wrong
 
 
 def _fields(task: Task, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
