@@ -72,7 +72,9 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
             "design",
             f"The classical part ({task.classical.name}) answers first; the learned parts add what it leaves over, "
             "each through a gate, so that every part can be switched off and its worth measured (section 6).",
-            "The backbone is frozen. A task trains a LoRA adapter on its top layers and a head.",
+            "The backbone is frozen. A task trains a LoRA adapter on its top layers and a head."
+            if facts.head.get("backbone")
+            else "No row holds text, so there is no backbone and no adapter: the learned parts are small networks.",
         ),
         *_from_card("card", facts, SIGNS),
     ]
