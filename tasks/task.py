@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 Modality = Literal["text", "table", "series"]
-HeadKind = Literal["classify", "multilabel", "regress", "score"]
+HeadKind = Literal["classify", "multilabel", "regress", "score", "program"]
+PROGRAM = 32  # symbols of a program at most
 Span = tuple[int, int]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -44,7 +45,8 @@ class Item(BaseModel):
 class Head:
     """The output layer of a task.
 
-    `classify` and `multilabel` give one logit per output, `score` one logit, `regress` a mean and a log variance.
+    `classify` and `multilabel` give one logit per output, `score` one logit, `regress` a mean and a log variance,
+    `program` the logit that its program is right, and the program's codes (tasks/program.py), NaN after the last.
     """
 
     kind: HeadKind
@@ -53,7 +55,8 @@ class Head:
     @property
     def width(self) -> int:
         """How many raw numbers the head gives per row."""
-        return {"classify": len(self.outputs), "multilabel": len(self.outputs), "score": 1, "regress": 2}[self.kind]
+        widths = {"score": 1, "regress": 2, "program": 1 + PROGRAM}
+        return widths.get(self.kind, len(self.outputs))
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Rows:
     """Labelled rows with their times. Every row has the moment it happened and the moment it was known.
 
     target  (n, k) float64: classify k=1 (index of the class), multilabel k=labels (0 or 1), score k=1 (0 or 1),
-            regress k=1
+            regress k=1, program k=2+PROGRAM: the answer, its factor (100 for a percentage), and codes; NaN: not known
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
@@ -223,6 +226,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Writer:
+    """What a task with a `program` head gives to the body that writes its programs.
+
+    prompt  a row's text -> the document, read once for all that is asked about it, and the question
+    names   a row's text -> what its program may cite beside the constants
+    right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
+    """
+
+    prompt: Callable[[str], tuple[str, str]]
+    names: Callable[[str], Sequence[str]]
+    right: Callable[[Rows, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
 class Long:
     """A user's file with one row per day or moment, from which a task cuts its rows itself.
 
@@ -258,6 +275,7 @@ class Task:
     declaration  the sha256 of a user's own task.toml or code, which every version names
     columns  item field -> values of n rows, and whether all are text -> rows; without it rows become items one by one
     long     files of one row per day or moment that it reads beside those of items
+    writer   how a body writes its programs, for a `program` head
     doubts   the first rows of a file, by columns -> what is odd in them; ValueError for what cannot be meant
     """
 
@@ -288,4 +306,5 @@ class Task:
     declaration: str | None = None
     columns: Callable[[Mapping[str, Sequence[Any]], bool], ReadRows] | None = None
     long: Long | None = None
+    writer: Writer | None = None
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None

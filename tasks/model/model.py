@@ -54,10 +54,21 @@ class Model:
         """Width of a pooled text, 0 without a body."""
         return 0 if self.backbone is None else self.backbone.width
 
+    @property
+    def dtype(self) -> Any:
+        """The number type of the body's weights."""
+        return self.body.dtype
+
     def activate(self, name: str) -> None:
         """Make a task's adapter the one that answers and learns."""
         if self.body.active_adapter != self.adapters[name]:
             self.body.set_adapter(self.adapters[name])
+
+    @contextlib.contextmanager
+    def base(self) -> Iterator[None]:
+        """The body as it was before any adapter."""
+        with self.body.disable_adapter():
+            yield
 
     def pool(self, ids: Any, attention: Any, state: Any = None) -> Any:
         """(n, width) one vector per text under the active adapter; `state` is what `trunk.below` gave for the ids."""

@@ -1,0 +1,123 @@
+"""The language of a `program` head: arithmetic over named numbers, its grammar, and a program as a row of numbers.
+
+A name is a cell of a table as a spreadsheet names it (`B3`), the n-th number of a text (`t2`), or one of a few constants.
+So each number of a program is in the document by construction. A program may also be `none`: the document does not say.
+
+    program = "none" | sum;  sum = operand (("+" | "-" | "*" | "/") operand)*;  operand = name | "(" sum ")"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.task import PROGRAM, FloatArray
+
+REFUSAL = "none"
+END = ";"
+OPERATORS = ("+", "-", "*", "/")
+CONSTANTS = ("1", "2", "3", "4", "5", "12", "100")
+OPERANDS = 8  # of one program
+NESTED = 2  # parentheses inside each other
+SYMBOL = re.compile(r"\s*([A-Z][1-9]\d*|t[1-9]\d*|\d+|none|[-+*/()])")
+FIXED = (REFUSAL, "(", ")", *OPERATORS, *CONSTANTS)  # their codes are their places
+MENTION, CELL, COLUMNS = 100, 1000, 26  # codes from which the numbers of the text and the cells count
+
+
+class NoProgram(ValueError):
+    """Text or numbers that are no program of this language."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a program is: whether an operand comes next, the open parentheses, the operands so far."""
+
+    wants_operand: bool = True
+    depth: int = 0
+    operands: int = 0
+    begun: bool = False
+
+
+START = State()
+
+
+def following(state: State, names: Sequence[str]) -> Iterator[tuple[str, State | None]]:
+    """Every symbol that may come next, with the state after it; None after the last one, END."""
+    if not state.wants_operand:
+        if state.operands < OPERANDS:
+            yield from ((sign, State(True, state.depth, state.operands, True)) for sign in OPERATORS)
+        yield (")", State(False, state.depth - 1, state.operands, True)) if state.depth else (END, None)
+        return
+    if not state.begun:
+        yield REFUSAL, State(False, 0, OPERANDS, True)
+    if state.depth < NESTED:
+        yield "(", State(True, state.depth + 1, state.operands, True)
+    for name in names:
+        yield name, State(False, state.depth, state.operands + 1, True)
+
+
+def symbols(text: str) -> list[str]:
+    """The symbols of a program. Raises NoProgram where it does not keep the grammar, or is too long."""
+    found, place, text = [], 0, text.strip()
+    while place < len(text):
+        match = SYMBOL.match(text, place)
+        if match is None:
+            raise NoProgram(f"{text[place : place + 20]!r} is no symbol of a program; write such as (B3-C3)/C3")
+        found.append(match.group(1))
+        place = match.end()
+    _check(found)
+    return found
+
+
+def codes(found: Sequence[str]) -> FloatArray:
+    """(PROGRAM,) the symbols as numbers, NaN after the last. Raises NoProgram for a program that is too long."""
+    if len(found) > PROGRAM:
+        raise NoProgram(f"a program of {len(found)} symbols; {PROGRAM} are allowed")
+    row = np.full(PROGRAM, np.nan)
+    row[: len(found)] = [_code(symbol) for symbol in found]
+    return row
+
+
+def text(row: FloatArray) -> str:
+    """The program of a row of codes; "" for a row without one. Raises NoProgram for numbers that are no codes."""
+    return "".join(_symbol(code) for code in row[np.isfinite(row)].tolist())
+
+
+def cited(found: Sequence[str]) -> list[str]:
+    """The names of a program that are numbers of the document, in their order, each once."""
+    return list(dict.fromkeys(symbol for symbol in found if symbol[0].isupper() or re.fullmatch(r"t\d+", symbol)))
+
+
+def _check(found: Sequence[str]) -> None:
+    state: State | None = START
+    for symbol in found:
+        names = [symbol] if symbol in CONSTANTS or symbol not in FIXED and not symbol.isdigit() else []
+        after = dict(following(state, names)) if state is not None else {}
+        if symbol not in after:
+            raise NoProgram(f"{symbol!r} cannot stand where it stands in {''.join(found)[:60]!r}")
+        state = after[symbol]
+    if state is None or state.wants_operand or state.depth:
+        raise NoProgram(f"{''.join(found)[:60]!r} ends too early")
+
+
+def _code(symbol: str) -> int:
+    if symbol in FIXED:
+        return FIXED.index(symbol)
+    if symbol[0] == "t":
+        return MENTION + int(symbol[1:])
+    return CELL + int(symbol[1:]) * COLUMNS + ord(symbol[0]) - ord("A")
+
+
+def _symbol(code: float) -> str:
+    number = int(code)
+    if 0 <= number < len(FIXED):
+        return FIXED[number]
+    if MENTION < number < CELL:
+        return f"t{number - MENTION}"
+    if number >= CELL + COLUMNS:
+        row, column = divmod(number - CELL, COLUMNS)
+        return f"{chr(ord('A') + column)}{row}"
+    raise NoProgram(f"{code!r} is the code of no symbol")
