@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
 
 from tasks import digest
+from tasks.backbone import words
 from tasks.backbone.body import DECODERS, ENCODERS, WINDOW, Backbone, BackboneMissing, frozen
 from tasks.backbone.section import DEFAULT, BackboneSection
 from tasks.backbone.tiny import tiny
@@ -45,7 +46,7 @@ def open_backbone(section: BackboneSection) -> Backbone:
             "install the published files again, or set backbone.digest to the ones that you mean"
         )
     name = section.name if not Path(section.name).is_dir() else Path(section.name).resolve().name
-    return _read(folder, name, found, section.dtype)
+    return _read([folder / file for file in weights], name, found, section.dtype)
 
 
 def folder_of(section: BackboneSection) -> Path:
@@ -112,7 +113,8 @@ def _weights(folder: Path) -> list[str]:
     return names
 
 
-def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
+def _read(weights: Sequence[Path], name: str, found: str, dtype: str) -> Backbone:
+    folder = weights[0].parent
     kind = str(digest.read_json(folder / "config.json").get("model_type"))
     if kind not in ENCODERS + DECODERS:
         raise BackboneMissing(f"backbone {name!r} is of kind {kind!r}; use one of {', '.join(ENCODERS + DECODERS)}")
@@ -124,8 +126,9 @@ def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
         )
     window = _window(folder, config, kind)
     tokenizer = from_json((folder / "tokenizer.json").read_text(encoding="utf-8"), window)
-    words, settings = digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")
-    return frozen(body, tokenizer, name, (found, words, settings))
+    tokens, settings = digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")
+    matrix = words.of_body(body, weights, getattr(torch, dtype)) if kind in DECODERS else None
+    return frozen(body, tokenizer, name, (found, tokens, settings), matrix)
 
 
 @contextlib.contextmanager
