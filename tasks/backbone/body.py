@@ -21,6 +21,8 @@ class BackboneMissing(ValueError):
 class Backbone:
     """A frozen body; `digest` is that of its weights, the other two of tokenizer.json and config.json.
 
+    `gguf_digest` is that of the GGUF file which the three were made of; empty where there was none.
+
     `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
     `words`, (vocabulary, width), scores the next word from a decoder's hidden state: the input words where the body
     ties them, else a matrix beside the body, which does not move to a card with it. None where nothing can be written:
@@ -38,11 +40,15 @@ class Backbone:
     pooling: Literal["mean", "last"]
     max_tokens: int
     words: Any = None
+    gguf_digest: str = ""
 
     @property
     def facts(self) -> dict[str, str]:
-        """Name and digests, as a version records them: no path."""
+        """Name and digests, as a version records them: no path. The kind of numbers stands there if not float32."""
+        dtype = str(self.body.dtype).removeprefix("torch.")
         return {
+            **({"gguf_digest": self.gguf_digest} if self.gguf_digest else {}),
+            **({"dtype": dtype} if dtype != "float32" else {}),
             "name": self.name,
             "digest": self.digest,
             "tokenizer_digest": self.tokenizer_digest,
