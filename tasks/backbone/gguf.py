@@ -52,9 +52,7 @@ def folder_of(section: BackboneSection) -> Path:
     with _mapped(path) as data:
         found = hashlib.sha256(data).hexdigest()
         if pin and found != pin:
-            refuse(
-                path.name, f"it has digest {found}, expected {pin}", "fetch the published file, or correct the digest"
-            )
+            refuse(path.name, f"it has digest {found}, expected {pin}", "fetch it again, or correct backbone.digest")
         folder = places.bodies() / f"{found[:32]}-{FORM}"
         if not folder.is_dir():
             _write_once(read(path.name, data), found, folder)

@@ -22,6 +22,7 @@ from tasks.task import FloatArray
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 AXES = 4
+ENTRIES = 2**22  # of one array: eight times the merges of the largest vocabulary
 PLAIN = {"F32": np.float32, "F16": np.float16}  # kept as they are; BF16 and blocks become float32
 
 
@@ -130,6 +131,8 @@ class _Scan:
         if kind != ARRAY:
             self.refuse(f"a metadata value is of unknown type {kind}", "take the file from its publisher")
         inner, count = self.scalar("I"), self.scalar("Q")
+        if count > ENTRIES:
+            self.refuse(f"an array of its metadata has {count:,} entries", f"none may have more than {ENTRIES:,}")
         if inner == STRING:
             self.holds(count, 8, "texts of an array")
             return [self.text() for _ in range(count)]
@@ -156,7 +159,7 @@ class _Scan:
             found[name], end = tensor, tensor.start + tensor.size
             if end > len(self.data):
                 self.refuse(
-                    f"tensor {name!r} ends {end - len(self.data):,} bytes past the file", "fetch it again, whole"
+                    f"tensor {name!r} ends {end - len(self.data):,} bytes past the end", "fetch it again, whole"
                 )
         if not end <= len(self.data) <= end + -end % alignment:
             self.refuse(f"it has {len(self.data) - end:,} bytes after its last tensor", "take it from its publisher")
