@@ -158,9 +158,7 @@ class _Scan:
             tensor = Tensor(shape, kind, start + offset, math.prod(shape) // block * size)
             found[name], end = tensor, tensor.start + tensor.size
             if end > len(self.data):
-                self.refuse(
-                    f"tensor {name!r} ends {end - len(self.data):,} bytes past the end", "fetch it again, whole"
-                )
+                self.refuse(f"tensor {name!r} ends {end - len(self.data):,} bytes past the end", "fetch it again")
         if not end <= len(self.data) <= end + -end % alignment:
             self.refuse(f"it has {len(self.data) - end:,} bytes after its last tensor", "take it from its publisher")
         return found

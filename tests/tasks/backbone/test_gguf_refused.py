@@ -154,7 +154,8 @@ def test_an_unknown_architecture_and_missing_or_added_tensors_are_refused(tmp_pa
         r"'blk.0.ffn_up.weight' is \(64, 31\)": lambda found: found.update({"blk.0.ffn_up.weight": np.ones((64, 31), "f4")}),
     }  # fmt: skip
     for sentence, change in cases.items():
-            def changed(model: Any, change: Any = change, **how: Any) -> dict[str, Any]:
+
+        def changed(model: Any, change: Any = change, **how: Any) -> dict[str, Any]:
             found = of_model(model, **how)
             change(found)
             return found
