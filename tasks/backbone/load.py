@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
 
 from tasks import digest
+from tasks.backbone import gguf, words
 from tasks.backbone.body import DECODERS, ENCODERS, WINDOW, Backbone, BackboneMissing, frozen
 from tasks.backbone.section import DEFAULT, BackboneSection
 from tasks.backbone.tiny import tiny
@@ -28,30 +30,37 @@ CODE = (".py", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpa
 
 
 def open_backbone(section: BackboneSection) -> Backbone:
-    """The body that a recipe names: the embedded default, `tiny-<kind>`, a folder, or an id in the hub's local cache.
+    """The body that a recipe names: a packaged one, `tiny-<kind>`, a folder, a GGUF file, or an id in the hub's cache.
 
-    Raises BackboneMissing where it is absent, carries code, or has another digest than the pinned one.
+    Raises BackboneMissing where it is absent, carries code, lacks weights, or has another digest than the pinned one.
     """
     if section.name.startswith("tiny-"):
         return _pinned(tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
     folder = folder_of(section)
-    pin = section.digest or (PUBLISHED if section.name == DEFAULT else "")
     _refuse_code(folder)
     weights = _weights(folder)
     found = digest.of_files(folder, weights)
+    origin = gguf.origin(folder, found) if gguf.is_gguf(section.name) else ""
+    pin = "" if origin else section.digest or (PUBLISHED if section.name == DEFAULT else "")
     if pin and found != pin:
         raise BackboneMissing(
             f"backbone {section.name!r}: the weights have digest {found}, expected {pin}; "
             "install the published files again, or set backbone.digest to the ones that you mean"
         )
-    name = section.name if not Path(section.name).is_dir() else Path(section.name).resolve().name
-    return _read(folder, name, found, section.dtype)
+    name = Path(section.name).resolve().name if Path(section.name).exists() else section.name
+    opened = _read([folder / file for file in weights], name, found, section.dtype)
+    return dataclasses.replace(opened, gguf_digest=origin)
 
 
 def folder_of(section: BackboneSection) -> Path:
-    """Where the files of a body lie: in the package, in a folder, in the hub's local cache. Raises BackboneMissing."""
+    """Where the files of a body lie: in a package, a folder, the hub's local cache, or made of a GGUF file.
+
+    Raises BackboneMissing.
+    """
     if section.name == DEFAULT:
         return _packaged()
+    if gguf.is_gguf(section.name) and not Path(section.name).is_dir():
+        return gguf.folder_of(section)
     return Path(section.name) if Path(section.name).is_dir() else _from_hub(section)
 
 
@@ -112,20 +121,33 @@ def _weights(folder: Path) -> list[str]:
     return names
 
 
-def _read(folder: Path, name: str, found: str, dtype: str) -> Backbone:
+def _read(weights: Sequence[Path], name: str, found: str, dtype: str) -> Backbone:
+    folder = weights[0].parent
     kind = str(digest.read_json(folder / "config.json").get("model_type"))
     if kind not in ENCODERS + DECODERS:
         raise BackboneMissing(f"backbone {name!r} is of kind {kind!r}; use one of {', '.join(ENCODERS + DECODERS)}")
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     extra = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta", "mpnet") else {}
     with _quiet():
-        body = AutoModel.from_pretrained(
-            folder, config=config, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, **extra
+        body, told = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **extra,
+        )
+    if told["missing_keys"]:  # transformers would draw them at random
+        raise BackboneMissing(
+            f"backbone {name!r} holds no weights for {min(told['missing_keys'])} and {len(told['missing_keys']) - 1} "
+            "others; fetch the folder again, whole"
         )
     window = _window(folder, config, kind)
     tokenizer = from_json((folder / "tokenizer.json").read_text(encoding="utf-8"), window)
-    words, settings = digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")
-    return frozen(body, tokenizer, name, (found, words, settings))
+    tokens, settings = digest.of_file(folder / "tokenizer.json"), digest.of_file(folder / "config.json")
+    matrix = words.of_body(body, weights, getattr(torch, dtype)) if kind in DECODERS else None
+    return frozen(body, tokenizer, name, (found, tokens, settings), matrix)
 
 
 @contextlib.contextmanager

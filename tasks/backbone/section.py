@@ -7,10 +7,14 @@ from typing import Literal
 from tasks.task import Section
 
 DEFAULT = "all-MiniLM-L6-v2"
+SMOLLM2 = "smollm2-135m-instruct"
 
 
 class BackboneSection(Section):
-    """`[backbone]`: which body. An empty digest pins nothing but the default's, which is always the published one."""
+    """`[backbone]`: which body. `digest` is that of its weights, or of the GGUF file that `name` means.
+
+    An empty one pins nothing but the packaged bodies, which are always the published ones.
+    """
 
     name: str = DEFAULT
     revision: str = ""

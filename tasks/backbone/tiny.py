@@ -12,10 +12,10 @@ import transformers
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tasks import digest
-from tasks.backbone.body import Backbone, BackboneMissing, frozen
+from tasks.backbone.body import DECODERS, Backbone, BackboneMissing, frozen
 from tasks.backbone.tokenizer import from_json
 
-Kind = Literal["bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3"]
+Kind = Literal["bert", "llama", "mistral", "qwen2", "qwen3", "deepseek_v2", "deepseek_v3"]
 WINDOW = 256
 # A few whole words, so that a tiny body can learn something about finance from short sequences.
 WORDS = (
@@ -28,7 +28,10 @@ WORDS = (
 
 
 def tiny(kind: str, seed: int = 0) -> Backbone:
-    """A random body of one architecture: 2 layers, 32 wide. DeepSeek kinds have latent attention and routed experts."""
+    """A random body of one architecture: 2 layers, 32 wide. DeepSeek kinds have latent attention and routed experts.
+
+    A decoder gets output words of its own, drawn after the body: its digest is that of the body alone.
+    """
     if kind not in get_args(Kind):
         raise BackboneMissing(f"there is no tiny backbone {kind!r}; the kinds are {', '.join(get_args(Kind))}")
     words = _tokenizer(encoder=kind == "bert")
@@ -37,8 +40,9 @@ def tiny(kind: str, seed: int = 0) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = _body(kind, config)
+        matrix = torch.randn(config.vocab_size, config.hidden_size) * 0.02 if kind in DECODERS else None
     settings = digest.of_json(json.loads(config.to_json_string(use_diff=False)))
-    return frozen(body, tokenizer, f"tiny-{kind}", (_digest(body), digest.of_bytes(words.encode()), settings))
+    return frozen(body, tokenizer, f"tiny-{kind}", (_digest(body), digest.of_bytes(words.encode()), settings), matrix)
 
 
 def _config(kind: str, vocabulary: int) -> Any:
@@ -58,13 +62,10 @@ def _config(kind: str, vocabulary: int) -> Any:
     }  # fmt: skip
     if kind == "bert":
         return transformers.BertConfig(**sizes)
-    if kind == "llama":
-        return transformers.LlamaConfig(**sizes, num_key_value_heads=2)
-    if kind == "qwen2":
-        return transformers.Qwen2Config(**sizes, num_key_value_heads=2)
-    if kind == "deepseek_v2":
-        return transformers.DeepseekV2Config(**sizes, **latent)
-    return transformers.DeepseekV3Config(**sizes, **latent)
+    if kind.startswith("deepseek"):
+        return transformers.AutoConfig.for_model(kind, **sizes, **latent)
+    heads = {"head_dim": 8} if kind in ("mistral", "qwen3") else {}
+    return transformers.AutoConfig.for_model(kind, **sizes, **heads, num_key_value_heads=2)
 
 
 def _body(kind: str, config: Any) -> Any:

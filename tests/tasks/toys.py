@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.backbone.body import DECODERS
 from tasks.data.section import TaskSection
 from tasks.task import Classical, Feature, FloatArray, Head, HeadKind, Inputs, Item, Metric, Modality, Task
 
@@ -44,7 +45,7 @@ type = "category"
 use = "group"
 column = "Branch No"
 """
-KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
+KINDS = ("bert", *DECODERS)
 
 
 def make_task(name: str, kind: HeadKind, outputs: tuple[str, ...], reads: tuple[Modality, ...]) -> Task:

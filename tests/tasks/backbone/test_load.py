@@ -17,8 +17,7 @@ from tasks.backbone.body import Backbone, BackboneMissing
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection
 from tests.tasks.backbone.toys import words
-
-KINDS = ("bert", "llama", "qwen2", "deepseek_v2", "deepseek_v3")
+from tests.tasks.toys import KINDS
 
 
 def folder_of(kind: str, folder: Path) -> Path:
