@@ -94,7 +94,7 @@ def cited(found: Sequence[str]) -> list[str]:
 def _check(found: Sequence[str]) -> None:
     state: State | None = START
     for symbol in found:
-        names = [symbol] if symbol in CONSTANTS or symbol not in FIXED and not symbol.isdigit() else []
+        names = [symbol] if symbol in CONSTANTS or (symbol not in FIXED and not symbol.isdigit()) else []
         after = dict(following(state, names)) if state is not None else {}
         if symbol not in after:
             raise NoProgram(f"{symbol!r} cannot stand where it stands in {''.join(found)[:60]!r}")

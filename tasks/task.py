@@ -229,11 +229,13 @@ class Source:
 class Writer:
     """What a task with a `program` head gives to the body that writes its programs.
 
+    invocation  what every question begins with: from there on the adapter acts
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
+    invocation: str
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
     right: Callable[[Rows, FloatArray], FloatArray]

@@ -99,6 +99,8 @@ class TaskNet(nn.Module):
         outputs = task.head.width
         encoders: dict[str, nn.Module] = {}
         widths: dict[str, int] = {}
+        if task.writer is not None:
+            parts = ()  # what is written is read by nobody
         if "text" in parts:
             widths["text"] = text_width
         if "table" in parts:

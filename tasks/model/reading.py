@@ -41,14 +41,19 @@ class Asked:
     cache: Any
 
 
-def read(model: Model, ids: Sequence[int], first: int = 0) -> Reading:
-    """Read a document without any adapter; keep layers from `first` on."""
+def read(model: Model, ids: Sequence[int]) -> Reading:
+    """Read a document without any adapter."""
     with torch.no_grad(), model.base(), autocast(model):
         tokens = torch.tensor([list(ids)], device=model.device)
         cache = model.body(input_ids=tokens, past_key_values=DynamicCache(), use_cache=True).past_key_values
     kept = torch.bfloat16 if model.bf16 else model.dtype
-    layers = [(layer.keys[0].to(kept), layer.values[0].to(kept)) for layer in cache.layers[first:]]
-    return Reading(tuple(layers), len(ids), first)
+    layers = [(layer.keys[0].to(kept), layer.values[0].to(kept)) for layer in cache.layers]
+    return Reading(tuple(layers), len(ids))
+
+
+def upper(found: Reading, first: int) -> Reading:
+    """The reading without the layers below `first`, where nobody asks any more."""
+    return Reading(tuple((keys.clone(), values.clone()) for keys, values in found.layers[first:]), found.length, first)
 
 
 def ask(model: Model, readings: Sequence[Reading], rows: Sequence[Sequence[int]]) -> Asked:
@@ -65,16 +70,27 @@ def ask(model: Model, readings: Sequence[Reading], rows: Sequence[Sequence[int]]
     return Asked(ids.to(model.device), positions.to(model.device), attention.to(model.device), cache)
 
 
-def forward(model: Model, asked: Asked) -> Any:
-    """(n, tokens, width) what the body gives under the active adapter; `asked.cache` grows by the tokens."""
+def forward(model: Model, asked: Asked, state: Any = None) -> Any:
+    """(n, tokens, width) what the body gives under the active adapter; `asked.cache` grows by the tokens.
+
+    `state` is what `below` gave for the same ids: then the body begins at its lowest adapter.
+    """
+    rest = {"position_ids": asked.positions, "past_key_values": asked.cache, "use_cache": True}
     with autocast(model):
-        return model.body(
-            input_ids=asked.ids,
-            attention_mask=asked.attention,
-            position_ids=asked.positions,
-            past_key_values=asked.cache,
-            use_cache=True,
-        ).last_hidden_state.float()
+        if state is None or model.trunk is None:
+            found = model.body(input_ids=asked.ids, attention_mask=asked.attention, **rest)
+        else:
+            found = model.trunk.above(state, asked.ids, asked.attention, **rest)
+    return found.last_hidden_state.float()
+
+
+def below(model: Model, asked: Asked) -> Any:
+    """(n, tokens, width) the state that enters the lowest adapted block; None where the lowest block is adapted."""
+    if model.trunk is None:
+        return None
+    rest = {"position_ids": asked.positions, "past_key_values": asked.cache, "use_cache": True}
+    with autocast(model):
+        return model.trunk.below(asked.ids, asked.attention, **rest)
 
 
 def step(model: Model, asked: Asked, chosen: Sequence[int], ids: Sequence[int]) -> tuple[Asked, Any]:
@@ -93,11 +109,11 @@ def autocast(model: Model) -> Any:
 
 
 def _joined(readings: Sequence[Reading], longest: int) -> DynamicCache:
-    """The documents' keys and values as one batch; layers that were not kept hold nothing."""
+    """The documents' keys and values as one batch; layers that were not kept hold zeros, since a mask asks for a size."""
     cache, first = DynamicCache(), readings[0].first
     keys = readings[0].layers[0][0]
+    nothing = keys.new_zeros(1, 1, 1, 1).expand(len(readings), keys.shape[0], longest, keys.shape[2])
     for place in range(first):
-        nothing = keys.new_zeros(len(readings), keys.shape[0], 0, keys.shape[2])
         cache.update(nothing, nothing, place)
     for place in range(len(readings[0].layers)):
         pairs = [[pad(each.layers[place][at], (0, 0, longest - each.length, 0)) for each in readings] for at in (0, 1)]

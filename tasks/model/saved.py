@@ -17,6 +17,7 @@ from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.model.build import SHARED, Adapters, assemble, own_adapter
 from tasks.model.folder import Folder
 from tasks.model.frame import Frame
+from tasks.model.grammar import ids_of
 from tasks.model.model import Model
 from tasks.task import Task
 
@@ -112,8 +113,17 @@ def _adapter_config(model: Model, name: str, tensors: Mapping[str, Any]) -> dict
         "r": lora.rank,
         "revision": backbone.digest if backbone else "",
         "target_modules": sorted(layers),
-        "task_type": "FEATURE_EXTRACTION",
+        **_purpose(model, name),
     }
+
+
+def _purpose(model: Model, name: str) -> dict[str, Any]:
+    """What the adapter is for. One that writes acts from the question on: PEFT calls that activated LoRA."""
+    writer = model.tasks[name].writer
+    if writer is None:
+        return {"task_type": "FEATURE_EXTRACTION"}
+    begin = ids_of(model.tokenizer, writer.invocation)
+    return {"task_type": "CAUSAL_LM", "alora_invocation_tokens": list(begin)}
 
 
 def _head_config(model: Model, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,126 +11,135 @@ import torch
 
 from tasks import program
 from tasks.model import reading
-from tasks.model.grammar import BEGIN, Grammar, Place, following, grammar_of, ids_of, spelled
+from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following
 from tasks.model.model import Model
-from tasks.task import PROGRAM, FloatArray, Inputs, Writer
+from tasks.model.reading import Reading
+from tasks.model.scoring import Script, minus_log, of_script, script
+from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
+CANDIDATES = BEAMS + 1  # what the search found, and the program of the classical part
 MOST = 3 * PROGRAM  # tokens of a program
 SURE = 1e-6  # a probability is kept so far from 0 and 1
 
 
 @dataclass(frozen=True)
-class Script:
-    """One row as the body reads it: tokens of document and question, and the grammar of its programs."""
+class Written:
+    """What a body writes for n rows, the likeliest first.
 
-    document: tuple[int, ...]
-    question: tuple[int, ...]
-    grammar: Grammar
+    programs  (n, CANDIDATES, 1 + PROGRAM) the log-probability of each candidate (-inf for none) and its codes
+    states    (n, width) the hidden state after the question
+    """
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A whole program with the log-probability that the body gives it, of all that the grammar allows."""
-
-    symbols: tuple[str, ...]
-    score: float
+    programs: FloatArray
+    states: FloatArray
 
 
 @dataclass(frozen=True)
 class _Beam:
-    ids: tuple[int, ...]
+    ids: Ids
     score: float
     place: Place
 
 
-def script(model: Model, name: str, text: str) -> Script:
-    """A row's text in tokens."""
-    writer = writer_of(model, name)
-    document, question = writer.prompt(text)
-    tokenizer = model.tokenizer
-    return Script(ids_of(tokenizer, document), ids_of(tokenizer, question), grammar_of(tokenizer, writer.names(text)))
-
-
-def writer_of(model: Model, name: str) -> Writer:
-    """The task's own part of writing. Raises ValueError where the task has none, or the body no words to write with."""
-    found = model.tasks[name].writer
-    if found is None:
-        raise ValueError(f"task {name} has a program head and no writer; give its Task one")
-    if model.backbone is None or model.backbone.words is None:
-        body = "none" if model.backbone is None else model.backbone.name
-        raise ValueError(f"task {name} writes programs, which the backbone {body!r} cannot; take a decoder")
-    return found
-
-
-def write(model: Model, name: str, inputs: Inputs) -> FloatArray:
-    """(n, head.width) the likeliest program of each row: the logit of its probability, then its codes.
+def write(model: Model, name: str, inputs: Inputs, suggested: FloatArray | None) -> Written:
+    """The likeliest programs of each row; `suggested` (n, 1 + PROGRAM) are those of the classical part.
 
     Rows that follow each other with the same document share its reading.
     """
-    found, held = np.full((len(inputs), model.tasks[name].head.width), np.nan), _Held(model)
-    for place, text in enumerate(inputs.text or ()):
-        candidates = candidates_of(model, name, held, script(model, name, text))
-        best = candidates[0]
-        found[place] = np.concatenate([[logit(best.score)], program.codes(best.symbols)])
-    return found
-
-
-def logit(score: float) -> float:
-    """The logit of a probability that is given by its logarithm."""
-    chance = float(np.clip(np.exp(score), SURE, 1 - SURE))
-    return float(np.log(chance) - np.log1p(-chance))
-
-
-class _Held:
-    """The reading of the last document that was asked about."""
-
-    def __init__(self, model: Model) -> None:
-        self._model, self._ids = model, ()
-        self._reading: reading.Reading | None = None
-
-    def of(self, ids: tuple[int, ...]) -> reading.Reading:
-        """The reading of a document."""
-        if self._reading is None or ids != self._ids:
-            self._ids, self._reading = ids, reading.read(self._model, ids)
-        return self._reading
-
-
-def candidates_of(model: Model, name: str, held: _Held, row: Script, beams: int = BEAMS) -> list[Candidate]:
-    """The likeliest programs, the best first: at least one.
-
-    The first step follows the question; a beam that has ended is a candidate. The search ends when no beam can beat the
-    worst of `beams` candidates: a program only becomes less likely as it grows.
-    """
+    texts = inputs.text or ()
+    programs = np.full((len(texts), CANDIDATES, 1 + PROGRAM), np.nan)
+    programs[:, :, 0] = -np.inf
+    states = np.zeros((len(texts), model.width))
+    document: Ids = ()
+    held: Reading | None = None
     with model.evaluating(), torch.no_grad():
         model.activate(name)
-        asked = reading.ask(model, [held.of(row.document)], [row.question])
-        state, open_, done = reading.forward(model, asked)[:, -1], [_Beam((), 0.0, BEGIN)], []
-        for _ in range(MOST):
-            grown = _grow(model, row.grammar, open_, state)
-            done += [(beam, score) for beam, score, place, _ in grown if place is None]
-            open_places = [entry for entry in grown if entry[2] is not None][:beams]
-            done = sorted(done, key=lambda entry: -entry[1])[:beams]
-            if not open_places or (len(done) == beams and done[-1][1] >= open_places[0][1]):
-                break
-            open_ = [_Beam(ids, score, place) for ids, score, place, _ in open_places if place is not None]
-            asked, state = reading.step(model, asked, [e[3] for e in open_places], [b.ids[-1] for b in open_])
-    return [Candidate(_symbols(model, ids), score) for ids, score in done]
+        for place, text in enumerate(texts):
+            row = script(model, name, text)
+            if held is None or row.document != document:
+                document, held = row.document, reading.read(model, row.document)
+            found, state = search(model, held, row)
+            also = None if suggested is None else suggested[place, 1:]
+            if also is not None and np.isfinite(also[0]) and not _among(also, found):
+                found.append((chance(model, held, row, also), also))
+            states[place] = state
+            for at, (score, codes) in enumerate(found):
+                programs[place, at] = np.concatenate([[score], codes])
+    return Written(programs, states)
+
+
+def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, FloatArray]], FloatArray]:
+    """The likeliest programs, at least one, as log-probability and codes; and the state after the question.
+
+    The search ends when no open beam can beat the worst of BEAMS whole programs: a program only grows less likely.
+    """
+    asked = reading.ask(model, [held], [row.question])
+    state = reading.forward(model, asked)[:, -1]
+    first, beams = state[0].double().cpu().numpy(), [_Beam((), 0.0, BEGIN)]
+    done: list[tuple[float, Ids]] = []
+    for _ in range(MOST):
+        grown = _grow(model, row.grammar, beams, state)
+        done = sorted(done + [(score, ids) for ids, score, place, _ in grown if place is None], reverse=True)[:BEAMS]
+        alive = [(_Beam(ids, score, place), at) for ids, score, place, at in grown if place is not None][:BEAMS]
+        if not alive or (len(done) == BEAMS and done[-1][0] >= alive[0][0].score):
+            break
+        beams = [beam for beam, _ in alive]
+        asked, state = reading.step(model, asked, [at for _, at in alive], [beam.ids[-1] for beam in beams])
+    return [(score, program.codes(_symbols(row.grammar, ids))) for score, ids in done], first
+
+
+def chance(model: Model, held: Reading, row: Script, codes: FloatArray) -> float:
+    """The log-probability that the body gives to a program, which the document must allow."""
+    line = of_script(row, codes)
+    asked = reading.ask(model, [held], [line.tokens])
+    return -float(minus_log(model, reading.forward(model, asked), [line])[0])
+
+
+def chosen(programs: FloatArray, offset: FloatArray | None) -> FloatArray:
+    """(n, 1 + PROGRAM) the logit that a program is right and its codes, from candidates and the classical answer.
+
+    The logit of the classical part's program is added to the log-probability of the same program; what the search did
+    not find keeps the rest of the probability.
+    """
+    found = np.full((len(programs), programs.shape[2]), np.nan)
+    for row, candidates in enumerate(programs):
+        scores = candidates[:, 0].copy()
+        rest = max(0.0, 1.0 - float(np.exp(scores).sum()))
+        if offset is not None:
+            scores += [offset[row, 0] if _same(each[1:], offset[row, 1:]) else 0.0 for each in candidates]
+        best, chances = int(scores.argmax()), np.exp(scores)
+        share = float(np.clip(chances[best] / (chances.sum() + rest), SURE, 1 - SURE))
+        found[row] = [np.log(share) - np.log1p(-share), *candidates[best, 1:]]
+    return found
 
 
 def _grow(
     model: Model, grammar: Grammar, beams: Sequence[_Beam], state: Any
-) -> list[tuple[tuple[int, ...], float, Place | None, int]]:
+) -> list[tuple[Ids, float, Place | None, int]]:
     """Every allowed continuation of every beam: tokens, score, place (None at the end), which beam; the best first."""
-    grown = []
+    grown: list[tuple[Ids, float, Place | None, int]] = []
     for at, beam in enumerate(beams):
         after = following(grammar, beam.place)
-        tokens = list(after)
-        chances = (state[at] @ model.words(tokens).T).log_softmax(0).tolist()
-        grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(tokens, chances, strict=True)]
+        chances = (state[at] @ model.words(list(after)).T).log_softmax(0).tolist()
+        grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(after, chances, strict=True)]
     return sorted(grown, key=lambda entry: -entry[1])
 
 
-def _symbols(model: Model, ids: Sequence[int]) -> tuple[str, ...]:
-    text = model.tokenizer.backend.decode(list(ids), skip_special_tokens=False)
-    return tuple(program.symbols(text.replace(" ", "").rstrip(program.END)))
+def _symbols(grammar: Grammar, ids: Ids) -> list[str]:
+    """The symbols that some tokens spell, without END; a longer symbol goes before one that it begins with."""
+    longest = sorted(grammar.pieces.items(), key=lambda piece: -len(piece[1]))
+    found, place = [], 0
+    while place < len(ids):
+        symbol, piece = next((s, p) for s, p in longest if ids[place : place + len(p)] == p)
+        found.append(symbol)
+        place += len(piece)
+    return [symbol for symbol in found if symbol != program.END]
+
+
+def _among(codes: FloatArray, found: Sequence[tuple[float, FloatArray]]) -> bool:
+    return any(_same(codes, each) for _, each in found)
+
+
+def _same(one: FloatArray, other: FloatArray) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))

@@ -102,7 +102,11 @@ def _is_heading(row: Sequence[str], values: Sequence[float | None], *, begun: bo
     numbers = [value for value in values[1:] if value is not None]
     words = [cell for cell, value in zip(row[1:], values[1:], strict=True) if cell and value is None]
     if numbers:
-        years = all(value in YEARS and cell.strip().isdigit() for cell, value in zip(row[1:], values[1:], strict=True) if value is not None)
+        years = all(
+            value in YEARS and cell.strip().isdigit()
+            for cell, value in zip(row[1:], values[1:], strict=True)
+            if value is not None
+        )
         return years
     return bool(words) and (not begun or len(words) > 1)
 
