@@ -1,4 +1,4 @@
-"""The grammar of programs on the level of a body's tokens: which of them may come next. The decoder writes nothing else."""
+"""The grammar of programs in a body's tokens: which of them may come next. The decoder writes nothing else."""
 
 from __future__ import annotations
 
