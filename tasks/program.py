@@ -1,7 +1,6 @@
 """The language of a `program` head: arithmetic over named numbers, its grammar, and a program as a row of numbers.
 
-A name is a cell of a table as a spreadsheet names it (`B3`), the n-th number of a text (`t2`), or one of a few constants.
-So each number of a program is in the document by construction. A program may also be `none`: the document does not say.
+A name is a cell of a table as a spreadsheet names it (`B3`), the n-th number of a text (`t2`), or a constant. So each number of a program is in the document by construction. It may be `none`: not said there.
 
     program = "none" | sum;  sum = operand (("+" | "-" | "*" | "/") operand)*;  operand = name | "(" sum ")"
 """

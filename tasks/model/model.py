@@ -62,9 +62,7 @@ class Model:
     def words(self, tokens: Sequence[int]) -> Any:
         """(len(tokens), width) what a hidden state is compared with for each of some words, in float32."""
         if self.backbone is None or self.backbone.words is None:
-            raise ValueError(
-                f"the backbone {self.backbone and self.backbone.name!r} has no words to write; take a decoder"
-            )
+            raise ValueError("the backbone of this model has no words to write; take a decoder")
         return self.backbone.words[torch.tensor(list(tokens), device=self.device)].float()
 
     def activate(self, name: str) -> None:

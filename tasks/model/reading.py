@@ -109,7 +109,7 @@ def autocast(model: Model) -> Any:
 
 
 def _joined(readings: Sequence[Reading], longest: int) -> DynamicCache:
-    """The documents' keys and values as one batch; layers that were not kept hold zeros, since a mask asks for a size."""
+    """The documents' keys and values as one batch; layers not kept hold zeros: a mask asks their size."""
     cache, first = DynamicCache(), readings[0].first
     keys = readings[0].layers[0][0]
     nothing = keys.new_zeros(1, 1, 1, 1).expand(len(readings), keys.shape[0], longest, keys.shape[2])

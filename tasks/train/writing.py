@@ -1,4 +1,4 @@
-"""What a task that writes learns from: questions behind documents that are read once, and the programs that answer them."""
+"""What a task that writes learns from: questions behind documents that are read once, and their programs."""
 
 from __future__ import annotations
 
