@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+import tasks
 from tasks.compliance.source import OUTPUTS
-from tasks.data.rationale import Claim
+from tasks.data.rationale import Claim, Evidence, Rationale
 from tasks.validate import rationale
 from tasks.validate.rationale import Disagrees
 from tests.tasks.decided import CLAUSES, COMPLIANCE, RISK, applicant, checked, clauses, decided, lying
@@ -44,6 +45,7 @@ LIES = [
     ("one", '".', '"'),
     ("one", '"Paylora', '"\\u0050aylora may. 12 %", "Paylora'),
     ("none", "law", "use"),
+    ("none", "law, at 26.9 %", "use, at 4.7 %"),
     ("none", "no clearance", "a clearance"),
     ("none", "No kind of unfair clause", "One kind of unfair clause"),
 ]
@@ -98,6 +100,35 @@ def test_evidence_is_held_against_the_input_and_the_head_whatever_the_answer_say
     assert "decides about use" in str(rationale.write(COMPLIANCE, moved).fault)
     richer = dataclasses.replace(applicant(0.4), item=RISK.item(**{**RISK.example, "housing": "own"}))
     assert rationale.write(RISK, richer).fault == "the input has another value of housing"
+
+
+def echo(speaks: str, *evidence: Evidence) -> Rationale:
+    """A writer and a reader in league: what was given is what is read, whatever it is."""
+    held: list[Claim] = []
+    return Rationale(
+        (speaks,), lambda answer: evidence, lambda claim: held.append(claim) or "It is so.", lambda text: held[-1]
+    )
+
+
+def test_a_reader_in_league_with_its_writer_gets_nothing_past_the_input_and_the_head() -> None:
+    true = Evidence("default", "savings", "below_100")
+    for evidence, fine in (
+        (true, True),
+        (dataclasses.replace(true, value="below_200"), False),
+        (dataclasses.replace(true, output="profit"), False),
+        (dataclasses.replace(true, field="__module__", value="tasks.risk.task"), False),
+        (dataclasses.replace(true, span=(0, 9)), False),  # the model read it in other letters
+    ):
+        found = rationale.write(dataclasses.replace(RISK, rationale=echo("default", evidence)), applicant(0.4))
+        assert (found.fault is None) == fine, evidence
+    mood = tasks.get("sentiment")
+    item = mood.item(text="Profit rose.")
+    for task, decision, fine in (
+        (RISK, applicant(0.4), True),
+        (mood, decided(mood, item, [[0.0, 0.0, 2.0]]), False),  # of several classes one is said, not each
+    ):
+        speaking = dataclasses.replace(task, rationale=echo(task.head.outputs[-1]))
+        assert (rationale.write(speaking, decision).fault is None) == fine
 
 
 def test_rationales_swapped_between_two_decisions_are_caught() -> None:
