@@ -61,6 +61,13 @@ def card_of(task: Task, rows: Rows, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _label_counts(task: Task, target: np.ndarray[Any, Any]) -> dict[str, int]:
     """How often each output is the label."""
+    if task.head.kind == "program":
+        known, answered = np.isfinite(target[:, 2]), np.isfinite(target[:, 0])
+        return {
+            "program": int((known & answered).sum()),
+            "answer alone": int((~known).sum()),
+            "none": int((~answered).sum()),
+        }
     if task.head.kind == "multilabel":
         return {name: int(target[:, index].sum()) for index, name in enumerate(task.head.outputs)}
     names = task.head.outputs if task.head.kind == "classify" else ("0", "1")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.task import UNDATED, DataError, Inputs, IntArray, Rows, Task
+from tasks.task import PROGRAM, UNDATED, DataError, FloatArray, Head, Inputs, IntArray, Rows, Task
 
 CHUNK = 20_000  # rows that are brought to bytes together
 
@@ -18,7 +18,7 @@ def check(task: Task, rows: Rows) -> None:
     """Refuse rows that break the contract: none, no time, known too early, a target that is no number, wrong shapes."""
     if not len(rows):
         raise DataError(f"the source of {task.name} holds no rows: give it at least one per class and split")
-    width = len(task.head.outputs) if task.head.kind == "multilabel" else 1
+    width = width_of(task.head)
     if rows.target.shape != (len(rows), width):
         raise DataError(
             f"{task.name} targets have shape {rows.target.shape}, not {(len(rows), width)}: mend its source"
@@ -26,7 +26,7 @@ def check(task: Task, rows: Rows) -> None:
     for name, wrong, cure in (
         ("time", np.isnat(rows.time) | np.isnat(rows.known), "give every row a time"),
         ("known time", rows.known < rows.time, "a row is known at or after the time it happened"),
-        ("target", ~np.isfinite(rows.target).all(axis=1), "remove the rows without a label"),
+        ("target", _unlabelled(task, rows.target), "remove the rows without a label"),
     ):
         if wrong.any():
             first = int(np.flatnonzero(wrong)[0])
@@ -35,6 +35,19 @@ def check(task: Task, rows: Rows) -> None:
                 f"(first: row {rows.ids[first]!r}): {cure}"
             )
     _check_shapes(task, rows.inputs)
+
+
+def width_of(head: Head) -> int:
+    """How many numbers the target of a row has."""
+    return {"multilabel": len(head.outputs), "program": 2 + PROGRAM}.get(head.kind, 1)
+
+
+def _unlabelled(task: Task, target: FloatArray) -> NDArray[np.bool_]:
+    """(n,) rows without a label: a number that is none. A program may be unknown where its answer is known, or it."""
+    known = np.isfinite(target)
+    if task.head.kind == "program":
+        return np.asarray(~(known[:, 1] & (known[:, 0] | known[:, 2])))
+    return np.asarray(~known.all(axis=1))
 
 
 def _check_shapes(task: Task, inputs: Inputs) -> None:
@@ -64,6 +77,9 @@ def check_labels(task: Task, rows: Rows, absent: Sequence[str] = ()) -> None:
     `absent` are the outputs that are declared to have none.
     """
     head, target = task.head, rows.target
+    if head.kind == "program":
+        _check_absent(task, rows, absent)
+        return
     top = len(head.outputs) - 1 if head.kind == "classify" else 1
     if head.kind != "regress" and not np.isin(target, np.arange(top + 1)).all():
         wrong = target[~np.isin(target, np.arange(top + 1))][0]
@@ -111,8 +127,8 @@ def has_output(task: Task, rows: Rows) -> Iterator[tuple[str, NDArray[np.bool_]]
 
 
 def absent_outputs(task: Task, rows: Rows) -> tuple[str, ...]:
-    """The outputs that no row has; a number has none."""
-    if task.head.kind == "regress":
+    """The outputs that no row has; a number and a program have none."""
+    if task.head.kind in ("regress", "program"):
         return ()
     return tuple(name for name, held in has_output(task, rows) if not held.any())
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tasks.data.carried import Carried, carried_of
 from tasks.data.cells import missing_of
+from tasks.data.check import width_of
 from tasks.data.files import open_file
 from tasks.data.items import items_of
 from tasks.data.mapping import Columns, mapping_of
@@ -152,7 +153,7 @@ def _add(task: Task, found: ReadRows, carried: Carried, wrong: dict[int, str], h
     """Add the rows of items that are not wrong; a target that does not fit makes an item wrong."""
     position = found.kept[found.inputs.owner] if len(found.kept) else np.zeros(0, dtype=np.int64)
     rows_of = np.bincount(position, minlength=len(carried.ids))
-    width = len(task.head.outputs) if task.head.kind == "multilabel" else 1
+    width = width_of(task.head)
     spread: dict[int, list[list[float]]] = {}
     for at in np.unique(position).tolist():
         if at not in wrong:

@@ -1,0 +1,64 @@
+"""Numbers as reports print them: signs by parentheses, dashes for nothing, currencies, percentages, footnote marks."""
+
+from __future__ import annotations
+
+import re
+
+DASHES = frozenset("-–—―−")
+YEARS = range(1980, 2051)
+MONEY = r"(?:US|C|A|HK|NZ|S)?[$€£¥₹]|USD|EUR|GBP|RMB|CHF"
+CELL = re.compile(
+    rf"(?P<minus>[-–−])?\s*(?P<open>\()?\s*[-–−]?\s*(?:{MONEY})?\s*(?P<inner>[-–−(])?\s*"
+    rf"(?P<digits>\d[\d,]*(?:\.\d+)?|\.\d+)\s*(?:%|bps|pts?|pp|x|m|bn|k)?\s*\)?\s*(?:%|bps|{MONEY})?\s*\)?",
+    re.IGNORECASE,
+)
+PROSE = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?![\w/]|-\d|\.\d)")
+FOOTNOTES = re.compile(r"(?<=[\w%).])\s*(?:\((?:\d{1,2}|[a-z])\)\s*)+$|[*†‡]+$")
+MONTH = re.compile(r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?$", re.IGNORECASE)
+POINTER = re.compile(r"(?:notes?|section|item|page|level|table|part|article|ifrs|ias|asc|asu|form)$", re.IGNORECASE)
+YEAR = re.compile(r"(?<!\d)(?:19[89]\d|20[0-4]\d|2050)(?!\d)")
+
+
+def number_of(cell: str) -> float | None:
+    """The number that a whole cell holds: "$(1,473)" is -1473, "11 %" is 11, a dash is 0; None for anything else."""
+    text = unmarked(cell)
+    bare = re.sub(rf"{MONEY}|[\s%()]", "", text)
+    if bare and set(bare) <= DASHES:
+        return 0.0
+    match = CELL.fullmatch(text)
+    if match is None:
+        return None
+    value = float(match["digits"].replace(",", ""))
+    negative = match["open"] or match["minus"] or match["inner"] or "-" in text
+    return -value if negative and value else value
+
+
+def unmarked(words: str) -> str:
+    """Words without the footnote marks behind them: "Total (1)" is "Total"."""
+    return FOOTNOTES.sub("", words.strip()).strip()
+
+
+def years_of(words: str) -> list[str]:
+    """The years in words, in their order."""
+    return YEAR.findall(words)
+
+
+def is_year(cell: str) -> bool:
+    """Whether a cell is a year and nothing else; a footnote mark may stand behind it."""
+    return YEAR.fullmatch(unmarked(cell)) is not None
+
+
+def in_prose(text: str) -> list[tuple[int, int, float]]:
+    """(start, end, value) of the numbers of a paragraph; no years, days of a month, or numbers of notes."""
+    found = []
+    for match in PROSE.finditer(text):
+        digits = match.group().rstrip(",")
+        before = text[: match.start()].rstrip()[-12:].split(" ")[-1]
+        if is_year(digits) or MONTH.match(before) or POINTER.match(before):
+            continue
+        if not before and re.match(r"[.)]\s", text[match.end() :]):  # the number of a heading
+            continue
+        if re.match(rf"\s+{MONTH.pattern[:-1]}(?!\w)", text[match.end() :], re.IGNORECASE):
+            continue
+        found.append((match.start(), match.start() + len(digits), float(digits.replace(",", ""))))
+    return found
