@@ -1,7 +1,7 @@
 """A GGUF file becomes a folder of safetensors under the home, once; from there on it is a body like any other.
 
 The file is told by its digest before it is parsed, blocks are dequantised to the float32 that they stand for (bfloat16
-would round Q8_0's words by up to a quarter of a quantum), and the chat template is kept as text, which nothing here runs.
+would round Q8_0's words by up to a quarter of a quantum), and the chat template is kept as text (tasks/backbone/chat.py).
 """
 
 from __future__ import annotations

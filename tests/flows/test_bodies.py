@@ -15,7 +15,7 @@ from flows import recipe
 from flows.report import explain_config
 from infra.settings import Settings
 from interpret.report import stage
-from serving import loading
+from serving import loading, service
 from serving.places import Places
 from tasks.data.prepare import prepare
 from tasks.train import loop
@@ -91,4 +91,8 @@ def test_deepseeks_recipe_on_a_tiny_body_is_trained_judged_explained_served_and_
     release = loading.load(book, plan_of, Places(settings.database, settings.artifacts, str(home / "cache"), "token"))
     served = release.served["sentiment"]
     assert served.model.backbone.body.config.model_type == "deepseek_v3"
+    found = tasks.get("sentiment")
+    ended, answers = service.advance(service.answer(served, [found.item(**found.example)]))
+    assert ended
+    assert answers[0].answer["version"] == "sentiment@1"
     registry.close(book)

@@ -51,7 +51,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_template_is_refused_at_once(name: str) -> None:
     started = time.process_time()
-    with pytest.raises(TemplateRefused, match="; (write the prompt yourself|send less)$"):
+    with pytest.raises(TemplateRefused, match=r"; (write the prompt yourself|send less)$"):
         render(HOSTILE[name], ASKED, text="a" * 1500)
     assert time.process_time() - started < 3
 
