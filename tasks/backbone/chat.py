@@ -1,4 +1,4 @@
-"""A chat template is text that a stranger wrote: it is rendered in jinja2's sandbox, from what is known to end, or refused.
+"""A chat template is text that a stranger wrote: rendered in jinja2's sandbox, from what is known to end, or refused.
 
 The sandbox keeps a template from Python's own names (CVE-2024-34359 was a GGUF's template rendered without it), and not
 from work without end: so only the parts of the language that published templates need are let through, every loop is
@@ -73,6 +73,8 @@ def _check(tree: nodes.Template) -> None:
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, (*NODES, nodes.EvalContext)) or (isinstance(node, nodes.For) and node.recursive):
             raise SecurityError(f"line {node.lineno} holds a {type(node).__name__.lower()}")
+        if "__" in str(getattr(node, "attr", getattr(node, "value", ""))):
+            raise SecurityError(f"line {node.lineno} reaches for a name of Python's own")
         if isinstance(node, nodes.Filter):
             given = [part.value if isinstance(part, nodes.Const) else None for part in node.args]
             given += [part.value.value if isinstance(part.value, nodes.Const) else None for part in node.kwargs]

@@ -76,5 +76,5 @@ def test_published_templates_are_rendered_as_transformers_renders_them() -> None
 
 
 def test_a_templates_own_refusal_is_told() -> None:
-    with pytest.raises(TemplateRefused, match="only one system message; write"):
+    with pytest.raises(TemplateRefused, match=r"\(only one system message\); write"):
         render("{{ raise_exception('only one system message') }}", ASKED)
