@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SOURCE, LONGEST, ROUNDS, SECONDS = 20_000, 200_000, 2_000, 1.0  # characters read and written, rounds of all loops
 # No macro, no recursion, no import, no product, power or format: each can make much of little.

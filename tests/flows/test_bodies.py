@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from interpret.report import stage
 from serving import loading, service
 from serving.places import Places
 from tasks.data.prepare import prepare
+from tasks.task import Place
 from tasks.train import loop
 from tasks.validate.evaluate import evaluate
 
@@ -62,6 +64,17 @@ def run(plan: recipe.Recipe, folder: Path, champion: dict[str, str] | None = Non
     return dict(judged[name])
 
 
+def few(name: str, path: Path) -> str:
+    """Some of the embedded rows of a task as a user's file."""
+    rows, outputs = tasks.get(name).sources["embedded"].read(Place(root=None, seed=7)), tasks.get(name).head.outputs
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("text", "target"))
+        for row in range(0, len(rows), 5):
+            table.writerow((rows.inputs.text[row], outputs[int(rows.target[row, 0])]))
+    return f"tasks.sentiment.source={path}"
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
@@ -71,9 +84,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_deepseeks_recipe_on_a_tiny_body_is_trained_judged_explained_served_and_asked(
     home: Path, tmp_path: Path
 ) -> None:
-    plan = recipe.load("flows/recipes/deepseek.toml", ["backbone.name=tiny-deepseek_v3", *QUICK])
+    rows = few("sentiment", tmp_path / "rows.csv")
+    plan = recipe.load("flows/recipes/deepseek.toml", ["backbone.name=tiny-deepseek_v3", *QUICK, rows])
     plan = plan.model_copy(update={"tasks": {"sentiment": plan.tasks["sentiment"]}})
-    earlier = recipe.load("flows/recipes/demo.toml", ["backbone.name=tiny-bert", *QUICK])
+    earlier = recipe.load("flows/recipes/demo.toml", ["backbone.name=tiny-bert", *QUICK, rows])
     earlier = earlier.model_copy(update={"tasks": {"sentiment": earlier.tasks["sentiment"]}})
     run(earlier, tmp_path / "first")
     first = {"version": "sentiment@1", "folder": str(tmp_path / "first" / "models" / "sentiment")}
