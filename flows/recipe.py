@@ -70,14 +70,15 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def _located(plan: Recipe, folder: Path) -> Recipe:
-    """The recipe with data.root, sources that are files and a backbone's folder made absolute."""
+    """The recipe with data.root, sources that are files and a backbone's folder or file made absolute."""
     changed: dict[str, Any] = {}
     if plan.data.root is not None:
         changed["data"] = plan.data.model_copy(update={"root": _absolute(plan.data.root, folder)})
     else:  # under data.root a source is relative to that
         changed["tasks"] = {name: _with_source(name, section, folder) for name, section in plan.tasks.items()}
     body = folder / Path(plan.backbone.name).expanduser()
-    if "://" not in plan.backbone.name and body.is_dir() and ("/" in plan.backbone.name or body.is_absolute()):
+    named = "/" in plan.backbone.name or body.suffix == ".gguf"  # a bare name is one of the hub's
+    if "://" not in plan.backbone.name and named and body.exists():
         changed["backbone"] = plan.backbone.model_copy(update={"name": _absolute(plan.backbone.name, folder)})
     located = plan.model_copy(update=changed)
     located._written = canonical(plan)

@@ -79,7 +79,7 @@ def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
 def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
     given, place, test = tasks.get(name), folder / "models" / name, sides.test
     head = given.head
-    model = open_folders(bench.plan.backbone.model_dump(mode="json"), {name: place}, bench.plan.train.threads)
+    model = open_folders({name: place}, bench.plan.train.threads)
     found = measure(model, name, Folder(place), sides, ablation=True)
     rows = [independent(given, part) for part in (sides.valid, test)]
     fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}

@@ -31,13 +31,13 @@ PARTS = ("train", "valid", "test")
 def explain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Write one report per task and say where each stands.
 
-    config: {"backbone": {}, "tasks": {name: {"model": folder, "data": folder}}, "explain": {}, "reports": folder,
+    config: {"tasks": {name: {"model": folder, "data": folder}}, "explain": {}, "reports": folder,
     "seed", "threads", "lineage": {}}; a data folder holds train, valid and test.parquet.
     Returns {name: {"report": folder}}. Raises ValueError where a version was not judged, or has no test rows.
     """
     run = Run(ExplainSection(**config["explain"]), config["seed"], config["threads"], config["lineage"])
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
-    model = open_folders(config["backbone"], folders, run.threads)
+    model = open_folders(folders, run.threads)
     written = {}
     for name, places in config["tasks"].items():
         rows = {part: load_rows(Path(places["data"]) / f"{part}.parquet") for part in PARTS}

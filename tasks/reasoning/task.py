@@ -155,7 +155,7 @@ TASK = Task(
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,
     split="group",
-    writer=Writer(text.prompt, text.names, right),
+    writer=Writer(text.INVOCATION, text.prompt, text.names, right),
     example={
         "table": [["", "2025", "2024"], ["Ticket sales", "420.0", "400.0"], ["Food and drink", "96.5", "88.1"]],
         "paragraphs": ["All amounts are in thousands of euros."],

@@ -46,13 +46,13 @@ class Answers:
 def revalidate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON of the Revalidation of one version on one file.
 
-    config: {"task", "model": its folder, "backbone": section, "path", "threads"}. The file is a user's, labelled, with
+    config: {"task", "model": its folder, "path", "threads"}. The file is a user's, labelled, with
     the columns that the version's recipe names, or rows that the data step saved. Raises DataError.
     """
     folder, task = Folder(Path(config["model"])), get(config["task"])
     report = Judgement(**folder.read(folder.metrics)) if folder.metrics.is_file() else None
     rows = _rows(task, folder, config["path"])
-    model = open_folders(config["backbone"], {task.name: folder.path}, config["threads"])
+    model = open_folders({task.name: folder.path}, config["threads"])
     found = forward.features(model, task.name, rows.inputs)
     own = from_json(folder.read(folder.calibration))
     raw = forward.combine(model, task.name, found)

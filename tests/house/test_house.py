@@ -29,7 +29,7 @@ OWNERS = {
     "ray.serve": {"serving"},
     "ray": {"infra"},
     "shap": {"interpret"},
-    "jinja2": {"interpret", "serving"},
+    "jinja2": {"interpret", "serving", "tasks"},  # tasks: chat templates of bodies, in one file and in its sandbox
     "matplotlib": {"interpret"},
     "torch": {"tasks"},
     "transformers": {"tasks"},
