@@ -15,12 +15,14 @@ from typing import Any
 
 from tasks.reasoning.gold import program_of
 from tasks.reasoning.rows import Question, rows_of
+from tasks.reasoning.twins import twins
 from tasks.reasoning.text import from_text, text_of
 from tasks.task import DataError, Place, Rows
 
 FOLDER, FILE = "reasoning_tatqa", "tatqa_dataset_dev.json"
 LICENCE = "CC BY 4.0; Zhu et al. 2021, TAT-QA, aclanthology.org/2021.acl-long.254"
 FOLDS, SEED, FOLD = 5, 0, 0  # by document; the source is tested on fold 0
+TWINS = 0.25  # unanswerable twins for each training row
 
 
 def tatqa(place: Place) -> Rows:
@@ -29,11 +31,12 @@ def tatqa(place: Place) -> Rows:
 
 
 def fold(place: Place, test: int) -> Rows:
-    """The same with another of the five folds as the test; what is cut off for validation is the recipe's matter."""
+    """The same with another of the five folds as the test; a share of the other rows has a twin without its answer."""
     if place.root is None:
         raise DataError("the source tatqa needs data.root: the folder that holds " + FOLDER)
     held = [q.on("test" if q.split == str(test) else "train") for q in _read(place.root / FOLDER / FILE)]
-    return rows_of(held, "tatqa")
+    learned = [question for question in held if question.split == "train"]
+    return rows_of([*held, *twins(learned, TWINS, place.seed)], "tatqa")
 
 
 @lru_cache(maxsize=2)
