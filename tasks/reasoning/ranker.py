@@ -112,7 +112,7 @@ def _weights(known: Inputs) -> dict[str, Any]:
 
 
 def _model(state: State) -> Classical:
-    return tfidf_logistic(Head("classify", (*state["patterns"], OTHER)), strength=30.0, ngrams=3)
+    return tfidf_logistic(Head("classify", (*state["patterns"], OTHER)), strength=30.0, ngrams=2)
 
 
 def _fit_words(state: State, known: Inputs, gold: Sequence[str], kinds: FloatArray) -> dict[str, Any]:

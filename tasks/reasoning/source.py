@@ -14,7 +14,7 @@ from tasks.reasoning.tatqa import LICENCE, tatqa
 from tasks.reasoning.text import from_text, text_of
 from tasks.task import Place, Rows, Source
 
-REPORTS = {"train": 100, "valid": 20, "test": 40}
+REPORTS = {"train": 80, "valid": 16, "test": 32}
 EACH = 5  # questions about a report; one of them cannot be answered
 KINDS = {
     "difference": "{r}{a}-{r}{b}",
@@ -67,7 +67,7 @@ def _report(rules: grammar.Grammar, dice: random.Random) -> Report:
     start = len(head) + 1
     return Report(
         table=[*head, *rows],
-        paragraphs=[f"{dice.choice(rules.slots['firm'])} employed {dice.randint(20, 900)} people. Amounts are {unit}."],
+        paragraphs=[f"{dice.choice(rules.slots['firm'])} employed {dice.randint(20, 900)} people."],
         rows={label: start + at for at, label in enumerate(labels)},
         years={year: "BCD"[at] for at, year in enumerate(years)},
         total=start + len(labels),

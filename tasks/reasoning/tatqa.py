@@ -15,8 +15,8 @@ from typing import Any
 
 from tasks.reasoning.gold import program_of
 from tasks.reasoning.rows import Question, rows_of
-from tasks.reasoning.twins import twins
 from tasks.reasoning.text import from_text, text_of
+from tasks.reasoning.twins import twins
 from tasks.task import DataError, Place, Rows
 
 FOLDER, FILE = "reasoning_tatqa", "tatqa_dataset_dev.json"
