@@ -77,7 +77,7 @@ def read(table: Sequence[Sequence[str]], paragraphs: Sequence[str]) -> Document:
             part = unmarked(rows[held[-1] - 1][0])
         for number in held if kind == "data" else ():
             sections[number] = part
-            for column, cell, value in _numbers(rows[number - 1]):
+            for column, value in _numbers(rows[number - 1]):
                 cells[f"{column}{number}"], above[f"{column}{number}"] = value, words[COLUMNS.index(column)]
     headings = {column: " ".join(w[at] for w in stacks if w[at]) for at, column in enumerate(COLUMNS[:width])}
     labels = {number: _label(row) for number, row in enumerate(rows, start=1)}
@@ -99,10 +99,10 @@ def _label(row: Row) -> str:
     return unmarked(row[0]) if row and (is_year(row[0]) or number_of(row[0]) is None) else ""
 
 
-def _numbers(row: Row) -> list[tuple[str, str, float]]:
-    """(column, cell, value) of the numbers of a row that is no heading."""
+def _numbers(row: Row) -> list[tuple[str, float]]:
+    """(column, value) of the numbers of a row that is no heading."""
     found = [(column, cell, number_of(cell)) for column, cell in zip(COLUMNS, row, strict=False)]
-    return [(c, cell, v) for c, cell, v in found if v is not None and not (c == "A" and is_year(cell))]
+    return [(c, v) for c, cell, v in found if v is not None and not (c == "A" and is_year(cell))]
 
 
 def _kinds(rows: Sequence[Row]) -> dict[int, str]:
@@ -130,7 +130,7 @@ def _names_columns(row: Row, *, begun: bool) -> bool:
     dated = sum(bool(years_of(cell)) for cell in filled)
     if not begun or (dated and not row[0]):
         return bool(words or dated)
-    return len(set(filled)) == len(filled) > 1 and (dated == len(filled) or len(words) > 1 and not numbers)
+    return len(set(filled)) == len(filled) > 1 and (dated == len(filled) or (len(words) > 1 and not numbers))
 
 
 def _joined(rows: Sequence[Row]) -> Row:

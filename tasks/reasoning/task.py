@@ -15,6 +15,7 @@ from tasks.data.text import Text
 from tasks.reasoning import rows, text
 from tasks.reasoning.classical import BASELINE
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
+from tasks.reasoning.ranker import RANKER
 from tasks.reasoning.right import execution_accuracy, result, right
 from tasks.reasoning.source import SOURCES
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, Writer
@@ -150,7 +151,7 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=BASELINE,
+    classical=RANKER,
     baseline=BASELINE,
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,

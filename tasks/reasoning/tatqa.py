@@ -18,6 +18,7 @@ from tasks.reasoning.practice import practice
 from tasks.reasoning.right import result
 from tasks.reasoning.rows import Question, rows_of
 from tasks.reasoning.text import PARTS, from_text, text_of
+from tasks.reasoning.twins import twins
 from tasks.task import DataError, Place, Rows
 
 FOLDER, FILE = "reasoning_tatqa", "tatqa_dataset_dev.json"
@@ -25,6 +26,7 @@ LICENCE = "CC BY 4.0; Zhu et al. 2021, TAT-QA, aclanthology.org/2021.acl-long.25
 FOLDS, SEED, FOLD = 5, 0, 0  # by document; the source is tested on fold 0
 VALID = 10  # one document in so many of the others is for validation
 PRACTICE = 5  # questions by rule for each training document
+TWINS = 0.25  # unanswerable twins for each training row
 
 
 def tatqa(place: Place) -> Rows:
@@ -33,7 +35,7 @@ def tatqa(place: Place) -> Rows:
 
 
 def fold(place: Place, test: int) -> Rows:
-    """The same with another of the five folds as the test; what is cut off for validation is the recipe's matter."""
+    """The same with another of the five folds as the test; a share of the other rows has a twin without its answer."""
     if place.root is None:
         raise DataError("the source tatqa needs data.root: the folder that holds " + FOLDER)
     held = _read(place.root / FOLDER / FILE)
@@ -41,7 +43,8 @@ def fold(place: Place, test: int) -> Rows:
     random.Random(place.seed).shuffle(documents)
     side = dict.fromkeys(documents, "train") | dict.fromkeys(documents[: len(documents) // VALID], "valid")
     asked = [each.on(side.get(each.group, "test")) for each in held]
-    return rows_of([*asked, *_practice(asked)], "tatqa")
+    learned = [each for each in asked if each.split == "train"]
+    return rows_of([*asked, *_practice(asked), *twins(learned, TWINS, place.seed)], "tatqa")
 
 
 def _practice(asked: Sequence[Question]) -> Iterator[Question]:
