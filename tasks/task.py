@@ -230,12 +230,14 @@ class Writer:
     invocation  what every question begins with: from there on the adapter acts
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
+    words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
     invocation: str
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
+    words: Callable[[str], Sequence[Sequence[Span]]]
     right: Callable[[Rows, FloatArray], FloatArray]
 
 

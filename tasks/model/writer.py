@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tasks import program
 from tasks.model import reading
 from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following
 from tasks.model.model import Model
 from tasks.model.reading import Reading
-from tasks.model.scoring import Script, minus_log, of_script, script
+from tasks.model.scoring import MOST, Script, minus_log, of_script, script
 from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
 CANDIDATES = BEAMS + 1  # what the search found, and the program of the classical part
-MOST = 3 * PROGRAM  # tokens of a program
 SURE = 1e-6  # a probability is kept so far from 0 and 1
 
 
@@ -29,10 +29,12 @@ class Written:
 
     programs  (n, CANDIDATES, 1 + PROGRAM) the log-probability of each candidate (-inf for none) and its codes
     states    (n, width) the hidden state after the question
+    cut       (n,) whether the end of its document was not read
     """
 
     programs: FloatArray
     states: FloatArray
+    cut: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,26 +49,50 @@ def write(model: Model, name: str, inputs: Inputs, suggested: FloatArray | None)
 
     Rows that follow each other with the same document share its reading.
     """
-    texts = inputs.text or ()
-    programs = np.full((len(texts), CANDIDATES, 1 + PROGRAM), np.nan)
+    count = len(inputs)
+    programs = np.full((count, CANDIDATES, 1 + PROGRAM), np.nan)
     programs[:, :, 0] = -np.inf
-    states = np.zeros((len(texts), model.width))
-    document: Ids = ()
-    held: Reading | None = None
+    states, cut = np.zeros((count, model.width)), np.zeros(count, dtype=np.bool_)
     with model.evaluating(), torch.no_grad():
-        model.activate(name)
-        for place, text in enumerate(texts):
-            row = script(model, name, text)
-            if held is None or row.document != document:
-                document, held = row.document, reading.read(model, row.document)
-            found, state = search(model, held, row)
+        for place, row, held in _asked(model, name, inputs):
+            found, states[place] = search(model, held, row)
+            cut[place] = row.cut
             also = None if suggested is None else suggested[place, 1:]
             if also is not None and np.isfinite(also[0]) and not _among(also, found):
                 found.append((chance(model, held, row, also), also))
-            states[place] = state
             for at, (score, codes) in enumerate(found):
                 programs[place, at] = np.concatenate([[score], codes])
-    return Written(programs, states)
+    return Written(programs, states, cut)
+
+
+def supports(model: Model, name: str, inputs: Inputs, programs: FloatArray) -> FloatArray:
+    """(n, 1) the log-odds that the body writes the program (n, PROGRAM) of each row, without the classical part.
+
+    It is what a report explains: how much of it each shown part of the text carries.
+    """
+    found = np.zeros((len(inputs), 1))
+    with model.evaluating(), torch.no_grad():
+        for place, row, held in _asked(model, name, inputs):
+            score = min(chance(model, held, row, programs[place]), -SURE)
+            found[place] = score - np.log(-np.expm1(score))
+    return found
+
+
+def cut(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether the end of a row's document is not read."""
+    return np.array([script(model, name, text).cut for text in inputs.text or ()], dtype=np.bool_)
+
+
+def _asked(model: Model, name: str, inputs: Inputs) -> Iterator[tuple[int, Script, Reading]]:
+    """Each row in tokens, and the reading of its document: those that follow each other share it."""
+    document: Ids = ()
+    held: Reading | None = None
+    model.activate(name)
+    for place, text in enumerate(inputs.text or ()):
+        row = script(model, name, text, () if inputs.hidden is None else inputs.hidden[place])
+        if held is None or row.document != document:
+            document, held = row.document, reading.read(model, row.document)
+        yield place, row, held
 
 
 def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, FloatArray]], FloatArray]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks import program
 from tasks.data.section import TaskSection
 from tasks.data.text import Text
-from tasks.reasoning import rows, text
+from tasks.reasoning import rows, spans, text
 from tasks.reasoning.classical import BASELINE
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
 from tasks.reasoning.ranker import RANKER
@@ -156,7 +156,7 @@ TASK = Task(
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,
     split="group",
-    writer=Writer(text.INVOCATION, text.prompt, text.names, right),
+    writer=Writer(text.INVOCATION, text.prompt, text.names, spans.words, right),
     example={
         "table": [["", "2025", "2024"], ["Ticket sales", "420.0", "400.0"], ["Food and drink", "96.5", "88.1"]],
         "paragraphs": ["All amounts are in thousands of euros."],
