@@ -163,13 +163,16 @@ def parse(document: Mapping[str, Any]) -> Recipe:
 
 
 def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
-    """The sections of the tasks that are learned: those the recipe names, or where it names none all with a source."""
+    """The sections of the tasks that are learned: those the recipe names, or where it names none all with a source.
+
+    What writes programs needs a decoder, and has a recipe of its own.
+    """
     known = tasks.names()
     if not isinstance(named, Mapping):
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}
     sections: dict[str, TaskSection] = {}
-    for name, values in (named or {name: {} for name in known if tasks.get(name).sources}).items():
+    for name, values in (named or {name: {} for name in known if _by_itself(name)}).items():
         if name not in known:
             mistakes.append(
                 f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}"
@@ -183,6 +186,10 @@ def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
         except TypeError:
             mistakes.append(f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]")
     return sections
+
+
+def _by_itself(name: str) -> bool:
+    return bool(tasks.get(name).sources) and tasks.get(name).writer is None
 
 
 def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> list[str]:

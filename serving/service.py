@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
+from tasks.data import program
 from tasks.model import forward
 from tasks.model.cache import Cache
 from tasks.model.model import Model
@@ -191,7 +192,7 @@ class Said:
         rows = self.order[self.bounds[place] : self.bounds[place + 1]]
         records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
         record = _merged(records, bool(self.truncated[rows].any()))
-        return Own(rows, self.predicted.take(rows), record, self.raw[rows].tolist())
+        return Own(rows, self.predicted.take(rows), record, program.kept(self.raw[rows]))
 
 
 def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:

@@ -46,7 +46,7 @@ class Head:
     """The output layer of a task.
 
     `classify` and `multilabel` give one logit per output, `score` one logit, `regress` a mean and a log variance,
-    `program` the logit that its program is right, and the program's codes (tasks/program.py), NaN after the last.
+    `program` the logit that its program is right, and the program's codes (tasks/data/program.py), NaN after the last.
     """
 
     kind: HeadKind
@@ -231,6 +231,7 @@ class Writer:
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
     proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
+    words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
@@ -238,6 +239,7 @@ class Writer:
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
     proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
+    words: Callable[[str], Sequence[Sequence[Span]]]
     right: Callable[[Rows, FloatArray], FloatArray]
 
 

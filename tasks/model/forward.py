@@ -199,8 +199,10 @@ def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
     return np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
 
 
-def truncated(model: Model, inputs: Inputs) -> NDArray[np.bool_]:
+def truncated(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
     """(n,) whether a row's text is longer than the body's window, so that its end was not read."""
+    if model.tasks[name].writer is not None:
+        return writer.cut(model, name, inputs)
     if inputs.text is None or model.backbone is None:
         return np.zeros(len(inputs), dtype=np.bool_)
     return tokenizer.encode(model.tokenizer, inputs.text).truncated
@@ -211,7 +213,7 @@ def _programs(model: Model, name: str, inputs: Inputs, without: frozenset[str]) 
     offset = _offset(model, name, inputs, without)
     found = writer.write(model, name, inputs, alone="classical" in without)
     hidden = {"text": found.states.astype(np.float32)}
-    return Features(hidden, None, offset, len(inputs), truncated(model, inputs), found.programs)
+    return Features(hidden, None, offset, len(inputs), found.cut, found.programs)
 
 
 def _fuse(model: Model, name: str, hidden: dict[str, Any], present: Any, offset: Any, rows: int) -> Any:

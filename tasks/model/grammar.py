@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks import program
 from tasks.backbone.tokenizer import Tokenizer
-from tasks.program import START, State
+from tasks.data import program
+from tasks.data.program import START, State
 
 Ids = tuple[int, ...]
 

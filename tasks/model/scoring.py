@@ -12,19 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks import program
+from tasks.data import program
 from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following, grammar_of, ids_of, spelled
 from tasks.model.model import Model
-from tasks.task import FloatArray, Writer
+from tasks.task import PROGRAM, FloatArray, Span, Writer
+
+MOST = 3 * PROGRAM  # tokens of a program
 
 
 @dataclass(frozen=True)
 class Script:
-    """One row as the body reads it: tokens of document and question, and the grammar of its programs."""
+    """One row as the body reads it: tokens of document and question, and the grammar of its programs.
+
+    `cut` says that the document is longer than the window leaves room for: its end is not read.
+    """
 
     document: Ids
     question: Ids
     grammar: Grammar
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,29 @@ class Line:
     below: Any = None
 
 
-def script(model: Model, name: str, text: str) -> Script:
-    """A row's text in tokens."""
-    writer = writer_of(model, name)
-    document, question = writer.prompt(text)
-    tokenizer = model.tokenizer
-    return Script(ids_of(tokenizer, document), ids_of(tokenizer, question), grammar_of(tokenizer, writer.names(text)))
+def script(model: Model, name: str, text: str, hidden: Sequence[Span] = ()) -> Script:
+    """A row's text in tokens. What is hidden is blank in the prompt; what may be cited stays.
+
+    The window holds the program too: the document ends where the question and MOST tokens would have no room.
+    """
+    writer, tokenizer = writer_of(model, name), model.tokenizer
+    document, question = (ids_of(tokenizer, part) for part in writer.prompt(blank(writer, text, hidden)))
+    window = tokenizer.backend.truncation["max_length"] - MOST
+    asked = question[: window - 1]
+    read = document[: window - len(asked)]
+    return Script(
+        read, asked, grammar_of(tokenizer, writer.names(text)), len(read) + len(asked) < len(document + question)
+    )
+
+
+def blank(writer: Writer, text: str, hidden: Sequence[Span]) -> str:
+    """The text with blanks for the words that are hidden; its numbers, line breaks and tabs stay."""
+    letters = list(text)
+    for first, last in (span for kind in writer.words(text) for span in kind) if hidden else ():
+        for at in range(first, last):
+            if any(start <= at < end for start, end in hidden):
+                letters[at] = " "
+    return "".join(letters)
 
 
 def writer_of(model: Model, name: str) -> Writer:

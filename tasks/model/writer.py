@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from tasks import program
+from tasks.data import program
 from tasks.model import reading
 from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following, spelt
 from tasks.model.model import Model
 from tasks.model.reading import Reading
-from tasks.model.scoring import Script, minus_log, of_script, script, writer_of
+from tasks.model.scoring import MOST, Script, minus_log, of_script, script, writer_of
 from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
 SUGGESTED = 4  # programs of the classical part that the body is asked about as well
 CANDIDATES = BEAMS + SUGGESTED
 FLOOR = -12.0  # the log-probability that the classical part gives to what it does not propose
-MOST = 3 * PROGRAM  # tokens of a program
 SURE = 1e-6  # a probability is kept so far from 0 and 1
 
 
@@ -31,10 +31,12 @@ class Written:
 
     programs  (n, CANDIDATES, 2 + PROGRAM) log-probability by the body, by the classical part, codes; -inf for none
     states    (n, width) the hidden state after the question
+    cut       (n,) whether the end of its document was not read
     """
 
     programs: FloatArray
     states: FloatArray
+    cut: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,51 @@ def write(model: Model, name: str, inputs: Inputs, *, alone: bool = False) -> Wr
 
     Rows that follow each other with the same document share its reading.
     """
-    texts, writer = inputs.text or (), writer_of(model, name)
-    programs = np.full((len(texts), CANDIDATES, 2 + PROGRAM), np.nan)
+    writer, count = writer_of(model, name), len(inputs)
+    programs = np.full((count, CANDIDATES, 2 + PROGRAM), np.nan)
     programs[:, :, :2] = -np.inf
-    states = np.zeros((len(texts), model.width))
-    document: Ids = ()
-    held: Reading | None = None
+    states, cut = np.zeros((count, model.width)), np.zeros(count, dtype=np.bool_)
     with model.evaluating(), torch.no_grad():
-        model.activate(name)
-        for place, text in enumerate(texts):
-            row = script(model, name, text)
-            if held is None or row.document != document:
-                document, held = row.document, reading.read(model, row.document)
+        for place, row, held in _asked(model, name, inputs):
             found, states[place] = search(model, held, row)
-            known = {} if alone else dict(writer.proposed(model.classical[name], text))
+            cut[place] = row.cut
+            known = {} if alone else dict(writer.proposed(model.classical[name], (inputs.text or ())[place]))
             others = [each for each in list(known)[:SUGGESTED] if each not in {said for _, said in found}]
             found += zip(chances(model, held, row, others), others, strict=True)
             for at, (score, said) in enumerate(found):
                 also = max(known.get(said, FLOOR), FLOOR)
                 programs[place, at] = [score, also, *program.codes(program.symbols(said))]
-    return Written(programs, states)
+    return Written(programs, states, cut)
+
+
+def supports(model: Model, name: str, inputs: Inputs, programs: FloatArray) -> FloatArray:
+    """(n, 1) the log-odds that the body writes the program (n, PROGRAM) of each row, without the classical part.
+
+    It is what a report explains: how much of it each shown part of the text carries.
+    """
+    found = np.zeros((len(inputs), 1))
+    with model.evaluating(), torch.no_grad():
+        for place, row, held in _asked(model, name, inputs):
+            score = min(chances(model, held, row, [program.text(programs[place])])[0], -SURE)
+            found[place] = score - np.log(-np.expm1(score))
+    return found
+
+
+def cut(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether the end of a row's document is not read."""
+    return np.array([script(model, name, text).cut for text in inputs.text or ()], dtype=np.bool_)
+
+
+def _asked(model: Model, name: str, inputs: Inputs) -> Iterator[tuple[int, Script, Reading]]:
+    """Each row in tokens, and the reading of its document: those that follow each other share it."""
+    document: Ids = ()
+    held: Reading | None = None
+    model.activate(name)
+    for place, text in enumerate(inputs.text or ()):
+        row = script(model, name, text, () if inputs.hidden is None else inputs.hidden[place])
+        if held is None or row.document != document:
+            document, held = row.document, reading.read(model, row.document)
+        yield place, row, held
 
 
 def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, str]], FloatArray]:

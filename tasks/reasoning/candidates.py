@@ -14,7 +14,7 @@ from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.figures import years_of
 from tasks.reasoning.text import from_text
 

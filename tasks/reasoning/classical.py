@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks import program
 from tasks.classical.bag_of_words import tfidf_logistic
+from tasks.data import program
 from tasks.reasoning.document import Document, row_of
 from tasks.reasoning.figures import years_of
 from tasks.reasoning.text import from_text

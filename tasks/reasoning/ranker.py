@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks import program
 from tasks.classical.bag_of_words import tfidf_logistic
 from tasks.classical.logistic import numbers
+from tasks.data import program
 from tasks.reasoning.candidates import FEATURES, Candidate, Pattern, Reader, pattern_of, words
 from tasks.reasoning.right import result
 from tasks.reasoning.text import from_text

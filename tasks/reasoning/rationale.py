@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.document import COLUMNS, Document, column_of, row_of
 
 WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by", "(": "[", ")": "]"}

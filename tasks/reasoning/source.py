@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import program
-from tasks.data import grammar
+from tasks.data import grammar, program
 from tasks.reasoning.execute import execute
 from tasks.reasoning.rows import Question, rows_of
 from tasks.reasoning.tatqa import LICENCE, tatqa

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks import digest, program
+from tasks import digest
+from tasks.data import program
 from tasks.model import reading
 from tasks.model.grammar import BEGIN, Ids, Place, following, spelt
 from tasks.model.model import Model
@@ -71,7 +72,9 @@ def learn(job: Job, course: Course, progress: Progress) -> None:
         torch.nn.utils.clip_grad_norm_(job.of[name].values(), section.clip)
         job.optimizer.step()
         curve.append(float(drawn.rewards.mean()))
-        progress.add(course.step + step + 1, course.step + steps, name, Turn(float(total.detach()), len(drawn.rewards), 0))
+        progress.add(
+            course.step + step + 1, course.step + steps, name, Turn(float(total.detach()), len(drawn.rewards), 0)
+        )
     course.trials[0].best = {key: value.detach().clone() for key, value in job.of[name].items()}
     digest.write_json(progress.path.with_name("rewards.json"), {"steps": curve})
 

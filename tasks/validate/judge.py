@@ -136,7 +136,7 @@ def _calibrations(task: Task, valid: Rows, measured: Measured) -> tuple[Calibrat
 
 def _calibration(task: Task, raw: FloatArray, valid: Rows, hidden: FloatArray | None) -> Calibration:
     """Fitted, or the neutral one where the model gives no numbers: its version is refused, but still written out."""
-    if not _finite(task, raw) or (hidden is not None and not np.isfinite(hidden).all()):
+    if not finite(task, raw) or (hidden is not None and not np.isfinite(hidden).all()):
         return Calibration(rows=len(raw))
     return calibrate.fit(task.head, raw, truth(task, valid, raw), hidden, independent(task, valid))
 
@@ -155,10 +155,10 @@ def independent(task: Task, rows: Rows) -> int:
 
 def _score(task: Task, rows: Rows, raw: FloatArray) -> Score:
     """The task's metric; not a number where the model gives none."""
-    return task.metric.score(rows, raw) if _finite(task, raw) else lambda weights: float("nan")
+    return task.metric.score(rows, raw) if finite(task, raw) else lambda weights: float("nan")
 
 
-def _finite(task: Task, raw: FloatArray) -> bool:
+def finite(task: Task, raw: FloatArray) -> bool:
     """Whether the model gives numbers; the codes of a program end in NaN."""
     return bool(np.isfinite(raw if task.writer is None else raw[:, :1]).all())
 

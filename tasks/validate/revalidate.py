@@ -26,7 +26,7 @@ from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
 from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
-from tasks.validate.judge import FULL, independent
+from tasks.validate.judge import FULL, finite, independent, truth
 from tasks.validate.judgement import Judgement, SegmentFigures
 from tasks.validate.revalidation import Difference, Known, Promises, Revalidation
 
@@ -84,12 +84,12 @@ def judge(
     known: contamination.Known | None,
 ) -> Revalidation:
     """Pure: rows and raw numbers in, the record out. The draws are the report's: equal rows give its figures."""
-    if not np.isfinite(answers.raw).all():
+    if not finite(task, answers.raw):
         raise DataError(f"{task.name} gives no finite number for some of the rows: take another version")
     seed, draws = (SEED, DRAWS) if report is None else (report.clusters.seed, report.clusters.draws)
     score, drawn = task.metric.score(rows, answers.scaled), clusters(rows, task.metric.cluster)
     told = compare({FULL: score}, drawn, draws, seed)
-    figure, target = told.estimates[FULL], rows.target
+    figure, target = told.estimates[FULL], truth(task, rows, answers.raw)
     return Revalidation(
         metric=task.metric.name,
         value=figure.value,

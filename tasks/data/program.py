@@ -87,6 +87,17 @@ def text(row: FloatArray) -> str:
     return "".join(_symbol(code) for code in row[np.isfinite(row)].tolist())
 
 
+def kept(raw: FloatArray) -> list[list[float]]:
+    """Raw answers of any head (n, width) as JSON holds them: the NaN after the last symbol of a program is cut off."""
+    ends = [len(row) - int(np.argmax(np.isfinite(row[::-1]))) if np.isfinite(row).any() else len(row) for row in raw]
+    return [row[:end].tolist() for row, end in zip(raw, ends, strict=True)]
+
+
+def restored(rows: Sequence[Sequence[float]], width: int) -> FloatArray:
+    """(n, width) the raw answers that `kept` has cut."""
+    return np.array([[*row, *[np.nan] * (width - len(row))] for row in rows], dtype=np.float64).reshape(-1, width)
+
+
 def cited(found: Sequence[str]) -> list[str]:
     """The names of a program that are numbers of the document, in their order, each once."""
     return list(dict.fromkeys(symbol for symbol in found if symbol[0].isupper() or re.fullmatch(r"t\d+", symbol)))
