@@ -71,12 +71,24 @@ def _read(path: Path) -> tuple[Question, ...]:
     return tuple(q.on(side[at]) for at, document in enumerate(documents) for q in _questions(document))
 
 
+def derivations(root: Path) -> list[tuple[str, float, float]]:
+    """The derivation, answer and factor of every arithmetic question, as they are printed."""
+    documents = json.loads((root / FOLDER / FILE).read_text(encoding="utf-8"))
+    asked = [each for document in documents for each in document["questions"] if each["answer_type"] == "arithmetic"]
+    return [(each["derivation"], *_answer(each)) for each in asked]
+
+
+def _answer(asked: Mapping[str, Any]) -> tuple[float, float]:
+    """The answer, and 100 where it is a percentage."""
+    return float(str(asked["answer"]).replace(",", "")), 100.0 if asked["scale"] == "percent" else 1.0
+
+
 def _questions(document: Mapping[str, Any]) -> Iterator[Question]:
     table, paragraphs = document["table"]["table"], [each["text"] for each in document["paragraphs"]]
     for asked in document["questions"]:
         if asked["answer_type"] != "arithmetic":
             continue
-        answer, factor = float(str(asked["answer"]).replace(",", "")), 100.0 if asked["scale"] == "percent" else 1.0
+        answer, factor = _answer(asked)
         text = text_of(table, paragraphs, asked["question"])
         written = program_of(*from_text(text), asked["derivation"], answer, factor)
         yield Question(asked["uid"], text, answer, factor, written, document["table"]["uid"])
