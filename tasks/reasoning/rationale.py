@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tasks import program
 from tasks.reasoning.document import COLUMNS, Document, column_of, row_of
+from tasks.reasoning.execute import execute
 
 WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by", "(": "[", ")": "]"}
 
@@ -22,8 +23,16 @@ def write(document: Document, question: str, symbols: Sequence[str], value: floa
     if list(symbols) == [program.REFUSAL]:
         return f"The document does not hold what the question {quoted(question)} asks for."
     done = " ".join(_said(document, symbol) for symbol in symbols)
+    share = f", that is {shown(100 * value)} percent" if scale == "percent" and is_share(document, symbols) else ""
     unit = f"; scale: {scale}, as given" if scale else ""
-    return f"To the question {quoted(question)}: {done} equals {shown(value)}{unit}."
+    return f"To the question {quoted(question)}: {done} equals {shown(value)}{share}{unit}."
+
+
+def is_share(document: Document, symbols: Sequence[str]) -> bool:
+    """Whether a program gives a pure number: twice as large cells give the same. As a percentage it is 100 times that."""
+    once, twice = document.values, {name: 2 * value for name, value in document.values.items()}
+    written = "".join(symbols)
+    return execute(written, once) == execute(written, twice)
 
 
 def shown(value: float) -> str:
