@@ -34,14 +34,12 @@ def _measured(settings: Settings, book: registry.Registry, version: str, path: s
     )
     known = registry.show(book, version)
     folder = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0].folder
-    recipe = folder.read(folder.recipe) if folder.recipe.is_file() else {}
     digest, size, _ = input_digest([Path(part.name) for part in parts_of(path)])
     console.say(f"evaluate  {known.ref} on {path}: {size / 1e6:,.1f} MB")
     head = folder.read(folder.head_config)
     config = {
         "task": known.task,
         "model": str(folder.path),
-        "backbone": recipe.get("backbone") or {},
         "path": str(Path(path).absolute()),
         "threads": int(head.get("threads", 1)),
     }

@@ -41,8 +41,8 @@ def recipe(text: str) -> str:
 def overrides(settings: Iterable[str], recipe_path: str | None) -> list[str]:
     """`--set` as given, its places seen from the caller's folder.
 
-    data.root becomes absolute. A source or a backbone's folder becomes relative to the recipe's folder, as the recipe
-    itself would write it, so that the recipe's digest holds no machine's path.
+    data.root becomes absolute. A source or a backbone's folder or file becomes relative to the recipe's folder, as the
+    recipe itself would write it, so that the recipe's digest holds no machine's path.
     """
     return [_override(text, recipe_path) for text in settings]
 
@@ -56,7 +56,7 @@ def _override(text: str, recipe_path: str | None) -> str:
     if key == "data.root":
         return f"{key}={json.dumps(path)}"
     is_file = key.startswith("tasks.") and key.endswith(".source") and ("/" in value or Path(value).suffix != "")
-    if is_file or (key == "backbone.name" and Path(path).is_dir()):
+    if is_file or (key == "backbone.name" and (Path(path).is_dir() or path.endswith(".gguf"))):
         relative = os.path.relpath(path, Path(recipe_path).parent) if recipe_path else path
         return f"{key}={json.dumps(relative if '/' in relative or is_file else './' + relative)}"
     return text

@@ -70,14 +70,15 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def _located(plan: Recipe, folder: Path) -> Recipe:
-    """The recipe with data.root, sources that are files and a backbone's folder made absolute."""
+    """The recipe with data.root, sources that are files and a backbone's folder or file made absolute."""
     changed: dict[str, Any] = {}
     if plan.data.root is not None:
         changed["data"] = plan.data.model_copy(update={"root": _absolute(plan.data.root, folder)})
     else:  # under data.root a source is relative to that
         changed["tasks"] = {name: _with_source(name, section, folder) for name, section in plan.tasks.items()}
     body = folder / Path(plan.backbone.name).expanduser()
-    if "://" not in plan.backbone.name and body.is_dir() and ("/" in plan.backbone.name or body.is_absolute()):
+    named = "/" in plan.backbone.name or body.suffix == ".gguf"  # a bare name is one of the hub's
+    if "://" not in plan.backbone.name and named and body.exists():
         changed["backbone"] = plan.backbone.model_copy(update={"name": _absolute(plan.backbone.name, folder)})
     located = plan.model_copy(update=changed)
     located._written = canonical(plan)
@@ -162,13 +163,16 @@ def parse(document: Mapping[str, Any]) -> Recipe:
 
 
 def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
-    """The sections of the tasks that are learned: those the recipe names, or where it names none all with a source."""
+    """The sections of the tasks that are learned: those the recipe names, or where it names none all with a source.
+
+    What writes programs needs a decoder, and has a recipe of its own.
+    """
     known = tasks.names()
     if not isinstance(named, Mapping):
         mistakes.append(f"tasks = {named!r} is not a section; write [tasks.<name>]")
         return {}
     sections: dict[str, TaskSection] = {}
-    for name, values in (named or {name: {} for name in known if tasks.get(name).sources}).items():
+    for name, values in (named or {name: {} for name in known if _by_itself(name)}).items():
         if name not in known:
             mistakes.append(
                 f"[tasks.{name}]: there is no such task; the tasks are {', '.join(known)}{_near(name, known)}"
@@ -182,6 +186,10 @@ def _task_sections(named: Any, mistakes: list[str]) -> dict[str, TaskSection]:
         except TypeError:
             mistakes.append(f"tasks.{name} = {values!r} is not a section; write [tasks.{name}]")
     return sections
+
+
+def _by_itself(name: str) -> bool:
+    return bool(tasks.get(name).sources) and tasks.get(name).writer is None
 
 
 def _sentences(error: ValidationError, prefix: str, model: type[BaseModel]) -> list[str]:

@@ -15,7 +15,7 @@ from serving.release import redeploy, running
 
 
 @flow(name="release", validate_parameters=False)
-def release(versions: list[str], approval: str, backbone: dict[str, Any]) -> dict[str, Any]:
+def release(versions: list[str], approval: str) -> dict[str, Any]:
     """Approve and promote versions (approval "automatic"), or ask a person to ("person"); swap what is served."""
     settings = Settings()
     book = registry.open_registry(settings.database, settings.artifacts)
@@ -23,7 +23,7 @@ def release(versions: list[str], approval: str, backbone: dict[str, Any]) -> dic
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
     if running():
         swap = task(redeploy, name="deploy", cache_policy=NO_CACHE, persist_result=False)
-        swap(settings, backbone=backbone)
+        swap(settings)
     create_table_artifact(
         key="approvals",
         description="What was decided about each version",

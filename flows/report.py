@@ -41,7 +41,6 @@ def explain(config: dict[str, Any]) -> dict[str, Any]:
 def explain_config(plan: recipe.Recipe, folder: Path, cards: dict[str, Any], made_by: dict[str, Any]) -> dict[str, Any]:
     """What the report step needs, as a plain dict."""
     return {
-        "backbone": plan.backbone.model_dump(mode="json"),
         "tasks": {
             name: {"model": str(folder / "models" / name), "data": str(folder / "data" / name)} for name in plan.tasks
         },

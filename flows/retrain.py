@@ -86,7 +86,7 @@ def _steps(
             **rows[name],
         }
         versions[name] = _step(register, f"register: {name}")(book, name, folder, facts)
-    release(list(versions.values()), plan.release.approval, plan.backbone.model_dump(mode="json"))
+    release(list(versions.values()), plan.release.approval)
     document = {
         name: {
             "version": versions[name],
@@ -196,7 +196,6 @@ def validate(
     """Judge every task on its test rows beside its baseline and the champion; gives a row of the document per task."""
     config = {
         "recipe": recipe.canonical(plan),
-        "backbone": plan.backbone.model_dump(mode="json"),
         "validate": plan.validation.model_dump(mode="json"),
         "tasks": {
             name: {

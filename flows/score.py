@@ -113,7 +113,7 @@ def _plan(
         rows=rows,
         form=form,
         skip=(),
-        places={**asdict(places), "backbone": recipe.get("backbone")},
+        places=asdict(places),
     )
     return Plan(place, started, config, about)
 

@@ -16,14 +16,14 @@ from serving import ingress
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
-    backbone = recipe.load(recipe_path).backbone.model_dump(mode="json")
+    recipe.load(recipe_path)  # its mistakes are told before a port is claimed
     settings = _claim_ports()
     with prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
         from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings, backbone) as addresses, schedule.running(recipe_path, [], cluster.address()):
+        with _serving(settings) as addresses, schedule.running(recipe_path, [], cluster.address()):
             _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
             _questions(settings) if once else _wait()
     return 0
@@ -31,9 +31,9 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
 
 def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
-    backbone = recipe.load(recipe_path, overrides).backbone.model_dump(mode="json")
+    recipe.load(recipe_path, overrides)  # its mistakes are told; what is served, with its bodies, the versions say
     settings = _claim_ports()
-    with _ray(settings), _serving(settings, backbone) as addresses:
+    with _ray(settings), _serving(settings) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
     return 0
@@ -57,11 +57,11 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings, backbone: dict[str, Any]) -> Iterator[dict[str, str]]:
+def _serving(settings: Settings) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        yield release.deploy(settings, backbone=backbone)
+        yield release.deploy(settings)
     finally:
         release.stop()
 

@@ -54,7 +54,8 @@ def columns(task: Task, ids: bool) -> tuple[Column, ...]:
     """The columns of a task's answers; `ids` where the file has a column of ids."""
     ours = [Column("row", "int64", _lines), *([Column("id", "string", _ids)] if ids else ())]
     ours.append(Column("decision", "string", _decisions))
-    beside = [*_calibrated(task), *(_flag(name) for name in FLAGS)]
+    beside = [*_calibrated(task), *([Column("rationale", "string", _rationales)] if task.rationale else ())]
+    beside += [_flag(name) for name in FLAGS]
     beside += [_constant("version"), _constant("digest")]
     taken = {column.name for column in (*ours, *beside)}
     fields = [_field(name, _kind(field.annotation), taken) for name, field in task.answer.model_fields.items()]
@@ -112,6 +113,10 @@ def _ids(answered: Answered, source: Source) -> list[str | None]:
 
 def _decisions(answered: Answered, source: Source) -> list[str]:
     return [f"{source.batch}.{source.first + position}" for position in answered.kept]
+
+
+def _rationales(answered: Answered, source: Source) -> list[str | None] | None:
+    return answered.rationales
 
 
 def _constant(name: str) -> Column:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +13,6 @@ import tasks
 from serving import app, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
-from tasks.backbone.device import set_threads
-from tasks.backbone.load import open_backbone
-from tasks.backbone.section import BackboneSection
 from tasks.model import saved
 from tasks.model.model import Model
 from tasks.validate import calibration
@@ -38,37 +34,25 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str,
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:
     """Fetch and load what a release record names. Each digest is checked before a file is parsed."""
     fetched = fetch(book, plan, places)
-    set_threads(places.threads)
     served: dict[str, Served] = {}
     for group in _by_backbone(fetched).values():
-        served |= _load_group(group, places)
+        served |= _load_group(group, places.threads)
     return Release(dict(sorted(served.items())), int(plan["number"]), str(plan["digest"]), str(plan["time"]))
 
 
 def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
-    """Versions on the same backbone share it; those without text share the absence of one."""
+    """Versions on the same backbone share it, whatever they call it; those without text share the absence of one."""
     groups: dict[str, list[Fetched]] = {}
     for each in fetched:
-        facts = each.folder.read(each.folder.head_config).get("backbone")
-        groups.setdefault(json.dumps(facts, sort_keys=True), []).append(each)
+        facts = each.folder.backbone() or {}
+        same = [facts.get(key, "") for key in (*saved.BODY, "dtype")]
+        groups.setdefault(" ".join(same), []).append(each)
     return groups
 
 
-def _load_group(group: Sequence[Fetched], places: Places) -> dict[str, Served]:
-    folder = group[0].folder
-    facts = folder.read(folder.head_config).get("backbone")
-    backbone = open_backbone(_section(facts, places)) if facts else None
-    model = saved.load(backbone, {each.version.task: each.folder.path for each in group})
+def _load_group(group: Sequence[Fetched], threads: int) -> dict[str, Served]:
+    model = saved.open_folders({each.version.task: each.folder.path for each in group}, threads)
     return {each.version.task: _served(each, model) for each in group}
-
-
-def _section(facts: Mapping[str, Any], places: Places) -> BackboneSection:
-    """The section that names a version's backbone again; the digest is the version's own, whatever the recipe says."""
-    given = dict(places.backbone or {})
-    named = str(given.get("name", ""))
-    if Path(named).name != facts["name"]:
-        given = {"name": facts["name"]}
-    return BackboneSection(**{**given, "digest": facts["digest"]})
 
 
 def _served(fetched: Fetched, model: Model) -> Served:

@@ -17,14 +17,13 @@ class NotServable(ValueError):
 
 @dataclass(frozen=True)
 class Places:
-    """Databases and folders by name. `backbone` is the recipe's section, for a body that lies in a folder."""
+    """Databases and folders by name. Bodies are found by what the versions tell of them."""
 
     database_url: str
     artifacts_url: str
     cache: str
     token_file: str
     threads: int = 1
-    backbone: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,30 +20,26 @@ REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two co
 MOST_ONGOING = 64
 
 
-def deploy(
-    settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
-) -> dict[str, str]:
+def deploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dict[str, str]:
     """Serve versions (task -> task@number; the champions unless given) and give the addresses, once all can answer.
 
-    Ray must be connected (infra.cluster.connect). `backbone` is the recipe's section, needed where the body lies in a
-    folder. Where Serve runs already, the release is swapped: the old one answers until the new one is ready.
+    Ray must be connected (infra.cluster.connect). Where Serve runs already, the release is swapped: the old one answers
+    until the new one is ready.
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
     token(settings)
-    places = _places(settings, backbone)
+    places = _places(settings)
     plan = _plan(places, versions)
     if not running():
         settings = settings.model_copy(update={"port": _start(settings)})
     return _run(settings, plan, places)
 
 
-def redeploy(
-    settings: Settings, versions: Mapping[str, str] | None = None, backbone: Mapping[str, Any] | None = None
-) -> dict[str, str]:
+def redeploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dict[str, str]:
     """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
     if not running():
         raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
-    return deploy(settings, versions, backbone)
+    return deploy(settings, versions)
 
 
 def stop() -> None:
@@ -62,13 +58,12 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
 
 
-def _places(settings: Settings, backbone: Mapping[str, Any] | None) -> Places:
+def _places(settings: Settings) -> Places:
     return Places(
         database_url=settings.database,
         artifacts_url=settings.artifacts,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
-        backbone=dict(backbone) if backbone else None,
     )
 
 

@@ -19,6 +19,7 @@ class Flags(BaseModel):
     truncated: bool = Field(description="the text was longer than the model's window; the rest was not read")
     out_of_distribution: bool = Field(description="the input is unlike 99 % of what the version was validated on")
     abstained: bool = Field(description="do not act on it: nothing can be ruled out, or the input is too unlike")
+    disagrees: bool = Field(description="the rationale did not agree with the answer or the input, and is withheld")
 
 
 class Envelope(BaseModel):
@@ -31,6 +32,9 @@ class Envelope(BaseModel):
     probability: dict[str, float] | list[dict[str, float]] | None = Field(description="calibrated; one per row")
     interval: list[float] | list[list[float]] | None = Field(description="holds the truth 9 times in 10; one per row")
     set: list[str] | list[list[str]] | None = Field(description="conformal: holds the true class 9 times in 10")
+    rationale: str | None = Field(
+        description="fixed sentences of given evidence; null where there are none, or withheld"
+    )
     flags: Flags
 
 

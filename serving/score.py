@@ -6,21 +6,23 @@ A row that cannot be read or answered is told apart with its reason, and never s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from serving.service import Said, Served, say
+from serving.service import Said, Served, say, texts
 from serving.sheets import Reason
 from tasks.data.cells import missing_of
 from tasks.data.items import read_items
 from tasks.data.section import FileSection
 from tasks.model import forward
 from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
+from tasks.validate import rationale
 
-FLAGS = ("truncated", "out_of_distribution", "abstained")
+EARLY = ("truncated", "out_of_distribution", "abstained")  # flags that are known before a rationale is written
+FLAGS = (*EARLY, "disagrees")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Answered:
     interval  (m, 2); where an item may be several rows, a pair or a list of them for each; None but for numbers
     sets      for each row or item the conformal set, or a list of them; None for numbers
     flags     name -> m booleans
+    rationales  for each row or item its sentences, None where they are withheld; None where the task has none
     """
 
     kept: list[int]
@@ -53,6 +56,7 @@ class Answered:
     sets: list[Any] | None
     flags: Mapping[str, list[bool]]
     wrong: Mapping[int, Reason]
+    rationales: list[str | None] | None = None
 
 
 def many(task: Task) -> bool:
@@ -82,18 +86,44 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
         return _by_item(task, rows, said)
     if len(rows.inputs) != len(rows.kept):
         raise ValueError(f"{task.name} makes several rows of an item, but one of its example; give it a fuller example")
-    good, decoded, wrong = _decoded(task, rows, lambda place: _row(said.predicted, place))
+    one = OfItem(lambda place: np.array([place]), lambda place: _row(said.predicted, place))
+    good, decoded, wrong = _decoded(task, rows, one.predicted)
     told, pick = said.told, np.array(good, dtype=np.int64)
-    flags = (said.truncated.tolist(), told.outside, told.abstained)
-    return Answered(
+    columns = zip(EARLY, (said.truncated.tolist(), told.outside, told.abstained), strict=True)
+    found = Answered(
         kept=rows.kept[pick].tolist(),
         fields=_fields(task, decoded),
         chance=None if told.chance is None else told.chance[pick],
         interval=None if told.interval is None else told.interval[pick],
         sets=None if told.sets is None else [told.sets[place] for place in good],
-        flags={name: [column[place] for place in good] for name, column in zip(FLAGS, flags, strict=True)},
+        flags={name: [column[place] for place in good] for name, column in columns},
         wrong=wrong,
     )
+    return _reasoned(task, rows, found, good, one)
+
+
+def _reasoned(task: Task, rows: Readable, found: Answered, good: Sequence[int], own: OfItem) -> Answered:
+    """The answers with the rationale of each, or the flag that its own disagrees."""
+    if task.rationale is None:
+        return replace(found, flags={**found.flags, "disagrees": [False] * len(good)})
+    written = []
+    for n, place in enumerate(good):
+        up = {name: column[n] for name, column in found.flags.items()}
+        item = None if rows.items is None else rows.items[place]
+        shown = texts(rows.inputs, own.at(place))
+        written.append(
+            rationale.write(task, rationale.Decision(item, found.fields[n], own.predicted(place), up, shown))
+        )
+    flags = {**found.flags, "disagrees": [each.disagrees for each in written]}
+    return replace(found, flags=flags, rationales=[each.text for each in written])
+
+
+@dataclass(frozen=True)
+class OfItem:
+    """The rows of the item at a place: which they are, and what is predicted of them."""
+
+    at: Callable[[int], IntArray]
+    predicted: Callable[[int], Prediction]
 
 
 def _row(predicted: Prediction, place: int) -> Prediction:
@@ -106,12 +136,14 @@ def _row(predicted: Prediction, place: int) -> Prediction:
 def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
     """Items of several rows, one by one."""
     own = [said.of(place) for place in range(len(rows.kept))]
-    good, decoded, wrong = _decoded(task, rows, lambda place: own[place].predicted)
+    each = OfItem(lambda place: own[place].rows, lambda place: own[place].predicted)
+    good, decoded, wrong = _decoded(task, rows, each.predicted)
     records = [own[place].record for place in good]
     chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
-    flags = {name: [record["flags"][name] for record in records] for name in FLAGS}
+    flags = {name: [record["flags"][name] for record in records] for name in EARLY}
     kept = [int(rows.kept[place]) for place in good]
-    return Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+    found = Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+    return _reasoned(task, rows, found, good, each)
 
 
 def _decoded(

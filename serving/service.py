@@ -6,6 +6,7 @@ rows keeps no other waiting for longer than a pass.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.problem import Fault, Problem, invalid
+from tasks.data import program
 from tasks.model import forward
 from tasks.model.cache import Cache
 from tasks.model.model import Model
 from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
-from tasks.validate import calibration
+from tasks.validate import calibration, rationale
 from tasks.validate.calibration import Calibration, Told
+
+log = logging.getLogger("assay.serving")
 
 TURN = 64  # rows after which a long question lets others go first: one pass of the body
 Done = TypeVar("Done")
@@ -143,14 +147,29 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "answer": filled.model_dump(mode="json"),
             **own.record,
         }
-        outcomes.append(Outcome(answer=said, raw=own.raw))
+        outcomes.append(Outcome(_reasoned(served.task, item, said, own, inputs), own.raw))
     return outcomes
+
+
+def _reasoned(task: Task, item: Any, said: dict[str, Any], own: Own, inputs: Inputs) -> dict[str, Any]:
+    """The answer with its rationale, or with the flag that it has none for it disagrees."""
+    decision = rationale.Decision(item, said["answer"], own.predicted, said["flags"], texts(inputs, own.rows))
+    written = rationale.write(task, decision)
+    if written.fault is not None:
+        log.warning("the rationale of a decision on %s is withheld: %s", task.name, written.fault)
+    return {**said, "rationale": written.text, "flags": {**said["flags"], "disagrees": written.disagrees}}
+
+
+def texts(inputs: Inputs, rows: IntArray) -> list[str] | None:
+    """What the model read of some rows; None where they hold no text."""
+    return None if inputs.text is None else [inputs.text[row] for row in rows.tolist()]
 
 
 @dataclass(frozen=True)
 class Own:
-    """What a version says of one item: what decode is given, what every answer carries, the uncalibrated numbers."""
+    """What a version says of one item: its rows, what decode is given, what every answer carries, raw numbers."""
 
+    rows: IntArray
     predicted: Prediction
     record: dict[str, Any]
     raw: list[list[float]]
@@ -172,9 +191,8 @@ class Said:
         """The item at `place`."""
         rows = self.order[self.bounds[place] : self.bounds[place + 1]]
         records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
-        return Own(
-            self.predicted.take(rows), _merged(records, bool(self.truncated[rows].any())), self.raw[rows].tolist()
-        )
+        record = _merged(records, bool(self.truncated[rows].any()))
+        return Own(rows, self.predicted.take(rows), record, program.kept(self.raw[rows]))
 
 
 def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:

@@ -46,7 +46,7 @@ class Head:
     """The output layer of a task.
 
     `classify` and `multilabel` give one logit per output, `score` one logit, `regress` a mean and a log variance,
-    `program` the logit that its program is right, and the program's codes (tasks/program.py), NaN after the last.
+    `program` the logit that its program is right, and the program's codes (tasks/data/program.py), NaN after the last.
     """
 
     kind: HeadKind
@@ -114,8 +114,8 @@ class Inputs:
 class Rows:
     """Labelled rows with their times. Every row has the moment it happened and the moment it was known.
 
-    target  (n, k) float64: classify k=1 (index of the class), multilabel k=labels (0 or 1), score k=1 (0 or 1),
-            regress k=1, program k=2+PROGRAM: the answer, its factor (100 for a percentage), and codes; NaN: not known
+    target  (n, k) float64: multilabel k=labels (0 or 1), else k=1: classify index of the class, score 0 or 1, regress;
+            program k=2+PROGRAM: the answer, its factor (100 for a percentage), the codes; NaN where not known
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
@@ -138,8 +138,7 @@ class Rows:
         """The rows at `index`, in that order."""
         arrays = {name: getattr(self, name)[index] for name in ("target", "time", "known", "group", "split")}
         protected = {name: held[index] for name, held in self.protected.items()}
-        ids = tuple(self.ids[i] for i in index.tolist())
-        return Rows(ids=ids, inputs=self.inputs.take(index), protected=protected, **arrays)
+        return Rows(tuple(self.ids[i] for i in index.tolist()), self.inputs.take(index), protected=protected, **arrays)
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,7 @@ class Prediction:
     """What a version predicts of the m rows of one item, calibrated.
 
     raw          (m, head.width) on the head's own scale: logits, or mean and log variance
-    probability  (m, head.width) softmax for `classify`, sigmoid for `multilabel` and `score`; for `regress` the mean
-                 and the variance
+    probability  (m, head.width) softmax for `classify`, sigmoid for `multilabel`, `score`; `regress`: mean, variance
     interval     (m, 2) for `regress` the 90 % interval on the target's own scale
     """
 
@@ -229,13 +227,19 @@ class Source:
 class Writer:
     """What a task with a `program` head gives to the body that writes its programs.
 
+    invocation  what every question begins with: from there on the adapter acts
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
+    proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
+    words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
+    invocation: str
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
+    proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
+    words: Callable[[str], Sequence[Sequence[Span]]]
     right: Callable[[Rows, FloatArray], FloatArray]
 
 
@@ -267,8 +271,7 @@ class Task:
     decode   item, what is predicted of its rows -> the fields of `answer`
     split    how rows without a given split are divided
     example  one item as a request carries it, for the docs, the schema and the first question
-    additive   the net learns by itself, and its logits and those of the classical part are added up; else it learns
-               what the classical part leaves over
+    additive   the net learns by itself and is added to the classical part; else it learns what that leaves over
     baseline   what it must beat, where that is not its own classical part
     pair     head, features -> classical part and baseline of a declared task that is like this one
     aside    columns of a file that are read beside the item's fields, for the fairness table; they are never inputs
@@ -277,6 +280,8 @@ class Task:
     long     files of one row per day or moment that it reads beside those of items
     writer   how a body writes its programs, for a `program` head
     doubts   the first rows of a file, by columns -> what is odd in them; ValueError for what cannot be meant
+    rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
+               items, so that a task which reads `columns` has none
     """
 
     name: str
@@ -308,3 +313,4 @@ class Task:
     long: Long | None = None
     writer: Writer | None = None
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None
+    rationale: Any = None

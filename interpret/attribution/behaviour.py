@@ -1,12 +1,12 @@
 """The behaviour cases of a task, asked of one version: what must not matter, what must move, what must be known.
 
 Cases stand in the task's cases.json: invariance (items whose answers agree), direction (an output moves up or down),
-minimum (an output has a value, or lies in a range).
+minimum (an output has a value, or lies in a range). Where a task gives rationales, one case more counts those withheld.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import tasks
 from interpret.attribution.game import Raw
 from tasks import digest
 from tasks.task import Task
+from tasks.validate import rationale
 from tasks.validate.calibration import Calibration, predict
 
 SAME = 0.05  # a probability may move a little with a name
@@ -35,15 +36,30 @@ class Behaviour:
 
 def check(task: Task, raw: Raw, calibration: Calibration) -> tuple[Behaviour, ...]:
     """Every case of the task, asked and judged; () where the task declares none."""
+    written: list[rationale.Written] = []
     path = tasks.folder(task.name) / "cases.json" if task.name in tasks.names() else None
     cases: Mapping[str, Any] = digest.read_json(path) if path is not None and path.is_file() else {}
 
     def answer(document: Mapping[str, Any]) -> dict[str, Any]:
         item = task.item(**document)
-        return dict(leaves(task.decode(item, predict(task.head, calibration, np.asarray(raw(task.encode([item])))))))
+        inputs = task.encode([item])
+        found = predict(task.head, calibration, np.asarray(raw(inputs)))
+        fields = task.decode(item, found)
+        if task.rationale is not None:
+            said = task.answer.model_validate(fields).model_dump(mode="json")
+            written.append(rationale.write(task, rationale.Decision(item, said, found, {}, inputs.text)))
+        return dict(leaves(fields))
 
     judges = {"invariance": _invariance, "direction": _direction, "minimum": _minimum}
-    return tuple(_asked(kind, judge, case, answer) for kind, judge in judges.items() for case in cases.get(kind, []))
+    asked = [_asked(kind, judge, case, answer) for kind, judge in judges.items() for case in cases.get(kind, [])]
+    return (*asked, *([_withheld(written)] if written else []))
+
+
+def _withheld(written: Sequence[rationale.Written]) -> Behaviour:
+    """Whether each item that was asked about has a rationale that agrees with its answer."""
+    count = sum(each.disagrees for each in written)
+    found = f"{count} of {len(written)} withheld"
+    return Behaviour("rationale", "agrees with the head and the input", found, "fails" if count else "holds")
 
 
 def _asked(kind: str, judge: Judge, case: Mapping[str, Any], answer: Answer) -> Behaviour:

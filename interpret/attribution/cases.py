@@ -25,7 +25,8 @@ class Case:
 def choose(head: Head, raw: FloatArray, target: FloatArray, count: int, seed: int) -> list[Case]:
     """Pick `count` rows, taking turns between the roles so that no role is left out while rows are left.
 
-    raw (n, width) are the answers and target (n, k) the truth of the rows to pick from.
+    raw (n, width) are the answers and target (n, k) the truth of the rows to pick from; for `program` (n, 1) whether it
+    is right.
     """
     roles = _roles(head, raw, target)
     roles[RANDOM] = np.random.default_rng(seed).permutation(len(raw))
@@ -52,6 +53,8 @@ def outcome(head: Head, raw: FloatArray, target: FloatArray) -> list[str]:
     """What kind of answer each row got: right or wrong, positive or negative; "" for a regression."""
     if head.kind == "classify":
         return ["right" if hit else "wrong" for hit in raw.argmax(axis=1) == target[:, 0].astype(int)]
+    if head.kind == "program":
+        return ["right" if hit else "wrong" for hit in target[:, 0]]
     if head.kind == "regress":
         return [""] * len(raw)
     alarm, true = raw.max(axis=1) > 0, target.max(axis=1) > 0.5
@@ -69,7 +72,7 @@ def margin(head: Head, raw: FloatArray) -> FloatArray:
     if head.kind == "classify" and raw.shape[1] > 1:
         top = np.sort(raw, axis=1)
         return np.asarray(top[:, -1] - top[:, -2])
-    return np.asarray(np.abs(raw.max(axis=1)))
+    return np.asarray(np.abs(raw[:, 0] if head.kind == "program" else raw.max(axis=1)))
 
 
 def _roles(head: Head, raw: FloatArray, target: FloatArray) -> dict[str, IntArray]:
@@ -83,7 +86,7 @@ def _roles(head: Head, raw: FloatArray, target: FloatArray) -> dict[str, IntArra
             "lowest answer": np.argsort(raw[:, 0], kind="stable"),
         }
     surest, kinds = np.argsort(-margin(head, raw), kind="stable"), np.array(outcome(head, raw, target))
-    names = CLASS_ROLES if head.kind == "classify" else ALARM_ROLES
+    names = CLASS_ROLES if head.kind in ("classify", "program") else ALARM_ROLES
     roles = {name: surest[kinds[surest] == name] for name in names}
     if head.kind == "classify":
         roles["right"] = _by_turns(roles["right"], target[:, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
@@ -52,7 +53,7 @@ def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
     table = table_players(task) if row.table is not None else ()
     series = series_players(task, row) if row.series is not None else ()
     limit = min(most_text, MIXED_TEXT_PLAYERS) if table or series else most_text
-    text = text_players(row.text[0], limit) if row.text is not None else ()
+    text = () if row.text is None else _spoken(task, row.text[0], limit)
     players = (*text, *table, *series)
     if not players:
         raise NothingToExplain(
@@ -110,6 +111,26 @@ def text_players(text: str, most: int) -> tuple[Player, ...]:
     if len(spans) < min(3, most):
         spans = _phrases_of(text, spans, most)
     return tuple(Player(" ".join(text[start:end].split()), "text", span=(start, end)) for start, end in spans)
+
+
+def _spoken(task: Task, text: str, most: int) -> tuple[Player, ...]:
+    return text_players(text, most) if task.writer is None else word_players(text, task.writer.words(text), most)
+
+
+def word_players(text: str, kinds: Sequence[Sequence[Span]], most: int) -> tuple[Player, ...]:
+    """Neighbours among the words of each kind, for a task that writes; the later kinds get what does not divide evenly.
+
+    What stands between the words of a player, such as the numbers of a table, is not hidden with them.
+    """
+    held = [list(kind) for kind in kinds if kind][-most:]
+    players = []
+    for place, kind in enumerate(held):
+        share = most // len(held) + (len(held) - place <= most % len(held))
+        for start, end in _merged(kind, share):
+            inside = [text[first:last] for first, last in kind if start <= first and last <= end]
+            name = (" " if place == len(held) - 1 else " · ").join(inside)
+            players.append(Player(name, "text", span=(start, end)))
+    return tuple(players)
 
 
 def _merged(spans: list[Span], most: int) -> list[Span]:

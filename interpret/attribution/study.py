@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ GLOBAL_SHARE = 8  # a row of the global view gets a case's budget divided by thi
 LEAST_TEXT_BUDGET = 16  # and a text at least so many evaluations
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 PHRASES = 12
+Supports = Callable[[Inputs, FloatArray], FloatArray]  # n rows, their programs (n, symbols) -> (n, 1) log-odds
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Setting:
     """How rows are explained.
 
     background  the reference rows that hidden numbers are taken from; None for text alone
-    raw         the served model: Inputs of n rows -> (n, width)
+    raws        row of the pool -> what is explained of it: Inputs of n rows -> (n, width)
+    answers     the same of every row of the pool, unhidden
     """
 
     background: Inputs | None
-    raw: Raw
+    raws: Callable[[int], Raw]
+    answers: FloatArray
     section: ExplainSection
     seed: int
 
@@ -42,12 +46,14 @@ class Study:
     """Everything that was measured about one task's explanations.
 
     pool, raw    the test rows that cases were chosen from, and their answers; Case.index counts in them
+    right        (pool,) whether the program of each row is right; None where the task writes none
     local        the explained cases; rows, those of the global view (the cases first)
     evaluations  what all rows cost, in evaluations of the model
     """
 
     pool: Rows
     raw: FloatArray
+    right: FloatArray | None
     local: tuple[Explained, ...]
     rows: tuple[Explained, ...]
     importance: tuple[Importance, ...]
@@ -62,10 +68,14 @@ class Study:
     background_rows: int
 
 
-def study(task: Task, train: Rows, test: Rows, raw: Raw, section: ExplainSection, seed: int) -> Study:
+def study(
+    task: Task, train: Rows, test: Rows, raw: Raw, section: ExplainSection, seed: int, supports: Supports | None = None
+) -> Study:
     """Explain a task on its test rows against background rows of its training data.
 
-    raw is the served model: Inputs of n rows -> (n, width). Raises ValueError where there is no test row.
+    raw is the served model: Inputs of n rows -> (n, width). Of a task that writes, `supports` says how likely a program
+    is, and what is explained of a row is that of the program it was served. Raises ValueError where there is no test
+    row.
     """
     if not len(test):
         raise ValueError(
@@ -73,15 +83,20 @@ def study(task: Task, train: Rows, test: Rows, raw: Raw, section: ExplainSection
         )
     pool = test.take(_sample(len(test), TEXT_POOL if test.inputs.text is not None else POOL, seed))
     answers = np.asarray(raw(pool.inputs), dtype=np.float64)
-    setting = Setting(background_rows(task, train, section.background, seed), raw, section, seed)
+    right = None if task.writer is None else task.writer.right(pool, answers)
+    shown, raws = answers, lambda _: raw
+    if supports is not None:
+        shown, raws = supports(pool.inputs, answers[:, 1:]), partial(_served, supports, answers[:, 1:])
+    setting = Setting(background_rows(task, train, section.background, seed), raws, shown, section, seed)
     small = replace(setting, section=_small(section, text_only=setting.background is None))
-    chosen = cases.choose(task.head, answers, pool.target, section.cases, seed)
+    chosen = cases.choose(task.head, answers, pool.target if right is None else right[:, None], section.cases, seed)
     others = _others(chosen, answers, task, max(0, section.rows - len(chosen)), seed)
-    local = tuple(_explain(task, pool, answers, case, setting) for case in chosen)
-    rows = (*local, *(_explain(task, pool, answers, case, small) for case in others))
+    local = tuple(_explain(task, pool, case, setting) for case in chosen)
+    rows = (*local, *(_explain(task, pool, case, small) for case in others))
     return Study(
         pool=pool,
         raw=answers,
+        right=right,
         local=local,
         rows=rows,
         importance=overview.importance(rows, seed),
@@ -119,14 +134,19 @@ def _small(section: ExplainSection, *, text_only: bool) -> ExplainSection:
     return section.model_copy(update=spent | ({} if text_only else {"players": WIDE_TEXT_PLAYERS}))
 
 
-def _explain(task: Task, pool: Rows, answers: FloatArray, case: Case, setting: Setting) -> Explained:
+def _served(supports: Supports, programs: FloatArray, place: int) -> Raw:
+    """How likely the program of one row is, of rows that are that row with parts hidden."""
+    return lambda inputs: supports(inputs, np.tile(programs[place], (len(inputs), 1)))
+
+
+def _explain(task: Task, pool: Rows, case: Case, setting: Setting) -> Explained:
     """Play the game of one row of the pool, with a seed of its own."""
     row, section = pool.inputs.take(np.array([case.index])), setting.section
     text_only = row.table is None and row.series is None
     budget = section.text_budget if text_only else section.budget
-    game = game_of(task, row, setting.background, setting.raw, most_text(section, budget))
+    game = game_of(task, row, setting.background, setting.raws(case.index), most_text(section, budget))
     found = attribute(game, case.output, budget, section.tolerance, setting.seed + 101 * (case.index + 1))
-    return Explained(case, game, found, answers[case.index])
+    return Explained(case, game, found, setting.answers[case.index])
 
 
 def _others(chosen: Sequence[Case], answers: FloatArray, task: Task, count: int, seed: int) -> list[Case]:

@@ -12,13 +12,13 @@ import numpy as np
 
 from interpret.attribution import behaviour
 from interpret.attribution.game import Raw
-from interpret.attribution.study import study
+from interpret.attribution.study import Supports, study
 from interpret.report import document, facts, render
 from interpret.report.facts import Run
 from interpret.section import ExplainSection
 from tasks import digest, get
 from tasks.data.parquet import load_rows
-from tasks.model import forward
+from tasks.model import forward, writer
 from tasks.model.cache import Cache
 from tasks.model.folder import Folder
 from tasks.model.saved import open_folders
@@ -31,29 +31,32 @@ PARTS = ("train", "valid", "test")
 def explain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Write one report per task and say where each stands.
 
-    config: {"backbone": {}, "tasks": {name: {"model": folder, "data": folder}}, "explain": {}, "reports": folder,
+    config: {"tasks": {name: {"model": folder, "data": folder}}, "explain": {}, "reports": folder,
     "seed", "threads", "lineage": {}}; a data folder holds train, valid and test.parquet.
     Returns {name: {"report": folder}}. Raises ValueError where a version was not judged, or has no test rows.
     """
     run = Run(ExplainSection(**config["explain"]), config["seed"], config["threads"], config["lineage"])
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
-    model = open_folders(config["backbone"], folders, run.threads)
+    model = open_folders(folders, run.threads)
     written = {}
     for name, places in config["tasks"].items():
         rows = {part: load_rows(Path(places["data"]) / f"{part}.parquet") for part in PARTS}
-        cut_off = int(np.count_nonzero(forward.truncated(model, rows["test"].inputs)))
+        cut_off = int(np.count_nonzero(forward.truncated(model, name, rows["test"].inputs)))
         raw = partial(forward.raw, model, name, cache=Cache())
-        content = describe(get(name), Folder(folders[name]), rows, raw, replace(run, truncated=cut_off))
+        supports = None if model.tasks[name].writer is None else partial(writer.supports, model, name)
+        content = describe(get(name), Folder(folders[name]), rows, raw, replace(run, truncated=cut_off), supports)
         folder = Path(config["reports"]) / name
         write(content, folder)
         written[name] = {"report": str(folder)}
     return written
 
 
-def describe(task: Task, folder: Folder, rows: Mapping[str, Rows], raw: Raw, run: Run) -> dict[str, Any]:
+def describe(
+    task: Task, folder: Folder, rows: Mapping[str, Rows], raw: Raw, run: Run, supports: Supports | None = None
+) -> dict[str, Any]:
     """The report's document for one version: `folder` holds its files, `raw` is the model that they give."""
     known = facts.read(task, folder, rows, run)
-    found = study(task, rows["train"], rows["test"], raw, run.section, run.seed)
+    found = study(task, rows["train"], rows["test"], raw, run.section, run.seed, supports)
     asked = behaviour.check(task, raw, known.calibration)
     return document.compose(replace(known, behaviour=asked), found)
 

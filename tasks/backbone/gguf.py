@@ -1,7 +1,7 @@
 """A GGUF file becomes a folder of safetensors under the home, once; from there on it is a body like any other.
 
 The file is told by its digest before it is parsed, blocks are dequantised to the float32 that they stand for (bfloat16
-would round Q8_0's words by up to half of a quantum), and the chat template is kept as text, which nothing here runs.
+would round Q8_0's words by up to a quarter of a quantum), and the chat template is kept as text: chat.py renders it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ CODE = ("auto_map", "trust_remote_code", "custom_code", "custom_pipelines")
 
 
 def is_gguf(name: str) -> bool:
-    """Whether `backbone.name` means a GGUF file: the packaged one, or a path that ends so."""
-    return name == SMOLLM2 or name.lower().endswith(".gguf")
+    """Whether `backbone.name` means a GGUF file: the packaged one, or a path that ends so and is no folder."""
+    return name == SMOLLM2 or (name.lower().endswith(".gguf") and not Path(name).is_dir())
 
 
 def folder_of(section: BackboneSection) -> Path:

@@ -59,7 +59,7 @@ def folder_of(section: BackboneSection) -> Path:
     """
     if section.name == DEFAULT:
         return _packaged()
-    if gguf.is_gguf(section.name) and not Path(section.name).is_dir():
+    if gguf.is_gguf(section.name):
         return gguf.folder_of(section)
     return Path(section.name) if Path(section.name).is_dir() else _from_hub(section)
 

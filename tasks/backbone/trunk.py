@@ -46,21 +46,21 @@ class Trunk:
     stands: tuple[_Stand, ...]
     depth: int
 
-    def below(self, ids: Any, attention: Any) -> Any:
-        """(n, tokens, width) the state that enters block `depth`."""
+    def below(self, ids: Any, attention: Any, **rest: Any) -> Any:
+        """(n, tokens, width) the state that enters block `depth`; `rest` goes to the body as it is (a cache)."""
         first = self.stands[self.depth]
         with self._without(range(self.depth, len(self.stands))), torch.no_grad():
-            self.body(input_ids=ids, attention_mask=attention)
+            self.body(input_ids=ids, attention_mask=attention, **rest)
         state, first.came = first.came, None
         return state
 
-    def above(self, state: Any, ids: Any, attention: Any) -> Any:
+    def above(self, state: Any, ids: Any, attention: Any, **rest: Any) -> Any:
         """What the whole body gives for `ids`, from the state that enters block `depth`."""
         last = self.stands[self.depth - 1]
         last.state = state
         try:
             with self._without(range(self.depth)):
-                return self.body(input_ids=ids, attention_mask=attention)
+                return self.body(input_ids=ids, attention_mask=attention, **rest)
         finally:
             last.state = last.came = None
 

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.bag_of_words import ExtraTokens, tfidf_ovr
-from tasks.compliance import concepts
+from tasks.compliance import concepts, rationale, read_back
 from tasks.compliance.source import CLEAR, CODES, LABELS, OUTPUTS, SOURCES
+from tasks.data.rationale import Rationale
 from tasks.data.section import TaskSection
 from tasks.data.text import LongText, sentences
 from tasks.task import Classical, Feature, FloatArray, Head, Inputs, Item, Metric, Prediction, Rows, Task
@@ -148,6 +149,7 @@ TASK = Task(
     baseline=BASELINE,
     metric=Metric("unfair_f1", unfair_f1, cluster="group"),
     pair=pair,
+    rationale=Rationale(LABELS, rationale.given, rationale.write, read_back.read),
     example={
         "text": "The card costs 4 euros a month. Paylora may close your account at any time without notice. "
         "You may cancel whenever you like."

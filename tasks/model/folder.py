@@ -89,6 +89,11 @@ class Folder:
             )
         return document
 
+    def backbone(self) -> dict[str, str] | None:
+        """Name and digests of the body that it was trained on; None where no row holds text."""
+        found: dict[str, str] | None = self.read(self.head_config).get("backbone")
+        return found
+
     def write(self, file: Path, document: Any) -> None:
         """Write one of its JSON documents, moved into place as a whole."""
         partial = file.with_name(f".{file.name}.partial")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.backbone import tokenizer
 from tasks.backbone.hidden_states import States
+from tasks.model import writer
 from tasks.model.cache import Cache
 from tasks.model.model import Model
 from tasks.task import FloatArray, Inputs, IntArray
@@ -42,6 +43,11 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def has_text(self) -> bool:
+        """Whether the body is asked about these rows."""
+        return self.ids is not None
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -65,6 +71,7 @@ class Features:
     offset: FloatArray | None
     rows: int
     truncated: NDArray[np.bool_] | None = None  # (n,) whether the end of its text was not read
+    written: FloatArray | None = None  # (n, CANDIDATES, 2 + PROGRAM) as writer.Written has them
 
 
 def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None) -> Prepared:
@@ -126,6 +133,8 @@ def features(
     model: Model, name: str, inputs: Inputs, without: frozenset[str] = NOTHING, cache: Cache | None = None
 ) -> Features:
     """Hidden states and the classical answer of rows: the costly half of `raw`, shared by every ablation."""
+    if model.tasks[name].writer is not None:
+        return _programs(model, name, inputs, without)
     prepared = prepare(model, name, inputs)
     hidden = _small(model, name, prepared, without, cache)
     if prepared.ids is not None and "text" not in without:
@@ -137,6 +146,10 @@ def features(
 def combine(model: Model, name: str, found: Features, without: frozenset[str] = NOTHING) -> FloatArray:
     """Raw answers from hidden states, with some parts ("text", "table", "series", "classical") switched off."""
     device = model.device
+    if found.written is not None:
+        weights = model.nets[name].scale.detach().double().cpu().numpy().copy()
+        weights[[part in without for part in ("text", "classical")]] = 0.0
+        return writer.chosen(found.written, weights)
     with model.evaluating(), torch.no_grad():
         hidden = {part: torch.from_numpy(h).to(device) for part, h in found.hidden.items() if part not in without}
         offset = None if found.offset is None or "classical" in without else found.offset.astype(np.float32)
@@ -159,10 +172,12 @@ def raw(
 
 def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | None = None) -> dict[str, Features]:
     """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
+    found = {name: features(model, name, rows) for name, rows in inputs.items() if model.tasks[name].writer is not None}
+    inputs = {name: rows for name, rows in inputs.items() if name not in found}
     prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
     texts = [ids for name in inputs for ids in prepared[name].ids or ()]
     adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
-    pooled, start, found = _pooled(model, texts, adapters, cache), 0, {}
+    pooled, start = _pooled(model, texts, adapters, cache), 0
     for name, rows in inputs.items():
         hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:
@@ -175,6 +190,8 @@ def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | Non
 
 def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
     """(n, d) hidden states of all parts, zeros where a part is absent; for distances to known data."""
+    if found.written is not None:
+        return found.hidden["text"].astype(np.float64)
     blocks = [
         found.hidden.get(part, np.zeros((found.rows, width), dtype=np.float32))
         for part, width in model.nets[name].widths.items()
@@ -182,11 +199,21 @@ def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
     return np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
 
 
-def truncated(model: Model, inputs: Inputs) -> NDArray[np.bool_]:
+def truncated(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
     """(n,) whether a row's text is longer than the body's window, so that its end was not read."""
+    if model.tasks[name].writer is not None:
+        return writer.cut(model, name, inputs)
     if inputs.text is None or model.backbone is None:
         return np.zeros(len(inputs), dtype=np.bool_)
     return tokenizer.encode(model.tokenizer, inputs.text).truncated
+
+
+def _programs(model: Model, name: str, inputs: Inputs, without: frozenset[str]) -> Features:
+    """Programs in place of hidden states that a net would read."""
+    offset = _offset(model, name, inputs, without)
+    found = writer.write(model, name, inputs, alone="classical" in without)
+    hidden = {"text": found.states.astype(np.float32)}
+    return Features(hidden, None, offset, len(inputs), found.cut, found.programs)
 
 
 def _fuse(model: Model, name: str, hidden: dict[str, Any], present: Any, offset: Any, rows: int) -> Any:

@@ -1,13 +1,13 @@
-"""The grammar of programs on the level of a body's tokens: which of them may come next. The decoder writes nothing else."""
+"""The grammar of programs in a body's tokens: which of them may come next. The decoder writes nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks import program
 from tasks.backbone.tokenizer import Tokenizer
-from tasks.program import START, State
+from tasks.data import program
+from tasks.data.program import START, State
 
 Ids = tuple[int, ...]
 
@@ -51,6 +51,17 @@ def ids_of(tokenizer: Tokenizer, text: str) -> Ids:
 def spelled(grammar: Grammar, symbols: Sequence[str]) -> Ids:
     """The tokens of a program, END included."""
     return tuple(token for symbol in (*symbols, program.END) for token in grammar.pieces[symbol])
+
+
+def spelt(grammar: Grammar, ids: Ids) -> list[str]:
+    """The symbols that some tokens spell, without END; a longer symbol goes before one that it begins with."""
+    longest = sorted(grammar.pieces.items(), key=lambda piece: -len(piece[1]))
+    found, place = [], 0
+    while place < len(ids):
+        symbol, piece = next((s, p) for s, p in longest if ids[place : place + len(p)] == p)
+        found.append(symbol)
+        place += len(piece)
+    return [symbol for symbol in found if symbol != program.END]
 
 
 def following(grammar: Grammar, place: Place) -> dict[int, Place | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,12 @@ class Model:
     def dtype(self) -> Any:
         """The number type of the body's weights."""
         return self.body.dtype
+
+    def words(self, tokens: Sequence[int]) -> Any:
+        """(len(tokens), width) what a hidden state is compared with for each of some words, in float32."""
+        if self.backbone is None or self.backbone.words is None:
+            raise ValueError("the backbone of this model has no words to write; take a decoder")
+        return self.backbone.words[torch.tensor(list(tokens), device=self.device)].float()
 
     def activate(self, name: str) -> None:
         """Make a task's adapter the one that answers and learns."""

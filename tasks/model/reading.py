@@ -32,23 +32,31 @@ class Reading:
 class Asked:
     """Continuations of n documents as tensors. The documents are padded on their left, the continuations on the right.
 
-    ids, positions (n, tokens); attention (n, document + tokens); cache holds the documents
+    ids, positions (n, tokens); attention (n, document + tokens); cache holds the documents; `sizes` (n,) counts the
+    tokens of each, `ends` (n, 1) is the position after them
     """
 
     ids: Any
     positions: Any
     attention: Any
     cache: Any
+    sizes: Any
+    ends: Any
 
 
-def read(model: Model, ids: Sequence[int], first: int = 0) -> Reading:
-    """Read a document without any adapter; keep layers from `first` on."""
+def read(model: Model, ids: Sequence[int]) -> Reading:
+    """Read a document without any adapter."""
     with torch.no_grad(), model.base(), autocast(model):
         tokens = torch.tensor([list(ids)], device=model.device)
         cache = model.body(input_ids=tokens, past_key_values=DynamicCache(), use_cache=True).past_key_values
     kept = torch.bfloat16 if model.bf16 else model.dtype
-    layers = [(layer.keys[0].to(kept), layer.values[0].to(kept)) for layer in cache.layers[first:]]
-    return Reading(tuple(layers), len(ids), first)
+    layers = [(layer.keys[0].to(kept), layer.values[0].to(kept)) for layer in cache.layers]
+    return Reading(tuple(layers), len(ids))
+
+
+def upper(found: Reading, first: int) -> Reading:
+    """The reading without the layers below `first`, where nobody asks any more."""
+    return Reading(tuple((keys.clone(), values.clone()) for keys, values in found.layers[first:]), found.length, first)
 
 
 def ask(model: Model, readings: Sequence[Reading], rows: Sequence[Sequence[int]]) -> Asked:
@@ -62,19 +70,38 @@ def ask(model: Model, readings: Sequence[Reading], rows: Sequence[Sequence[int]]
         attention[place, longest - each.length : longest + len(row)] = 1
         positions[place] = torch.arange(each.length, each.length + width)
     cache = _joined(readings, longest)
-    return Asked(ids.to(model.device), positions.to(model.device), attention.to(model.device), cache)
+    sizes = torch.tensor([len(row) for row in rows], device=model.device)
+    ends = torch.tensor([[each.length] for each in readings], device=model.device) + sizes[:, None]
+    device = model.device
+    return Asked(ids.to(device), positions.to(device), attention.to(device), cache, sizes, ends)
 
 
-def forward(model: Model, asked: Asked) -> Any:
-    """(n, tokens, width) what the body gives under the active adapter; `asked.cache` grows by the tokens."""
+def last(asked: Asked, hidden: Any) -> Any:
+    """(n, width) the states of the last tokens."""
+    return hidden[torch.arange(len(hidden), device=hidden.device), asked.sizes - 1]
+
+
+def forward(model: Model, asked: Asked, state: Any = None) -> Any:
+    """(n, tokens, width) what the body gives under the active adapter; `asked.cache` grows by the tokens.
+
+    `state` is what `below` gave for the same ids: then the body begins at its lowest adapter.
+    """
+    rest = {"position_ids": asked.positions, "past_key_values": asked.cache, "use_cache": True}
     with autocast(model):
-        return model.body(
-            input_ids=asked.ids,
-            attention_mask=asked.attention,
-            position_ids=asked.positions,
-            past_key_values=asked.cache,
-            use_cache=True,
-        ).last_hidden_state.float()
+        if state is None or model.trunk is None:
+            found = model.body(input_ids=asked.ids, attention_mask=asked.attention, **rest)
+        else:
+            found = model.trunk.above(state, asked.ids, asked.attention, **rest)
+    return found.last_hidden_state.float()
+
+
+def below(model: Model, asked: Asked) -> Any:
+    """(n, tokens, width) the state that enters the lowest adapted block; None where the lowest block is adapted."""
+    if model.trunk is None:
+        return None
+    rest = {"position_ids": asked.positions, "past_key_values": asked.cache, "use_cache": True}
+    with autocast(model):
+        return model.trunk.below(asked.ids, asked.attention, **rest)
 
 
 def step(model: Model, asked: Asked, chosen: Sequence[int], ids: Sequence[int]) -> tuple[Asked, Any]:
@@ -83,8 +110,9 @@ def step(model: Model, asked: Asked, chosen: Sequence[int], ids: Sequence[int]) 
     rows = list(chosen)
     tokens = torch.tensor(list(ids), device=model.device)[:, None]
     attention = torch.cat([asked.attention[rows], torch.ones_like(tokens)], dim=1)
-    after = Asked(tokens, asked.positions[rows][:, -1:] + 1, attention, asked.cache)
-    return after, forward(model, after)[:, -1]
+    ends = asked.ends[rows]
+    after = Asked(tokens, ends, attention, asked.cache, torch.ones_like(tokens[:, 0]), ends + 1)
+    return after, last(after, forward(model, after))
 
 
 def autocast(model: Model) -> Any:
@@ -93,11 +121,11 @@ def autocast(model: Model) -> Any:
 
 
 def _joined(readings: Sequence[Reading], longest: int) -> DynamicCache:
-    """The documents' keys and values as one batch; layers that were not kept hold nothing."""
+    """The documents' keys and values as one batch; layers not kept hold zeros: a mask asks their size."""
     cache, first = DynamicCache(), readings[0].first
     keys = readings[0].layers[0][0]
+    nothing = keys.new_zeros(1, 1, 1, 1).expand(len(readings), keys.shape[0], longest, keys.shape[2])
     for place in range(first):
-        nothing = keys.new_zeros(len(readings), keys.shape[0], 0, keys.shape[2])
         cache.update(nothing, nothing, place)
     for place in range(len(readings[0].layers)):
         pairs = [[pad(each.layers[place][at], (0, 0, longest - each.length, 0)) for each in readings] for at in (0, 1)]

@@ -13,14 +13,17 @@ from tasks import digest, get
 from tasks.backbone.body import Backbone
 from tasks.backbone.device import set_threads
 from tasks.backbone.load import open_backbone
-from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.backbone.places import of_version
+from tasks.backbone.section import LoraSection
 from tasks.model.build import SHARED, Adapters, assemble, own_adapter
 from tasks.model.folder import Folder
 from tasks.model.frame import Frame
+from tasks.model.grammar import ids_of
 from tasks.model.model import Model
 from tasks.task import Task
 
 PREFIX = "base_model.model."
+BODY = ("digest", "tokenizer_digest", "config_digest")  # what makes a body; its name and its origin do not
 
 
 def save(model: Model, name: str, folder: Path) -> None:
@@ -63,14 +66,14 @@ def load(
     return model
 
 
-def open_folders(backbone: Mapping[str, Any], folders: Mapping[str, Path], threads: int) -> Model:
-    """The models of several folders on one body, computing with `threads`; `backbone` is the recipe's section.
+def open_folders(folders: Mapping[str, Path], threads: int) -> Model:
+    """The models of several folders on the one body that they were trained on, computing with `threads`.
 
-    The body is opened only where a task has an adapter on it. Raises ValueError as `load` and `open_backbone` do.
+    No body is opened where none of them has text. Raises ValueError as `load` and `open_backbone` do.
     """
     set_threads(threads)
-    has_text = any(Folder(folder).has_text for folder in folders.values())
-    return load(open_backbone(BackboneSection(**backbone)) if has_text else None, folders)
+    facts = next((told for folder in folders.values() if (told := Folder(folder).backbone())), None)
+    return load(open_backbone(of_version(facts)) if facts else None, folders)
 
 
 def _classical(task: Task, folder: Folder) -> dict[str, Any]:
@@ -112,8 +115,17 @@ def _adapter_config(model: Model, name: str, tensors: Mapping[str, Any]) -> dict
         "r": lora.rank,
         "revision": backbone.digest if backbone else "",
         "target_modules": sorted(layers),
-        "task_type": "FEATURE_EXTRACTION",
+        **_purpose(model, name),
     }
+
+
+def _purpose(model: Model, name: str) -> dict[str, Any]:
+    """What the adapter is for. One that writes acts from the question on: PEFT calls that activated LoRA."""
+    writer = model.tasks[name].writer
+    if writer is None:
+        return {"task_type": "FEATURE_EXTRACTION"}
+    begin = ids_of(model.tokenizer, writer.invocation)
+    return {"task_type": "CAUSAL_LM", "alora_invocation_tokens": list(begin)}
 
 
 def _head_config(model: Model, name: str) -> dict[str, Any]:
@@ -172,13 +184,12 @@ def _read_head(task: Task, folder: Folder, backbone: Backbone | None) -> dict[st
     wanted = head["backbone"]
     if wanted and backbone is None:
         raise ValueError(f"task {task.name}: its adapter needs backbone {wanted['name']!r}; open it and pass it")
-    if wanted and backbone and wanted != backbone.facts:
-        differ = next(key for key in wanted if wanted[key] != backbone.facts[key])
-        if any(wanted[key] != backbone.facts[key] for key in wanted if key != "name"):
-            raise ValueError(
-                f"task {task.name}: its adapter was trained on backbone {wanted['name']!r} with {differ} "
-                f"{wanted[differ]}, not {backbone.facts[differ]}; open the backbone that it was trained on"
-            )
+    differ = [key for key in BODY if wanted and backbone and wanted[key] != backbone.facts[key]]
+    if wanted and backbone and differ:
+        raise ValueError(
+            f"task {task.name}: its adapter was trained on backbone {wanted['name']!r} with {differ[0]} "
+            f"{wanted[differ[0]]}, not {backbone.facts[differ[0]]}; open the backbone that it was trained on"
+        )
     return head
 
 

@@ -2,135 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from tasks import program
+from tasks.data import program
 from tasks.model import reading
-from tasks.model.grammar import BEGIN, Grammar, Place, following, grammar_of, ids_of, spelled
+from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following, spelt
 from tasks.model.model import Model
-from tasks.task import PROGRAM, FloatArray, Inputs, Writer
+from tasks.model.reading import Reading
+from tasks.model.scoring import MOST, Script, minus_log, of_script, script, writer_of
+from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
-MOST = 3 * PROGRAM  # tokens of a program
+SUGGESTED = 4  # programs of the classical part that the body is asked about as well
+CANDIDATES = BEAMS + SUGGESTED
+FLOOR = -12.0  # the log-probability that the classical part gives to what it does not propose
 SURE = 1e-6  # a probability is kept so far from 0 and 1
 
 
 @dataclass(frozen=True)
-class Script:
-    """One row as the body reads it: tokens of document and question, and the grammar of its programs."""
+class Written:
+    """Candidates for n rows: what the body writes, and what the classical part proposes.
 
-    document: tuple[int, ...]
-    question: tuple[int, ...]
-    grammar: Grammar
+    programs  (n, CANDIDATES, 2 + PROGRAM) log-probability by the body, by the classical part, codes; -inf for none
+    states    (n, width) the hidden state after the question
+    cut       (n,) whether the end of its document was not read
+    """
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A whole program with the log-probability that the body gives it, of all that the grammar allows."""
-
-    symbols: tuple[str, ...]
-    score: float
+    programs: FloatArray
+    states: FloatArray
+    cut: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class _Beam:
-    ids: tuple[int, ...]
+    ids: Ids
     score: float
     place: Place
 
 
-def script(model: Model, name: str, text: str) -> Script:
-    """A row's text in tokens."""
-    writer = writer_of(model, name)
-    document, question = writer.prompt(text)
-    tokenizer = model.tokenizer
-    return Script(ids_of(tokenizer, document), ids_of(tokenizer, question), grammar_of(tokenizer, writer.names(text)))
-
-
-def writer_of(model: Model, name: str) -> Writer:
-    """The task's own part of writing. Raises ValueError where the task has none, or the body no words to write with."""
-    found = model.tasks[name].writer
-    if found is None:
-        raise ValueError(f"task {name} has a program head and no writer; give its Task one")
-    if model.backbone is None or model.backbone.words is None:
-        body = "none" if model.backbone is None else model.backbone.name
-        raise ValueError(f"task {name} writes programs, which the backbone {body!r} cannot; take a decoder")
-    return found
-
-
-def write(model: Model, name: str, inputs: Inputs) -> FloatArray:
-    """(n, head.width) the likeliest program of each row: the logit of its probability, then its codes.
+def write(model: Model, name: str, inputs: Inputs, *, alone: bool = False) -> Written:
+    """The candidates of each row; `alone` leaves out what the classical part proposes.
 
     Rows that follow each other with the same document share its reading.
     """
-    found, held = np.full((len(inputs), model.tasks[name].head.width), np.nan), _Held(model)
-    for place, text in enumerate(inputs.text or ()):
-        candidates = candidates_of(model, name, held, script(model, name, text))
-        best = candidates[0]
-        found[place] = np.concatenate([[logit(best.score)], program.codes(best.symbols)])
+    writer, count = writer_of(model, name), len(inputs)
+    programs = np.full((count, CANDIDATES, 2 + PROGRAM), np.nan)
+    programs[:, :, :2] = -np.inf
+    states, cut = np.zeros((count, model.width)), np.zeros(count, dtype=np.bool_)
+    with model.evaluating(), torch.no_grad():
+        for place, row, held in _asked(model, name, inputs):
+            found, states[place] = search(model, held, row)
+            cut[place] = row.cut
+            known = {} if alone else dict(writer.proposed(model.classical[name], (inputs.text or ())[place]))
+            others = [each for each in list(known)[:SUGGESTED] if each not in {said for _, said in found}]
+            found += zip(chances(model, held, row, others), others, strict=True)
+            for at, (score, said) in enumerate(found):
+                also = max(known.get(said, FLOOR), FLOOR)
+                programs[place, at] = [score, also, *program.codes(program.symbols(said))]
+    return Written(programs, states, cut)
+
+
+def supports(model: Model, name: str, inputs: Inputs, programs: FloatArray) -> FloatArray:
+    """(n, 1) the log-odds that the body writes the program (n, PROGRAM) of each row, without the classical part.
+
+    It is what a report explains: how much of it each shown part of the text carries.
+    """
+    found = np.zeros((len(inputs), 1))
+    with model.evaluating(), torch.no_grad():
+        for place, row, held in _asked(model, name, inputs):
+            score = min(chances(model, held, row, [program.text(programs[place])])[0], -SURE)
+            found[place] = score - np.log(-np.expm1(score))
     return found
 
 
-def logit(score: float) -> float:
-    """The logit of a probability that is given by its logarithm."""
-    chance = float(np.clip(np.exp(score), SURE, 1 - SURE))
-    return float(np.log(chance) - np.log1p(-chance))
+def cut(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether the end of a row's document is not read."""
+    return np.array([script(model, name, text).cut for text in inputs.text or ()], dtype=np.bool_)
 
 
-class _Held:
-    """The reading of the last document that was asked about."""
-
-    def __init__(self, model: Model) -> None:
-        self._model, self._ids = model, ()
-        self._reading: reading.Reading | None = None
-
-    def of(self, ids: tuple[int, ...]) -> reading.Reading:
-        """The reading of a document."""
-        if self._reading is None or ids != self._ids:
-            self._ids, self._reading = ids, reading.read(self._model, ids)
-        return self._reading
+def _asked(model: Model, name: str, inputs: Inputs) -> Iterator[tuple[int, Script, Reading]]:
+    """Each row in tokens, and the reading of its document: those that follow each other share it."""
+    document: Ids = ()
+    held: Reading | None = None
+    model.activate(name)
+    for place, text in enumerate(inputs.text or ()):
+        row = script(model, name, text, () if inputs.hidden is None else inputs.hidden[place])
+        if held is None or row.document != document:
+            document, held = row.document, reading.read(model, row.document)
+        yield place, row, held
 
 
-def candidates_of(model: Model, name: str, held: _Held, row: Script, beams: int = BEAMS) -> list[Candidate]:
-    """The likeliest programs, the best first: at least one.
+def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, str]], FloatArray]:
+    """The likeliest programs, at least one, with their log-probabilities; and the state after the question.
 
-    The first step follows the question; a beam that has ended is a candidate. The search ends when no beam can beat the
-    worst of `beams` candidates: a program only becomes less likely as it grows.
+    The search ends when no open beam can beat the worst of BEAMS whole programs: a program only grows less likely.
     """
-    with model.evaluating(), torch.no_grad():
-        model.activate(name)
-        asked = reading.ask(model, [held.of(row.document)], [row.question])
-        state, open_, done = reading.forward(model, asked)[:, -1], [_Beam((), 0.0, BEGIN)], []
-        for _ in range(MOST):
-            grown = _grow(model, row.grammar, open_, state)
-            done += [(beam, score) for beam, score, place, _ in grown if place is None]
-            open_places = [entry for entry in grown if entry[2] is not None][:beams]
-            done = sorted(done, key=lambda entry: -entry[1])[:beams]
-            if not open_places or (len(done) == beams and done[-1][1] >= open_places[0][1]):
-                break
-            open_ = [_Beam(ids, score, place) for ids, score, place, _ in open_places if place is not None]
-            asked, state = reading.step(model, asked, [e[3] for e in open_places], [b.ids[-1] for b in open_])
-    return [Candidate(_symbols(model, ids), score) for ids, score in done]
+    asked = reading.ask(model, [held], [row.question])
+    state = reading.last(asked, reading.forward(model, asked))
+    first, beams = state[0].double().cpu().numpy(), [_Beam((), 0.0, BEGIN)]
+    done: list[tuple[float, Ids]] = []
+    for _ in range(MOST):
+        grown = _grow(model, row.grammar, beams, state)
+        done = sorted(done + [(score, ids) for ids, score, place, _ in grown if place is None], reverse=True)[:BEAMS]
+        alive = [(_Beam(ids, score, place), at) for ids, score, place, at in grown if place is not None][:BEAMS]
+        if not alive or (len(done) == BEAMS and done[-1][0] >= alive[0][0].score):
+            break
+        beams = [beam for beam, _ in alive]
+        asked, state = reading.step(model, asked, [at for _, at in alive], [beam.ids[-1] for beam in beams])
+    return [(score, "".join(spelt(row.grammar, ids))) for score, ids in done], first
+
+
+def chances(model: Model, held: Reading, row: Script, programs: Sequence[str]) -> list[float]:
+    """The log-probability that the body gives to each program, which the document must allow."""
+    if not programs:
+        return []
+    lines = [of_script(row, program.codes(program.symbols(each))) for each in programs]
+    asked = reading.ask(model, [held] * len(lines), [line.tokens for line in lines])
+    return [-float(each) for each in minus_log(model, reading.forward(model, asked), lines)]
+
+
+def chosen(programs: FloatArray, weights: FloatArray) -> FloatArray:
+    """(n, 1 + PROGRAM) the likeliest candidate of each row: the logit of its share among them, and its codes.
+
+    A candidate's score is the weighted sum of its two log-probabilities; `weights` (2,).
+    """
+    found = np.full((len(programs), 1 + PROGRAM), np.nan)
+    for row, candidates in enumerate(programs):
+        share = shares(candidates, weights)
+        best = int(share.argmax())
+        sure = float(np.clip(share[best], SURE, 1 - SURE))
+        found[row] = [np.log(sure) - np.log1p(-sure), *candidates[best, 2:]]
+    return found
+
+
+def shares(candidates: FloatArray, weights: FloatArray) -> FloatArray:
+    """(CANDIDATES,) the softmax of the weighted scores, 0 where there is no candidate."""
+    there = np.isfinite(candidates[:, 0])
+    scores = np.where(there, np.where(there[:, None], candidates[:, :2], 0.0) @ weights, -np.inf)
+    power = np.exp(scores - scores.max())
+    return np.asarray(power / power.sum())
 
 
 def _grow(
     model: Model, grammar: Grammar, beams: Sequence[_Beam], state: Any
-) -> list[tuple[tuple[int, ...], float, Place | None, int]]:
+) -> list[tuple[Ids, float, Place | None, int]]:
     """Every allowed continuation of every beam: tokens, score, place (None at the end), which beam; the best first."""
-    grown = []
+    grown: list[tuple[Ids, float, Place | None, int]] = []
     for at, beam in enumerate(beams):
         after = following(grammar, beam.place)
-        tokens = list(after)
-        chances = (state[at] @ model.words(tokens).T).log_softmax(0).tolist()
-        grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(tokens, chances, strict=True)]
+        chances = (state[at] @ model.words(list(after)).T).log_softmax(0).tolist()
+        grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(after, chances, strict=True)]
     return sorted(grown, key=lambda entry: -entry[1])
-
-
-def _symbols(model: Model, ids: Sequence[int]) -> tuple[str, ...]:
-    text = model.tokenizer.backend.decode(list(ids), skip_special_tokens=False)
-    return tuple(program.symbols(text.replace(" ", "").rstrip(program.END)))

@@ -14,7 +14,7 @@ from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.figures import years_of
 from tasks.reasoning.text import from_text
 
@@ -32,9 +32,9 @@ FEATURES = (
 COMMON = frozenset(
     re.findall(
         r"\w+",
-        "the of in a an and is was what were to from for as on at by between how much many did do does which are be its it "
-        "change percentage total average year years ended respective respectively difference increase decrease ratio sum "
-        "fiscal compared than that their each company per cent percent proportion",
+        "the of in a an and is was what were to from for as on at by between how much many did do does which are "
+        "be its it change percentage total average year years ended respective respectively difference increase "
+        "decrease ratio sum fiscal compared than that their each company per cent percent proportion",
     )
 )
 

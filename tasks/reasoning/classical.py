@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks import program
 from tasks.classical.bag_of_words import tfidf_logistic
+from tasks.data import program
 from tasks.reasoning.document import Document, row_of
 from tasks.reasoning.figures import years_of
 from tasks.reasoning.text import from_text
@@ -32,8 +32,8 @@ KINDS = tuple(SHAPES)
 COMMON = frozenset(
     re.findall(
         r"\w+",
-        "the of in a and is what was were to from for as on at by between change percentage total average year years ended "
-        "respective respectively",
+        "the of in a and is what was were to from for as on at by between change percentage total average year "
+        "years ended respective respectively",
     )
 )
 WORDS = tfidf_logistic(Head("classify", KINDS), strength=30.0, ngrams=2)

@@ -49,7 +49,7 @@ def _value(node: ast.expr, values: Mapping[str, float], depth: int) -> float:
         result = OPERATIONS[type(node.op)](_value(node.left, values, depth - 1), _value(node.right, values, depth - 1))
     elif isinstance(node, ast.UnaryOp) and type(node.op) in SIGNS:
         result = SIGNS[type(node.op)] * _value(node.operand, values, depth - 1)
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and type(node.value) is not bool:
         result = float(node.value)
     elif isinstance(node, ast.Name) and node.id in values:
         result = float(values[node.id])

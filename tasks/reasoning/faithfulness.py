@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning import rationale, read_back
 from tasks.reasoning.document import COLUMNS, column_of, row_of
 from tasks.reasoning.right import result

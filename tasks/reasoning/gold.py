@@ -6,8 +6,8 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from tasks import program
-from tasks.program import CONSTANTS, NoProgram
+from tasks.data import program
+from tasks.data.program import CONSTANTS, NoProgram
 from tasks.reasoning.document import Document, column_of, row_of
 from tasks.reasoning.execute import NotAProgram, execute
 from tasks.reasoning.figures import years_of

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.document import COLUMNS, Document, column_of, row_of
-from tasks.reasoning.execute import execute
+from tasks.reasoning.execute import NotAProgram, execute
 
 WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by", "(": "[", ")": "]"}
 
@@ -29,10 +29,12 @@ def write(document: Document, question: str, symbols: Sequence[str], value: floa
 
 
 def is_share(document: Document, symbols: Sequence[str]) -> bool:
-    """Whether a program gives a pure number: twice as large cells give the same. As a percentage it is 100 times that."""
-    once, twice = document.values, {name: 2 * value for name, value in document.values.items()}
-    written = "".join(symbols)
-    return execute(written, once) == execute(written, twice)
+    """Whether a program gives a pure number: cells half as large give the same. In percent it is 100 times that."""
+    written, values = "".join(symbols), document.values
+    try:
+        return execute(written, values) == execute(written, {name: value / 2 for name, value in values.items()})
+    except NotAProgram:  # at the edge of what a number can be
+        return False
 
 
 def shown(value: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.execute import NotAProgram, execute
 from tasks.reasoning.text import from_text
 from tasks.task import FloatArray, Rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks import program
+from tasks.data import program
 from tasks.task import PROGRAM, UNDATED, FloatArray, Inputs, Rows
 
 

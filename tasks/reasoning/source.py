@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tasks import program
-from tasks.data import grammar
+from tasks.data import grammar, program
 from tasks.reasoning.execute import execute
 from tasks.reasoning.rows import Question, rows_of
 from tasks.reasoning.tatqa import LICENCE, tatqa
@@ -86,7 +86,12 @@ def _questions(rules: grammar.Grammar, report: Report, group: str, part: str, di
         asked = template.words.format(row=shown, other=other, early=early, late=late)
         text = text_of(report.table, report.paragraphs, asked)
         year = late if "{late}" in template.words else early
-        cells = {"a": report.years[year], "b": report.years[early], "r": report.rows[row], "o": report.rows[other]}
+        cells: dict[str, Any] = {
+            "a": report.years[year],
+            "b": report.years[early],
+            "r": report.rows[row],
+            "o": report.rows[other],
+        }
         written = program.REFUSAL if absent else _program(kind, {**cells, "t": report.total})
         found.append(_question(f"{group}-{number}", text, written, group, kind).on(part))
     return found

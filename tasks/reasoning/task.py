@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks import program
+from tasks.data import program
 from tasks.data.section import TaskSection
 from tasks.data.text import Text
-from tasks.reasoning import rationale, read_back, rows, text
+from tasks.reasoning import ranker, rationale, read_back, rows, spans, text
 from tasks.reasoning.classical import BASELINE, SHAPES, shape_of
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
-from tasks.reasoning.ranker import RANKER
 from tasks.reasoning.right import execution_accuracy, result, right
 from tasks.reasoning.source import SOURCES
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, Writer
@@ -168,12 +167,12 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=RANKER,
+    classical=ranker.RANKER,
     baseline=BASELINE,
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,
     split="group",
-    writer=Writer(text.prompt, text.names, right),
+    writer=Writer(text.INVOCATION, text.prompt, text.names, ranker.proposed, spans.words, right),
     example={
         "table": [["", "2025", "2024"], ["Ticket sales", "420.0", "400.0"], ["Food and drink", "96.5", "88.1"]],
         "paragraphs": ["All amounts are in thousands of euros."],

@@ -9,6 +9,7 @@ from tasks.reasoning.document import Document, read, row_of
 
 WORDS_BEFORE, WORDS_AFTER = 3, 2  # of a number of the text
 PARTS = "\n\n"
+INVOCATION = "Question:"  # from here on the adapter acts
 
 
 def text_of(table: Sequence[Sequence[str]], paragraphs: Sequence[str], question: str) -> str:
@@ -46,7 +47,7 @@ def prompt(text: str) -> tuple[str, str]:
     for name, mention in document.mentions.items():
         before = " ".join(mention.before.split()[-WORDS_BEFORE:])
         lines.append(f"{before} _ {' '.join(mention.after.split()[:WORDS_AFTER])}: {name}")
-    return "".join(f"{line}\n" for line in lines), f"Question: {question}\nProgram:"
+    return "".join(f"{line}\n" for line in lines), f"{INVOCATION} {question}\nProgram:"
 
 
 def names(text: str) -> tuple[str, ...]:

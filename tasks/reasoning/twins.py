@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tasks import program
+from tasks.data import program
 from tasks.reasoning.document import row_of
 from tasks.reasoning.rows import Question
 from tasks.reasoning.text import from_text, text_of

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.metrics import metric
 from tasks.classical.table import lightgbm_table, logistic_table, mean
+from tasks.data.rationale import Rationale
 from tasks.data.section import TaskSection
 from tasks.data.text import Notes
-from tasks.risk import features, german, scorecard
+from tasks.risk import features, german, rationale, read_back, scorecard
 from tasks.task import UNDATED, Classical, DataError, Feature, Head, Inputs, Item, Place, Prediction, Rows, Source, Task
 
 HEAD = Head("score", ("default",))
@@ -166,6 +167,7 @@ TASK = Task(
     baseline=BASELINE,
     metric=metric("auc", HEAD),
     pair=pair,
+    rationale=Rationale(HEAD.outputs, rationale.given, rationale.write, read_back.read),
     example={
         "checking_account": "overdrawn",
         "duration_months": 36,

@@ -7,7 +7,7 @@ take each batch together, so that a sweep reads and pads its rows once; after ev
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from tasks.model import forward, heads, weights
 from tasks.model.frame import frame_of
 from tasks.model.model import Model
 from tasks.task import FloatArray, IntArray, Rows
-from tasks.train import mixture
+from tasks.train import mixture, writing
 from tasks.train.section import TrainSection
 
 MOST_STEPS = 512  # of an epoch of rows without text; of more rows the batches grow
@@ -30,7 +30,7 @@ VALID_ROWS = 1024  # rows of one validation check, drawn once; the figures of th
 class Side:
     """Rows of one split, ready for the net."""
 
-    rows: forward.Prepared
+    rows: forward.Prepared | writing.Lines
     target: FloatArray
 
 
@@ -154,10 +154,13 @@ def set_up(net: Model, name: str, rows: Rows, valid: Rows, train: TrainSection, 
     if len(valid) > VALID_ROWS:
         drawn = np.random.default_rng([train.seed, 3]).permutation(len(valid))[:VALID_ROWS]
         valid = valid.take(np.sort(drawn))
-    later = task.classical.raw(net.classical[name], valid.inputs)
-    learn = Side(forward.prepare(net, name, rows.inputs, offset), rows.target)
-    check = Side(forward.prepare(net, name, valid.inputs, later), valid.target)
-    plan = _plan(len(rows), "text" in net.parts[name], train, section)
+    if task.writer is not None:
+        learn, check = (Side(writing.prepare(net, name, each), each.target) for each in (rows, valid))
+    else:
+        later = task.classical.raw(net.classical[name], valid.inputs)
+        learn = Side(forward.prepare(net, name, rows.inputs, offset), rows.target)
+        check = Side(forward.prepare(net, name, valid.inputs, later), valid.target)
+    plan = _plan(len(learn.rows), "text" in net.parts[name], train, section)
     trials = tuple(Trial(trial, rate) for trial, rate in rates(name, train, section).items())
     for trial in trials[1:]:
         net.frames[trial.name] = net.frames[name]
@@ -190,17 +193,23 @@ def _plan(rows: int, reads_text: bool, train: TrainSection, section: Mapping[str
 class Labelled:
     """Some rows as tensors, and their targets (n, k)."""
 
-    rows: forward.Batch
+    rows: forward.Batch | writing.Lines
     target: Any
 
 
-def batch(net: Model, course: Course, index: IntArray) -> Labelled:
-    """The train rows at `index`."""
-    target = torch.from_numpy(course.train.target[index]).to(net.device)
-    return Labelled(forward.batch(net, course.train.rows, index), target)
+def batch(net: Model, side: Side, index: IntArray) -> Labelled:
+    """The rows of a side at `index`; those of a task that writes carry their target, the program."""
+    if isinstance(side.rows, writing.Lines):
+        return Labelled(side.rows.take(index), None)
+    return Labelled(forward.batch(net, side.rows, index), torch.from_numpy(side.target[index]).to(net.device))
 
 
-def loss_of(net: Model, trial: Trial, batch: Labelled) -> Any:
-    """The summed loss of a batch under one trial's weights, with gradients."""
-    raw = forward.forward(net, trial.name, batch.rows)
-    return heads.loss(net.tasks[trial.name].head.kind, raw, batch.target).sum()
+def losses(net: Model, trial: Trial, batch: Labelled, temperatures: Sequence[float] = (1.0,)) -> Any:
+    """(temperatures, n) the loss of each row under one trial's weights, with gradients.
+
+    What is written has no temperature: its order is that of the search.
+    """
+    if isinstance(batch.rows, writing.Lines):
+        return writing.losses(net, trial.name, batch.rows).expand(len(temperatures), -1)
+    kind, raw = net.tasks[trial.name].head.kind, forward.forward(net, trial.name, batch.rows)
+    return torch.stack([heads.loss(kind, heads.tempered(kind, raw, each), batch.target) for each in temperatures])

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks.model import forward, heads
 from tasks.model.model import Model
 from tasks.task import FloatArray
-from tasks.train.course import Course, Trial
+from tasks.train.course import Course, Trial, batch, losses
 
 VALID_BATCH = 64
 # A check takes the best of these: weights that rank better are often too sure, and calibration mends that.
@@ -25,7 +24,7 @@ def valid_losses(net: Model, course: Course, rank: int, size: int) -> tuple[Floa
     Every worker makes the same number of passes; what it reads a second time counts as nothing.
     """
     order = np.argsort(course.valid.rows.lengths, kind="stable")
-    trials, kind = course.learning, net.tasks[course.name].head.kind
+    trials = course.learning
     total, count = np.zeros((len(trials), len(TEMPERATURES))), 0
     batches = [order[at : at + VALID_BATCH] for at in range(0, len(order), VALID_BATCH)]
     with net.evaluating(), torch.no_grad():
@@ -33,13 +32,11 @@ def valid_losses(net: Model, course: Course, rank: int, size: int) -> tuple[Floa
             index = batches[place % len(batches)]
             mine = place < len(batches)
             count += mine * len(index)
-            rows = forward.batch(net, course.valid.rows, index)
-            target = torch.from_numpy(course.valid.target[index]).to(net.device)
+            rows = batch(net, course.valid, index)
             for at, trial in enumerate(trials):
-                raw = forward.forward(net, trial.name, rows)
-                losses = [heads.loss(kind, heads.tempered(kind, raw, each), target) for each in TEMPERATURES]
+                found = losses(net, trial, rows, TEMPERATURES)
                 if mine:
-                    total[at] += torch.stack(losses).double().sum(dim=1).cpu().numpy()
+                    total[at] += found.double().sum(dim=1).cpu().numpy()
     return total, count
 
 

@@ -12,10 +12,11 @@ import torch
 
 import tasks
 from tasks import digest
-from tasks.backbone import device, hidden_states
+from tasks.backbone import device, hidden_states, places
 from tasks.backbone.blocks import block_list
-from tasks.backbone.load import open_backbone
-from tasks.backbone.section import BackboneSection, LoraSection
+from tasks.backbone.body import Backbone
+from tasks.backbone.load import folder_of, open_backbone
+from tasks.backbone.section import DEFAULT, BackboneSection, LoraSection
 from tasks.data.parquet import load_rows
 from tasks.model import build, weights
 from tasks.model.model import Model
@@ -64,7 +65,7 @@ def prepare(
     trials = {trial: name for name in names for trial in rates(name, section, sections[name])}
     parts = {trial: _parts(rows[name][0], sections[name]) for trial, name in trials.items()}
     reads = any("text" in held for held in parts.values())
-    backbone = open_backbone(BackboneSection(**config["backbone"])) if reads else None
+    backbone = _opened(BackboneSection(**config["backbone"])) if reads else None
     known = {trial: tasks.get(name) for trial, name in trials.items()}
     net = build.build(backbone, known, parts, lora, section.seed, world.device)
     if section.shard and world.size > 1:
@@ -83,6 +84,14 @@ def prepare(
     device.trim_heap()
     optimizer = _optimizer(learning, section, net.device)
     return Job(section, world, net, learning, of, optimizer, courses, run, stored)
+
+
+def _opened(section: BackboneSection) -> Backbone:
+    """The body of the job; where it lies in a folder, this machine learns which, for a version will tell no path."""
+    backbone = open_backbone(section)
+    if not section.name.startswith("tiny-") and section.name != DEFAULT:
+        places.remember(folder_of(section), backbone.digest)
+    return backbone
 
 
 def _parts(rows: Rows, section: Mapping[str, Any]) -> tuple[Modality, ...]:

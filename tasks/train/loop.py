@@ -21,8 +21,8 @@ from tasks.backbone import device
 from tasks.model import saved
 from tasks.model.folder import Folder
 from tasks.model.model import Model
-from tasks.train import flops, mixture, resume
-from tasks.train.course import Course, Labelled, Trial, batch, loss_of
+from tasks.train import flops, mixture, resume, reward, writing
+from tasks.train.course import Course, Labelled, Trial, batch, losses
 from tasks.train.early_stopping import halve, judge, valid_losses
 from tasks.train.job import Job, prepare
 from tasks.train.progress import Progress, Turn
@@ -78,6 +78,9 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
         progress.add(step, step + sum(entry.left for entry in job.courses.values()), name, done)
         if step % job.section.checkpoint_every == 0:
             resume.save(job, step, {"step": step, "task": name, "loss": done.loss})
+    for course in job.courses.values():
+        if isinstance(course.train.rows, writing.Lines):
+            reward.learn(job, course, progress)
     return step
 
 
@@ -87,13 +90,13 @@ def take_turn(job: Job, course: Course) -> Turn:
     mine = index[job.world.rank :: job.world.size]
     # Every worker makes the same passes, since a sharded body is put together in all of them at once: one that has no
     # row of its own reads another's, and counts it as nothing.
-    rows = batch(job.model, course, mine if len(mine) else index[:1])
+    rows = batch(job.model, course.train, mine if len(mine) else index[:1])
     share = (1.0 if len(mine) else 0.0) / len(index)
     seed = mixture.draw_seed(job.section.seed, course.name, course.step, job.world.rank)
     factor = course.rate_factor(job.section.warmup)
     trials = course.learning
     loss = min(_step(job, trial, rows, share, seed, factor * trial.learning_rate) for trial in trials)
-    tokens = int(course.train.rows.lengths[index].sum()) if course.train.rows.ids is not None else 0
+    tokens = int(course.train.rows.lengths[index].sum()) if course.train.rows.has_text else 0
     return Turn(loss, len(index) * len(trials), tokens * len(trials))
 
 
@@ -101,7 +104,7 @@ def _step(job: Job, trial: Trial, rows: Labelled, share: float, seed: int, rate:
     """One optimizer step of one trial; `share` weighs a row in the loss, `seed` is that of dropout."""
     torch.manual_seed(seed)
     job.optimizer.zero_grad(set_to_none=True)
-    total = loss_of(job.model, trial, rows) * share
+    total = losses(job.model, trial, rows).sum() * share
     total.backward()
     learning = job.of[trial.name]
     loss = _add_up(job.world, [total.detach(), *_gradients(job.world, learning)])
@@ -169,6 +172,8 @@ def _write(job: Job, out: Path) -> None:
         with torch.no_grad():
             for key, weight in job.of[name].items():
                 weight.copy_(best.best.get(key, job.of[best.name][key]))
+        if isinstance(course.valid.rows, writing.Lines):
+            writing.balance(job.model, name, course.valid.rows.rows)
         saved.save(job.model, name, out / name)
         digest.write_json(Folder(out / name).training, course.summary())
 

@@ -15,6 +15,7 @@ from tasks.validate.calibration import (
     COVERAGE,
     FEW_CLUSTERS,
     NORMAL,
+    TWO_SIDES,
     Calibration,
     calibrated,
     probability,
@@ -31,13 +32,15 @@ def fit(
 ) -> Calibration:
     """Fit on validation rows only: raw (n, head.width) as the model gives it, target (n, k), hidden (n, d) or None.
 
+    For `program` the target is (n, 1), whether the program is right.
+
     `clusters` says for `regress` how many independent groups the rows form, where fewer than rows: a month of eighty
     shares is one month. The deviation that the model learned from many counts as FEW_CLUSTERS clusters beside them.
     """
     if not len(raw):
         raise ValueError("there are no validation rows to calibrate on: set validate.splits.valid larger")
     count = len(raw) if clusters is None else clusters
-    shifted = head.kind == "multilabel"
+    shifted = head.kind in ("multilabel", "program")
     temperature, shift = _platt(head, raw, target) if shifted else (_temperature(head, raw, target, count), 0.0)
     first = Calibration(temperature=temperature, shift=shift, rows=len(raw))
     scaled = calibrated(head, first, raw)
@@ -56,6 +59,7 @@ def fit(
 def loss(head: Head, raw: FloatArray, target: FloatArray) -> float:
     """Mean negative log likelihood per row (per label for `multilabel`), in nats."""
     raw = np.asarray(raw, dtype=np.float64)
+    raw = raw[:, :1] if head.kind == "program" else raw
     if head.kind == "classify":
         top = raw.max(axis=1)
         total = top + np.log(np.exp(raw - top[:, None]).sum(axis=1))
@@ -97,7 +101,7 @@ def _conformal(head: Head, raw: FloatArray, target: FloatArray) -> float:
         scores = np.abs(target[:, 0] - chance[:, 0]) / np.sqrt(chance[:, 1])
     elif head.kind == "classify":
         scores = 1 - chance[np.arange(len(raw)), target[:, 0].astype(int)]
-    elif head.kind == "score":
+    elif head.kind in TWO_SIDES:
         scores = np.where(target[:, 0] > 0.5, 1 - chance[:, 0], chance[:, 0])
     else:  # the labels that are there: 9 in 10 of them shall be in the set
         scores = (1 - chance)[target > 0.5]

@@ -15,6 +15,7 @@ from scipy.stats import norm
 from tasks.task import FloatArray, Head, Prediction
 
 COVERAGE = 0.9
+TWO_SIDES = {"score": ("0", "1"), "program": ("wrong", "right")}  # what a head of one logit decides between
 FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
 NORMAL = 1.6448536269514722  # deviations on each side that hold 90 % of a normal
 
@@ -65,12 +66,18 @@ def calibrated(head: Head, calibration: Calibration, raw: FloatArray) -> FloatAr
     raw = np.asarray(raw, dtype=np.float64)
     if head.kind == "regress":
         return np.column_stack([raw[:, 0], raw[:, 1] + 2 * np.log(calibration.temperature)])
+    if head.kind == "program":
+        return np.column_stack([raw[:, 0] / calibration.temperature + calibration.shift, raw[:, 1:]])
     return raw / calibration.temperature + calibration.shift
 
 
 def probability(head: Head, raw: FloatArray) -> FloatArray:
-    """Softmax for `classify`, sigmoid for `multilabel` and `score` (n, width); mean and variance for `regress`."""
+    """Softmax for `classify`, sigmoid for `multilabel` and `score` (n, width); mean and variance for `regress`.
+
+    For `program` (n, 1) the chance that it is right.
+    """
     raw = np.asarray(raw, dtype=np.float64)
+    raw = raw[:, :1] if head.kind == "program" else raw
     if head.kind == "regress":
         return np.column_stack([raw[:, 0], np.exp(np.clip(raw[:, 1], -700, 700))])
     if head.kind == "classify":
@@ -90,14 +97,14 @@ def out_of_distribution(calibration: Calibration, hidden: FloatArray | None, row
 def label_sets(head: Head, calibration: Calibration, raw: FloatArray) -> list[tuple[str, ...]]:
     """Per row of UNcalibrated raw the labels that cannot be ruled out at 90 %; the likeliest is always among them.
 
-    `score` has the labels "0" and "1"; `regress` has none.
+    `score` has the labels "0" and "1", `program` "wrong" and "right"; `regress` has none.
     """
     if head.kind == "regress":
         return [()] * len(raw)
     chance = probability(head, calibrated(head, calibration, raw))
-    if head.kind == "score":
+    if head.kind in TWO_SIDES:
         chance = np.column_stack([1 - chance, chance])
-    names = ("0", "1") if head.kind == "score" else head.outputs
+    names = TWO_SIDES.get(head.kind, head.outputs)
     inside = 1 - chance <= calibration.conformal
     if head.kind != "multilabel":
         inside[np.arange(len(raw)), chance.argmax(axis=1)] = True
@@ -127,7 +134,7 @@ def coverage(head: Head, calibration: Calibration, raw: FloatArray, target: Floa
     if head.kind == "multilabel":
         held = [name in found for found, truth in zip(sets, target, strict=True) for name in _true(head, truth)]
         return float(np.mean(held)) if held else None
-    names = ("0", "1") if head.kind == "score" else head.outputs
+    names = TWO_SIDES.get(head.kind, head.outputs)
     return float(np.mean([names[int(truth)] in found for found, truth in zip(sets, target[:, 0], strict=True)]))
 
 
@@ -164,7 +171,7 @@ def tell(head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArr
     if head.kind == "regress":
         return Told(None, intervals(head, calibration, raw), None, outside, outside)
     sets = label_sets(head, calibration, raw)
-    full = 2 if head.kind == "score" else len(head.outputs)
+    full = len(TWO_SIDES.get(head.kind, head.outputs))
     abstained = [len(names) == full or away for names, away in zip(sets, outside, strict=True)]
     return Told(probability(head, calibrated(head, calibration, raw)), None, sets, outside, abstained)
 

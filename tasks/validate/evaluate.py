@@ -30,14 +30,14 @@ CLASSICAL = "classical"
 def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     """Judge every trained task, complete its model folder, return {task: the JSON of its Judgement}.
 
-    config: {"backbone": {}, "validate": {}, "recipe": {}, "threads", "seed", "tasks": {name: {"model", "train",
+    config: {"validate": {}, "recipe": {}, "threads", "seed", "tasks": {name: {"model", "train",
     "valid", "test", "card": {}}}} with paths of the model folder and of the saved rows; "champion": {"version",
     "folder"} where one answers now. Into the folder go recipe, card, digests of the rows that were learned from,
     calibration and metrics.
     """
     section = ValidateSection(**config.get("validate", {}))
     folders = {name: Folder(Path(places["model"])) for name, places in config["tasks"].items()}
-    model = open_folders(config["backbone"], {name: folder.path for name, folder in folders.items()}, config["threads"])
+    model = open_folders({name: folder.path for name, folder in folders.items()}, config["threads"])
     judged = {}
     for name, folder in folders.items():
         places = config["tasks"][name]
@@ -68,7 +68,7 @@ def _champion(config: Mapping[str, Any], name: str, test: Rows) -> Champion | No
     if known:
         return Champion(told["version"], None, f"it has learned from {known} of the {len(test)} test rows")
     try:
-        model = open_folders(config["backbone"], {name: folder.path}, config["threads"])
+        model = open_folders({name: folder.path}, config["threads"])
     except ValueError as error:
         return Champion(told["version"], None, f"it cannot be loaded beside this version: {error}")
     own = from_json(folder.read(folder.calibration))
@@ -82,8 +82,8 @@ def _contaminated(config: Mapping[str, Any], name: str, folder: Folder, test: Ro
             f"{known} of the {len(test)} test rows are also among the rows that this version learned from: cut the "
             "splits anew"
         )
-    backbone, source = config["backbone"].get("name", ""), config["tasks"][name]["card"].get("source", "")
-    return contamination.of_backbone(str(backbone), str(source))
+    body, source = folder.backbone(), config["tasks"][name]["card"].get("source", "")
+    return contamination.of_backbone(body["name"] if body else "", str(source))
 
 
 def measure(model: Model, name: str, folder: Folder, sides: Sides, ablation: bool) -> Measured:
@@ -107,5 +107,5 @@ def measure(model: Model, name: str, folder: Folder, sides: Sides, ablation: boo
         baseline_name=folder.read(folder.classical)["name"] if baseline is None else baseline.name,
         hidden=forward.side_by_side(model, name, valid),
         hidden_test=forward.side_by_side(model, name, test),
-        truncated=float(np.mean(forward.truncated(model, sides.test.inputs))),
+        truncated=float(np.mean(forward.truncated(model, name, sides.test.inputs))),
     )

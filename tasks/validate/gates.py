@@ -156,10 +156,12 @@ def _said(estimate: Estimate) -> str:
 
 def collapsed(head: Head, raw: FloatArray, target: FloatArray) -> bool:
     """Whether every row gets the same answer although their truths differ."""
-    if len(np.unique(target, axis=0)) < 2:
+    if len(np.unique(np.nan_to_num(target, nan=-1.0), axis=0)) < 2:
         return False
     if head.kind == "classify":
         return len(np.unique(raw.argmax(axis=1))) == 1
+    if head.kind == "program":
+        return len(np.unique(np.nan_to_num(raw[:, 1:], nan=-1.0), axis=0)) == 1
     if head.kind == "multilabel":
         return len(np.unique(raw > 0, axis=0)) == 1
     return bool(np.ptp(raw[:, 0]) < 1e-6)  # a score or a mean that does not move

@@ -136,9 +136,14 @@ def _calibrations(task: Task, valid: Rows, measured: Measured) -> tuple[Calibrat
 
 def _calibration(task: Task, raw: FloatArray, valid: Rows, hidden: FloatArray | None) -> Calibration:
     """Fitted, or the neutral one where the model gives no numbers: its version is refused, but still written out."""
-    if not np.isfinite(raw).all() or (hidden is not None and not np.isfinite(hidden).all()):
+    if not finite(task, raw) or (hidden is not None and not np.isfinite(hidden).all()):
         return Calibration(rows=len(raw))
-    return calibrate.fit(task.head, raw, valid.target, hidden, independent(task, valid))
+    return calibrate.fit(task.head, raw, truth(task, valid, raw), hidden, independent(task, valid))
+
+
+def truth(task: Task, rows: Rows, raw: FloatArray) -> FloatArray:
+    """What probabilities are about: the target; for a program whether it is right."""
+    return rows.target if task.writer is None else task.writer.right(rows, raw)[:, None]
 
 
 def independent(task: Task, rows: Rows) -> int:
@@ -150,17 +155,22 @@ def independent(task: Task, rows: Rows) -> int:
 
 def _score(task: Task, rows: Rows, raw: FloatArray) -> Score:
     """The task's metric; not a number where the model gives none."""
-    return task.metric.score(rows, raw) if np.isfinite(raw).all() else lambda weights: float("nan")
+    return task.metric.score(rows, raw) if finite(task, raw) else lambda weights: float("nan")
+
+
+def finite(task: Task, raw: FloatArray) -> bool:
+    """Whether the model gives numbers; the codes of a program end in NaN."""
+    return bool(np.isfinite(raw if task.writer is None else raw[:, :1]).all())
 
 
 def _reliability(
     task: Task, sides: Sides, calibration: Calibration, measured: Measured, raws: Mapping[str, FloatArray]
 ) -> CalibrationFigures:
     """How far the probabilities and the 90 % sets can be taken at their word, on test rows."""
-    target = sides.test.target
+    target, other = (truth(task, sides.test, raws[name]) for name in (FULL, BASELINE))
     return CalibrationFigures(
         ece=ece(task.head, raws[FULL], target),
-        baseline_ece=ece(task.head, raws[BASELINE], target),
+        baseline_ece=ece(task.head, raws[BASELINE], other),
         temperature=calibration.temperature,
         coverage=coverage(task.head, calibration, measured.test[FULL], target),
         coverage_band=calibrate.coverage_interval(*(independent(task, part) for part in (sides.valid, sides.test))),

@@ -26,7 +26,7 @@ from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
 from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
-from tasks.validate.judge import FULL, independent
+from tasks.validate.judge import FULL, finite, independent, truth
 from tasks.validate.judgement import Judgement, SegmentFigures
 from tasks.validate.revalidation import Difference, Known, Promises, Revalidation
 
@@ -46,13 +46,13 @@ class Answers:
 def revalidate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON of the Revalidation of one version on one file.
 
-    config: {"task", "model": its folder, "backbone": section, "path", "threads"}. The file is a user's, labelled, with
+    config: {"task", "model": its folder, "path", "threads"}. The file is a user's, labelled, with
     the columns that the version's recipe names, or rows that the data step saved. Raises DataError.
     """
     folder, task = Folder(Path(config["model"])), get(config["task"])
     report = Judgement(**folder.read(folder.metrics)) if folder.metrics.is_file() else None
     rows = _rows(task, folder, config["path"])
-    model = open_folders(config["backbone"], {task.name: folder.path}, config["threads"])
+    model = open_folders({task.name: folder.path}, config["threads"])
     found = forward.features(model, task.name, rows.inputs)
     own = from_json(folder.read(folder.calibration))
     raw = forward.combine(model, task.name, found)
@@ -84,12 +84,12 @@ def judge(
     known: contamination.Known | None,
 ) -> Revalidation:
     """Pure: rows and raw numbers in, the record out. The draws are the report's: equal rows give its figures."""
-    if not np.isfinite(answers.raw).all():
+    if not finite(task, answers.raw):
         raise DataError(f"{task.name} gives no finite number for some of the rows: take another version")
     seed, draws = (SEED, DRAWS) if report is None else (report.clusters.seed, report.clusters.draws)
     score, drawn = task.metric.score(rows, answers.scaled), clusters(rows, task.metric.cluster)
     told = compare({FULL: score}, drawn, draws, seed)
-    figure, target = told.estimates[FULL], rows.target
+    figure, target = told.estimates[FULL], truth(task, rows, answers.raw)
     return Revalidation(
         metric=task.metric.name,
         value=figure.value,

@@ -74,7 +74,8 @@ def _on(score: Score, mask: Mask) -> Score:
 def abstention(head: Head, raw: FloatArray, score: Score) -> tuple[Abstention, ...]:
     """The figure on the surest part of the rows, for falling shares of rows that are answered at all.
 
-    Sure is: the likeliest class's probability, the label nearest to undecided, or a small predicted variance.
+    Sure is: the likeliest class's probability, that of a program to be right, the label nearest to undecided, or a
+    small predicted variance.
     Source: El-Yaniv and Wiener 2010, On the foundations of noise-free selective classification, JMLR 11.
     """
     order = np.argsort(-_certainty(head, raw), kind="stable")
@@ -92,4 +93,6 @@ def _certainty(head: Head, raw: FloatArray) -> FloatArray:
         return -chance[:, 1]
     if head.kind == "classify":
         return np.asarray(chance.max(axis=1))
+    if head.kind == "program":
+        return np.asarray(chance[:, 0])
     return np.asarray(np.abs(chance - 0.5).min(axis=1))

@@ -87,6 +87,8 @@ def test_a_backbones_folder_is_seen_from_the_recipe_and_a_name_stays_a_name(tmp_
     assert recipe.load(tmp_path / "mine.toml", ["backbone.name=meta-llama/Llama-3.1-8B"]).backbone.name.startswith(
         "meta"
     )
+    (tmp_path / "own.gguf").write_bytes(b"")
+    assert recipe.load(tmp_path / "mine.toml", ["backbone.name=own.gguf"]).backbone.name == str(tmp_path / "own.gguf")
 
 
 def test_an_override_is_seen_from_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

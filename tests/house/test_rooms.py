@@ -12,18 +12,18 @@ import pytest
 from tests.house.tree import FOLDERS, ROOT, Tree, imported, trees  # type: ignore[import-not-found]
 
 # A room bears the name of the recipe section that it reads. Arrows point down; every room may use tasks/task.py and
-# tasks/digest.py, which stand flat (as does program.py, the language of a head), and tasks/__init__.py, which finds the tasks.
+# tasks/digest.py, which stand flat, and tasks/__init__.py, which finds the tasks.
 ROOMS = {
     "train": {"model", "backbone", "classical", "data"},
     "validate": {"model", "backbone", "data"},
-    "model": {"backbone"},
+    "model": {"backbone", "data"},
     "data": set(),
     "classical": set(),
     "backbone": set(),
 }
 OF_A_TASK = {"data", "classical"}
 INTERPRET = {"attribution": set(), "report": {"attribution"}}
-FLAT = {"tasks": {"__init__", "task", "digest", "declared", "program"}, "interpret": {"__init__", "section"}}
+FLAT = {"tasks": {"__init__", "task", "digest", "declared"}, "interpret": {"__init__", "section"}}
 
 
 def room_of(parts: tuple[str, ...], tasks: frozenset[str]) -> str | None:

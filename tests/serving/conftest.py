@@ -20,6 +20,7 @@ from serving import app, decisions, loading
 from serving.places import Places
 from tasks import digest
 from tasks.backbone import tiny as bodies
+from tasks.backbone.body import Backbone
 from tasks.backbone.section import LoraSection
 from tasks.model import build, forward, saved
 from tasks.model.frame import frame_of
@@ -74,11 +75,15 @@ def price_rows() -> Rows:
     return Rows(tuple(names.tolist()), inputs, target, days, days, names, np.array([""] * ROWS))
 
 
-def write_model(name: str, seed: int, rows: Rows, folder: Path) -> None:
-    """A model folder as the flows leave it: a tiny body, a classical part fitted on the rows, a calibration."""
+def write_model(name: str, seed: int, rows: Rows, folder: Path, backbone: Backbone | None = None) -> None:
+    """A model folder as the flows leave it: a body, a classical part fitted on the rows, a calibration.
+
+    Compliance stands on another tiny body than sentiment: a release holds what was learned on several.
+    """
     found = tasks.get(name)
     lora = LoraSection(rank=2, layers=1)
-    backbone = bodies.tiny("bert") if rows.inputs.text is not None else None
+    if rows.inputs.text is not None and backbone is None:
+        backbone = bodies.tiny("llama" if name == "compliance" else "bert")
     made = build.build(backbone, {name: found}, {name: rows.inputs.modalities}, lora, seed)
     made.classical[name] = found.classical.fit(rows.inputs, rows.target)
     offset = found.classical.raw(made.classical[name], rows.inputs)

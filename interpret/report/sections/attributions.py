@@ -47,7 +47,9 @@ def global_view(facts: Facts, study: Study) -> list[Block]:
 
 def cohorts(facts: Facts, study: Study) -> list[Block]:
     """Section 9: the same view for kinds of outcome and for the earlier and later half of the test period."""
-    kinds = np.array(cases.outcome(facts.task.head, study.raw, study.pool.target))
+    kinds = np.array(
+        cases.outcome(facts.task.head, study.raw, study.pool.target if study.right is None else study.right[:, None])
+    )
     middle = np.median(study.pool.time.astype(np.int64))
     when = np.where(study.pool.time.astype(np.int64) <= middle, "earlier half", "later half")
     found = [_cohort("outcome", "By outcome", study, kinds)] if facts.task.head.kind != "regress" else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from interpret.attribution.study import Study
@@ -10,6 +11,7 @@ from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.listing import listed
+from tasks.backbone.section import DEFAULT
 
 # Words of the card's headings, by the section that takes what stands under them.
 PURPOSE = ("purpose", "use", "prohibited", "reads", "answers", "user")
@@ -72,9 +74,7 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
             "design",
             f"The classical part ({task.classical.name}) answers first; the learned parts add what it leaves over, "
             "each through a gate, so that every part can be switched off and its worth measured (section 6).",
-            "The backbone is frozen. A task trains a LoRA adapter on its top layers and a head."
-            if facts.head.get("backbone")
-            else "No row holds text, so there is no backbone and no adapter: the learned parts are small networks.",
+            _about_the_body(facts.head.get("backbone")),
         ),
         *_from_card("card", facts, SIGNS),
     ]
@@ -88,6 +88,19 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
         found.append(blocks.absent("signs", "Expected signs", why, "No feature of the task has a declared sign."))
     note = f"The challenger is the classical baseline, {task.classical.name}; see section 6."
     return [*found, blocks.absent("alternatives", "Other designs tried", "not_provided", note)]
+
+
+def _about_the_body(backbone: Mapping[str, str] | None) -> str:
+    """What is learned on it; and, where it is not the packaged one, what no other report can say of it."""
+    if not backbone:
+        return "No row holds text, so there is no backbone and no adapter: the learned parts are small networks."
+    learned = "The backbone is frozen. A task trains a LoRA adapter on its top layers and a head."
+    if backbone["name"] == DEFAULT:
+        return learned
+    return (
+        f"{learned} It is {backbone['name']} in {backbone.get('dtype', 'float32')}, not {DEFAULT}: its tokens, its "
+        "window, its memory and its time are its own, and no figure of a report on another body holds for it."
+    )
 
 
 def _from_card(slug: str, facts: Facts, keys: tuple[str, ...], *, rest: bool = False) -> list[Block]:

@@ -64,6 +64,7 @@ def _model(facts: Facts) -> Block:
         Fact("Parts", ", ".join(words.MODALITIES.get(part, part) for part in head.get("parts", []))),
         Fact("Backbone", backbone.get("name", "none: no row of this task holds text")),
         Fact("Backbone digest", backbone.get("digest"), "digest"),
+        *([Fact("Made of the GGUF file", backbone["gguf_digest"], "digest")] if "gguf_digest" in backbone else []),
         Fact("Tokenizer digest", backbone.get("tokenizer_digest"), "digest"),
         Fact("LoRA", ", ".join(f"{key} {value}" for key, value in sorted(lora.items())) or "none"),
         Fact("Classical part", facts.classical.get("name", facts.task.classical.name)),

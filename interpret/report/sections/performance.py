@@ -13,6 +13,7 @@ from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.summary import comparison
 from tasks.validate.calibration import calibrated, probability
+from tasks.validate.judge import truth
 from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Judgement
 
 BINS = 8
@@ -113,10 +114,11 @@ def _reliability(facts: Facts, study: Study) -> list[Block]:
     if head.kind == "regress" or len(study.pool) < 4 * BINS:
         return []
     chance = probability(head, calibrated(head, facts.calibration, study.raw))
+    target = truth(facts.task, study.pool, study.raw)
     if head.kind == "classify":
-        given, true = chance.max(axis=1), chance.argmax(axis=1) == study.pool.target[:, 0].astype(int)
+        given, true = chance.max(axis=1), chance.argmax(axis=1) == target[:, 0].astype(int)
     else:
-        given, true = chance.ravel(), study.pool.target.ravel() > 0.5
+        given, true = chance.ravel(), target.ravel() > 0.5
     groups = np.array_split(np.argsort(given, kind="stable"), BINS)
     predicted, observed = ([float(values[group].mean()) for group in groups] for values in (given, true))
     data = {

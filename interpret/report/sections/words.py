@@ -14,6 +14,7 @@ KINDS = {
     "multilabel": "several labels, each yes or no",
     "score": "one score, yes or no",
     "regress": "a number with its variance",
+    "program": "a program over the numbers of a document, with the chance that it is right",
 }
 MODALITIES = {"text": "text", "table": "table", "series": "series", "classical": "classical part"}
 

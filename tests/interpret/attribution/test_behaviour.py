@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tasks
 from interpret.attribution import behaviour
 from tasks.task import Inputs, Item
 from tasks.validate.calibration import Calibration
@@ -68,6 +70,23 @@ def test_cases_are_asked_of_the_version_and_judged(verdicts: dict[str, str]) -> 
         "no such output": "not run",
         "no such field": "not run",
     }
+
+
+@pytest.mark.parametrize("name", ["compliance", "risk"])
+def test_the_rationales_of_the_items_are_counted_where_they_are_withheld(name: str) -> None:
+    task, dice = tasks.get(name), np.random.default_rng(3)
+
+    def raw(inputs: Inputs) -> Any:
+        return dice.normal(0, 3, (len(inputs), task.head.width))
+
+    *_, fine = behaviour.check(task, raw, Calibration())
+    assert fine.kind == "rationale"
+    assert fine.verdict == "holds"
+    assert fine.found.startswith("0 of ")
+    silent = dataclasses.replace(task, rationale=dataclasses.replace(task.rationale, write=lambda given: ""))  # type: ignore[type-var]
+    *_, none = behaviour.check(silent, raw, Calibration())
+    assert none.verdict == "fails"
+    assert none.found == fine.found.replace("0 of ", fine.found.split()[2] + " of ")
 
 
 def test_a_task_without_cases_has_none(toy: Toy) -> None:

@@ -73,7 +73,7 @@ def test_no_text_means_no_body(toys: dict[str, Task], toy_inputs: Callable[..., 
     again = saved.load(None, {"swing": tmp_path}, toys)
     inputs = toy_inputs()
     assert np.array_equal(forward.raw(net, "swing", inputs), forward.raw(again, "swing", inputs))
-    assert not forward.truncated(net, inputs).any()
+    assert not forward.truncated(net, "swing", inputs).any()
 
 
 def test_the_adapter_opens_with_peft_and_names_no_path(

@@ -49,7 +49,6 @@ def run(folder: Path, champion: Path | None = None, **gates: Any) -> dict[str, A
     answers = {} if champion is None else {"champion": {"version": "toy@1", "folder": str(champion)}}
     return evaluate(
         {
-            "backbone": {},
             "recipe": {"train": {}},
             "tasks": {
                 "toy": {name: str(path) for name, path in places.items()} | {"card": {"source": "toy"}} | answers

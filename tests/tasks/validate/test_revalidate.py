@@ -32,7 +32,7 @@ def on(place: Path, rows: Rows | None = None) -> dict[str, Any]:
     if rows is not None:
         path = place / "later.parquet"
         save_rows(rows, path)
-    config = {"task": "toy", "model": str(place / "model"), "backbone": {}, "path": str(path), "threads": 1}
+    config = {"task": "toy", "model": str(place / "model"), "path": str(path), "threads": 1}
     return revalidate.revalidate(config)
 
 

@@ -1,0 +1,49 @@
+"""The sentences of a risk answer's rationale. read_back.py understands them; this file does not know how.
+
+The facts are the scorecard's (scorecard.py), a model beside the served one: the sentences say so, and claim no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.data.rationale import Claim, Evidence
+
+DEFAULT = "default"
+
+
+def given(answer: Mapping[str, Any]) -> tuple[Evidence, ...]:
+    """The facts that the answer names, in its order, in the words of the request."""
+    return tuple(Evidence(DEFAULT, reason["attribute"], str(reason["value"])) for reason in answer["reasons"])
+
+
+def write(given: Claim) -> str:
+    """What to mind, the verdict, and the facts."""
+    return " ".join([*_cautions(given.flags), _verdict(given), _facts(given)])
+
+
+def _cautions(flags: tuple[str, ...]) -> Iterator[str]:
+    if "out_of_distribution" in flags:
+        yield "Do not act on this answer: the applicant is unlike those that the version was validated on."
+    elif "abstained" in flags:
+        yield "Do not act on this answer: neither default nor repayment can be ruled out."
+    if "truncated" in flags:
+        yield "A part of the notes lay beyond the model's window and was not read."
+
+
+def _verdict(given: Claim) -> str:
+    shown = given.chance[DEFAULT][DEFAULT]
+    if given.holds:
+        return f"Default is more likely than repayment, at {shown}."
+    return f"Repayment is more likely than default, which stands at {shown}."
+
+
+def _facts(given: Claim) -> str:
+    if not given.evidence:
+        return "The scorecard beside the model names no fact that speaks for default."
+    facts = ", ".join(f"{piece.field} ({piece.value})" for piece in given.evidence)
+    return (
+        f"By the scorecard beside the model, these facts speak for default: {facts}. "
+        "They need not be the model's own reasons."
+    )

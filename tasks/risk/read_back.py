@@ -1,0 +1,50 @@
+"""Understands the rationale of a risk answer from its sentences alone; what it cannot understand, it refuses.
+
+Written against the language, not against the writer: it takes no word from rationale.py, so that a slip there is seen.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tasks.data.rationale import Claim, Evidence
+
+EVENT = "default"
+PER_CENT = r"(?P<at>(?:[0-9]{1,2}\.[0-9]|over 99\.9|under 0\.1) %)"
+SENTENCES = re.compile(
+    r"(?:Do not act on this answer: (?P<cause>[^.:]+)\. )?"
+    r"(?P<unread>A part of the notes lay beyond the model's window and was not read\. )?"
+    r"(?:(?P<bad>Default is more likely than repayment, at)|Repayment is more likely than default, which stands at) "
+    rf"{PER_CENT}\. "
+    r"(?:The scorecard beside the model names no fact that speaks for default\.|"
+    r"By the scorecard beside the model, these facts speak for default: (?P<facts>[^.:]+)\. "
+    r"They need not be the model's own reasons\.)"
+)
+CAUSES = {
+    None: (),
+    "the applicant is unlike those that the version was validated on": ("abstained", "out_of_distribution"),
+    "neither default nor repayment can be ruled out": ("abstained",),
+}
+FACT = re.compile(r"([a-z_]+) \(([\w-]+)\)")
+
+
+def read(text: str) -> Claim:
+    """What the sentences say. Raises ValueError where one of them is not understood."""
+    found = SENTENCES.fullmatch(text)
+    if found is None or found["cause"] not in CAUSES:
+        raise ValueError("it is not made of a rationale's sentences")
+    flags = CAUSES[found["cause"]]
+    return Claim(
+        holds=(EVENT,) if found["bad"] else (),
+        likeliest=None,
+        flags=(*flags, "truncated") if found["unread"] else flags,
+        chance={EVENT: {EVENT: found["at"]}},
+        evidence=tuple(_fact(part) for part in found["facts"].split(", ")) if found["facts"] else (),
+    )
+
+
+def _fact(part: str) -> Evidence:
+    found = FACT.fullmatch(part)
+    if found is None:
+        raise ValueError("a fact in it has no value")
+    return Evidence(EVENT, found[1], found[2])
