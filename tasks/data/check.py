@@ -116,7 +116,9 @@ def _check_absent(task: Task, rows: Rows, absent: Sequence[str]) -> None:
 
 
 def outputs(task: Task) -> tuple[str, ...]:
-    """The outputs that a row can have: the two sides of a score."""
+    """The outputs that a row can have: the two sides of a score; none of a program."""
+    if task.head.kind == "program":
+        return ()
     return ("0", "1") if task.head.kind == "score" else task.head.outputs
 
 

@@ -12,7 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 
 LENGTH, DEPTH = 256, 16
-SIGNS_ONLY = re.compile(r"(?:[ \t]|[A-Za-z]\w*|(?:\d{1,24}(?:\.\d{0,24})?|\.\d{1,24})(?![\w.])|[-+/()]|\*(?!\*))+")
+# Possessive throughout: a run of letters can be split in one way only, so that no text takes more than one pass.
+SIGNS_ONLY = re.compile(
+    r"(?:[ \t]|[A-Za-z]\w*+|(?:\d{1,24}+(?:\.\d{0,24}+)?+|\.\d{1,24}+)(?![\w.])|[-+/()]|\*(?!\*))++"
+)
 OPERATIONS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 DASHES = frozenset("-–—―−")
 YEARS = range(1980, 2051)
@@ -16,6 +17,9 @@ PROSE = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?![\w/]|-\d|\.\d)")
 FOOTNOTES = re.compile(r"(?<=[\w%).])\s*(?:\((?:\d{1,2}|[a-z])\)\s*)+$|[*†‡]+$")
 MONTH = re.compile(r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?$", re.IGNORECASE)
 POINTER = re.compile(r"(?:notes?|section|item|page|level|table|part|article|ifrs|ias|asc|asu|form)$", re.IGNORECASE)
+OF_A_MONTH = re.compile(rf"\s{{1,3}}{MONTH.pattern[:-1]}(?!\w)", re.IGNORECASE)
+OF_A_HEADING = re.compile(r"[.)]\s")
+NEAR = 16  # characters before a number that are looked at
 YEAR = re.compile(r"(?<!\d)(?:19[89]\d|20[0-4]\d|2050)(?!\d)")
 
 
@@ -48,17 +52,14 @@ def is_year(cell: str) -> bool:
     return YEAR.fullmatch(unmarked(cell)) is not None
 
 
-def in_prose(text: str) -> list[tuple[int, int, float]]:
+def in_prose(text: str) -> Iterator[tuple[int, int, float]]:
     """(start, end, value) of the numbers of a paragraph; no years, days of a month, or numbers of notes."""
-    found = []
     for match in PROSE.finditer(text):
         digits = match.group().rstrip(",")
-        before = text[: match.start()].rstrip()[-12:].split(" ")[-1]
+        near = text[max(0, match.start() - NEAR) : match.start()].split()
+        before = near[-1].lstrip("(") if near else ""
         if is_year(digits) or MONTH.match(before) or POINTER.match(before):
             continue
-        if not before and re.match(r"[.)]\s", text[match.end() :]):  # the number of a heading
+        if OF_A_MONTH.match(text, match.end()) or (not near and OF_A_HEADING.match(text, match.end())):
             continue
-        if re.match(rf"\s+{MONTH.pattern[:-1]}(?!\w)", text[match.end() :], re.IGNORECASE):
-            continue
-        found.append((match.start(), match.start() + len(digits), float(digits.replace(",", ""))))
-    return found
+        yield match.start(), match.start() + len(digits), float(digits.replace(",", ""))

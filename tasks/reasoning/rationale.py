@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tasks.data import program
 from tasks.reasoning.document import COLUMNS, Document, column_of, row_of
+from tasks.reasoning.execute import NotAProgram, execute
 
 WORDS = {"+": "plus", "-": "minus", "*": "times", "/": "divided by", "(": "[", ")": "]"}
 
@@ -22,8 +23,18 @@ def write(document: Document, question: str, symbols: Sequence[str], value: floa
     if list(symbols) == [program.REFUSAL]:
         return f"The document does not hold what the question {quoted(question)} asks for."
     done = " ".join(_said(document, symbol) for symbol in symbols)
+    share = f", that is {shown(100 * value)} percent" if scale == "percent" and is_share(document, symbols) else ""
     unit = f"; scale: {scale}, as given" if scale else ""
-    return f"To the question {quoted(question)}: {done} equals {shown(value)}{unit}."
+    return f"To the question {quoted(question)}: {done} equals {shown(value)}{share}{unit}."
+
+
+def is_share(document: Document, symbols: Sequence[str]) -> bool:
+    """Whether a program gives a pure number: cells half as large give the same. In percent it is 100 times that."""
+    written, values = "".join(symbols), document.values
+    try:
+        return execute(written, values) == execute(written, {name: value / 2 for name, value in values.items()})
+    except NotAProgram:  # at the edge of what a number can be
+        return False
 
 
 def shown(value: float) -> str:

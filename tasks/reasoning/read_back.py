@@ -17,7 +17,8 @@ RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
 HEAD, REFUSAL_HEAD, REFUSAL_TAIL = "To the question ", "The document does not hold what the question ", " asks for."
 PIECE = re.compile(r"\s*(?:(plus|minus|times|divided(?= by)|\[|\])(?: by)?|(\d+)(?=\s|$))(?=\s|$)")
 NAME = re.compile(r" \(([A-Z]\d{1,2}|t\d{1,2}), ")
-TAIL = re.compile(r" equals (-?\d[\d.e+-]*?)(?:; scale: ([a-z]+), as given)?\.$")
+RESULT = r"(-?\d[\d.e+-]*?)"
+TAIL = re.compile(rf" equals {RESULT}(?:, that is {RESULT} percent)?(?:; scale: ([a-z]+), as given)?\.$")
 DIGITS = 1e-9  # relative; a result is written in ten digits
 
 
@@ -70,7 +71,10 @@ def read(text: str) -> Claim:
             quote, at = _quote(text, at + 1)
             quotes.append(quote)
             symbols.append(quote.name)
-    return Claim(question, tuple(symbols), tuple(quotes), float(tail[1]), tail[2] or "")
+    value = float(tail[1])
+    if tail[2] and not math.isclose(float(tail[2]), 100 * value, rel_tol=DIGITS):
+        raise Disagrees("its percentage is not a hundred times its result")
+    return Claim(question, tuple(symbols), tuple(quotes), value, tail[3] or "")
 
 
 def check(text: str, source: str, written: str, scale: str) -> None:

@@ -13,7 +13,7 @@ from tasks.data import program
 from tasks.data.section import TaskSection
 from tasks.data.text import Text
 from tasks.reasoning import ranker, rationale, read_back, rows, spans, text
-from tasks.reasoning.classical import BASELINE
+from tasks.reasoning.classical import BASELINE, SHAPES, shape_of
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
 from tasks.reasoning.right import execution_accuracy, result, right
 from tasks.reasoning.source import SOURCES
@@ -89,9 +89,10 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     value = result(whole, written)
     refused = value is None or math.isnan(value)
     symbols = [] if refused else program.symbols(written)
+    share = not refused and item.scale == "percent" and rationale.is_share(document, symbols)
     said = None if value is None else _rationale(whole, written, value, item.scale or "")
     return {
-        "value": None if refused else value,
+        "value": None if refused or value is None else value * (100.0 if share else 1.0),
         "scale": item.scale or "",
         "program": None if refused else written,
         "cited": [_cited(document, name) for name in program.cited(symbols)],
@@ -121,8 +122,11 @@ def _rationale(whole: str, written: str, value: float, scale: str) -> str | None
 
 
 def _operation(symbols: Sequence[str]) -> str:
-    """The last operation that is done, in a word."""
-    return next((OPERATIONS[sign] for sign in symbols if sign in OPERATIONS), "look-up")
+    """What a program does, in a word: a kind of the baseline, a look-up, else what its last operation is."""
+    shape = shape_of("".join(symbols))
+    if (kind := next((kind for kind, shapes in SHAPES.items() if shape in shapes), None)) is not None:
+        return kind
+    return next((OPERATIONS[sign] for sign in reversed(symbols) if sign in OPERATIONS), "look-up")
 
 
 def target(value: Any) -> Sequence[float]:
