@@ -1,6 +1,7 @@
 """The language of a `program` head: arithmetic over named numbers, its grammar, and a program as a row of numbers.
 
-A name is a cell of a table as a spreadsheet names it (`B3`), the n-th number of a text (`t2`), or a constant. So each number of a program is in the document by construction. It may be `none`: not said there.
+A name is a cell of a table as a spreadsheet names it (`B3`), the n-th number of a text (`t2`), or a constant. So each
+number of a program is in the document by construction. A program may also be `none`: the document does not say.
 
     program = "none" | sum;  sum = operand (("+" | "-" | "*" | "/") operand)*;  operand = name | "(" sum ")"
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +21,7 @@ END = ";"
 OPERATORS = ("+", "-", "*", "/")
 CONSTANTS = ("1", "2", "3", "4", "5", "12", "100")
 OPERANDS = 8  # of one program
-NESTED = 2  # parentheses inside each other
+OPENED, NESTED = 6, 2  # parentheses of one program, and inside each other: with them it fits into PROGRAM symbols
 SYMBOL = re.compile(r"\s*([A-Z][1-9]\d*|t[1-9]\d*|\d+|none|[-+*/()])")
 FIXED = (REFUSAL, "(", ")", *OPERATORS, *CONSTANTS)  # their codes are their places
 MENTION, CELL, COLUMNS = 100, 1000, 26  # codes from which the numbers of the text and the cells count
@@ -32,10 +33,11 @@ class NoProgram(ValueError):
 
 @dataclass(frozen=True)
 class State:
-    """How far a program is: whether an operand comes next, the open parentheses, the operands so far."""
+    """How far a program is: whether an operand comes next; how many parentheses are open, were opened; operands."""
 
     wants_operand: bool = True
     depth: int = 0
+    opened: int = 0
     operands: int = 0
     begun: bool = False
 
@@ -47,15 +49,15 @@ def following(state: State, names: Sequence[str]) -> Iterator[tuple[str, State |
     """Every symbol that may come next, with the state after it; None after the last one, END."""
     if not state.wants_operand:
         if state.operands < OPERANDS:
-            yield from ((sign, State(True, state.depth, state.operands, True)) for sign in OPERATORS)
-        yield (")", State(False, state.depth - 1, state.operands, True)) if state.depth else (END, None)
+            yield from ((sign, replace(state, wants_operand=True)) for sign in OPERATORS)
+        yield (")", replace(state, depth=state.depth - 1)) if state.depth else (END, None)
         return
     if not state.begun:
-        yield REFUSAL, State(False, 0, OPERANDS, True)
-    if state.depth < NESTED:
-        yield "(", State(True, state.depth + 1, state.operands, True)
-    for name in names:
-        yield name, State(False, state.depth, state.operands + 1, True)
+        yield REFUSAL, State(False, operands=OPERANDS, begun=True)
+    if state.depth < NESTED and state.opened < OPENED and state.operands < OPERANDS:
+        yield "(", replace(state, depth=state.depth + 1, opened=state.opened + 1, begun=True)
+    after = replace(state, wants_operand=False, operands=state.operands + 1, begun=True)
+    yield from ((name, after) for name in names)
 
 
 def symbols(text: str) -> list[str]:

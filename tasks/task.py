@@ -231,6 +231,7 @@ class Writer:
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
     words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
+    proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
@@ -238,6 +239,7 @@ class Writer:
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
     words: Callable[[str], Sequence[Sequence[Span]]]
+    proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
     right: Callable[[Rows, FloatArray], FloatArray]
 
 

@@ -22,7 +22,7 @@ from tasks.validate import calibrate, calibration
 from tasks.validate.bootstrap import Comparison, clusters, compare
 from tasks.validate.calibration import ece
 from tasks.validate.evaluate import measure
-from tasks.validate.judge import BASELINE, FULL, Sides, independent
+from tasks.validate.judge import BASELINE, FULL, Sides, independent, truth
 
 DRAWS = 1000
 
@@ -82,7 +82,10 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
     model = open_folders({name: place}, bench.plan.train.threads)
     found = measure(model, name, Folder(place), sides, ablation=True)
     rows = [independent(given, part) for part in (sides.valid, test)]
-    fitted = {each: calibrate.fit(head, raw, sides.valid.target, clusters=rows[0]) for each, raw in found.valid.items()}
+    fitted = {
+        each: calibrate.fit(head, raw, truth(given, sides.valid, raw), clusters=rows[0])
+        for each, raw in found.valid.items()
+    }
     ours, peer = (calibration.calibrated(head, fitted[each], found.test[each]) for each in (FULL, BASELINE))
     return Learned(
         rows=test,
@@ -93,7 +96,7 @@ def _asked(bench: Bench, name: str, sides: Sides, folder: Path) -> Learned:
             for name, raw in found.test.items()
             if name not in fitted
         },
-        coverage=calibration.coverage(head, fitted[FULL], found.test[FULL], test.target),
+        coverage=calibration.coverage(head, fitted[FULL], found.test[FULL], truth(given, test, found.test[FULL])),
         counts=(rows[0], rows[1]),
     )
 

@@ -71,7 +71,7 @@ class Features:
     offset: FloatArray | None
     rows: int
     truncated: NDArray[np.bool_] | None = None  # (n,) whether the end of its text was not read
-    written: FloatArray | None = None  # (n, candidates, 1 + PROGRAM) as writer.Written has them
+    written: FloatArray | None = None  # (n, CANDIDATES, 2 + PROGRAM) as writer.Written has them
 
 
 def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None) -> Prepared:
@@ -147,8 +147,9 @@ def combine(model: Model, name: str, found: Features, without: frozenset[str] = 
     """Raw answers from hidden states, with some parts ("text", "table", "series", "classical") switched off."""
     device = model.device
     if found.written is not None:
-        offset = None if "classical" in without else found.offset
-        return offset if "text" in without and offset is not None else writer.chosen(found.written, offset)
+        weights = model.nets[name].scale.detach().double().cpu().numpy().copy()
+        weights[[part in without for part in ("text", "classical")]] = 0.0
+        return writer.chosen(found.written, weights)
     with model.evaluating(), torch.no_grad():
         hidden = {part: torch.from_numpy(h).to(device) for part, h in found.hidden.items() if part not in without}
         offset = None if found.offset is None or "classical" in without else found.offset.astype(np.float32)
@@ -210,7 +211,7 @@ def truncated(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
 def _programs(model: Model, name: str, inputs: Inputs, without: frozenset[str]) -> Features:
     """Programs in place of hidden states that a net would read."""
     offset = _offset(model, name, inputs, without)
-    found = writer.write(model, name, inputs, offset)
+    found = writer.write(model, name, inputs, alone="classical" in without)
     hidden = {"text": found.states.astype(np.float32)}
     return Features(hidden, None, offset, len(inputs), found.cut, found.programs)
 

@@ -53,6 +53,17 @@ def spelled(grammar: Grammar, symbols: Sequence[str]) -> Ids:
     return tuple(token for symbol in (*symbols, program.END) for token in grammar.pieces[symbol])
 
 
+def spelt(grammar: Grammar, ids: Ids) -> list[str]:
+    """The symbols that some tokens spell, without END; a longer symbol goes before one that it begins with."""
+    longest = sorted(grammar.pieces.items(), key=lambda piece: -len(piece[1]))
+    found, place = [], 0
+    while place < len(ids):
+        symbol, piece = next((s, p) for s, p in longest if ids[place : place + len(p)] == p)
+        found.append(symbol)
+        place += len(piece)
+    return [symbol for symbol in found if symbol != program.END]
+
+
 def following(grammar: Grammar, place: Place) -> dict[int, Place | None]:
     """Every token that may come next, with the place after it; None after the program's end.
 

@@ -115,7 +115,8 @@ class TaskNet(nn.Module):
         self.widths = widths
         self.encoders = nn.ModuleDict(encoders)
         self.heads = nn.ModuleDict({part: PartHead(width, outputs, START[part]) for part, width in widths.items()})
-        self.scale = nn.Parameter(torch.ones(outputs))
+        # Of a task that writes: the weight of the body, and of the classical part, in the score of a program.
+        self.scale = nn.Parameter(torch.ones(outputs if task.writer is None else 2))
 
     def encode(self, part: str, value: Any) -> Any:
         """The hidden state (n, width) of a table or series; text is encoded by the shared body."""

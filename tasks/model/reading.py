@@ -32,13 +32,16 @@ class Reading:
 class Asked:
     """Continuations of n documents as tensors. The documents are padded on their left, the continuations on the right.
 
-    ids, positions (n, tokens); attention (n, document + tokens); cache holds the documents
+    ids, positions (n, tokens); attention (n, document + tokens); cache holds the documents; `sizes` (n,) counts the
+    tokens of each, `ends` (n, 1) is the position after them
     """
 
     ids: Any
     positions: Any
     attention: Any
     cache: Any
+    sizes: Any
+    ends: Any
 
 
 def read(model: Model, ids: Sequence[int]) -> Reading:
@@ -67,7 +70,15 @@ def ask(model: Model, readings: Sequence[Reading], rows: Sequence[Sequence[int]]
         attention[place, longest - each.length : longest + len(row)] = 1
         positions[place] = torch.arange(each.length, each.length + width)
     cache = _joined(readings, longest)
-    return Asked(ids.to(model.device), positions.to(model.device), attention.to(model.device), cache)
+    sizes = torch.tensor([len(row) for row in rows], device=model.device)
+    ends = torch.tensor([[each.length] for each in readings], device=model.device) + sizes[:, None]
+    device = model.device
+    return Asked(ids.to(device), positions.to(device), attention.to(device), cache, sizes, ends)
+
+
+def last(asked: Asked, hidden: Any) -> Any:
+    """(n, width) the states of the last tokens."""
+    return hidden[torch.arange(len(hidden), device=hidden.device), asked.sizes - 1]
 
 
 def forward(model: Model, asked: Asked, state: Any = None) -> Any:
@@ -99,8 +110,9 @@ def step(model: Model, asked: Asked, chosen: Sequence[int], ids: Sequence[int]) 
     rows = list(chosen)
     tokens = torch.tensor(list(ids), device=model.device)[:, None]
     attention = torch.cat([asked.attention[rows], torch.ones_like(tokens)], dim=1)
-    after = Asked(tokens, asked.positions[rows][:, -1:] + 1, attention, asked.cache)
-    return after, forward(model, after)[:, -1]
+    ends = asked.ends[rows]
+    after = Asked(tokens, ends, attention, asked.cache, torch.ones_like(tokens[:, 0]), ends + 1)
+    return after, last(after, forward(model, after))
 
 
 def autocast(model: Model) -> Any:

@@ -12,22 +12,24 @@ from numpy.typing import NDArray
 
 from tasks import program
 from tasks.model import reading
-from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following
+from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following, spelt
 from tasks.model.model import Model
 from tasks.model.reading import Reading
-from tasks.model.scoring import MOST, Script, minus_log, of_script, script
+from tasks.model.scoring import MOST, Script, minus_log, of_script, script, writer_of
 from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
-CANDIDATES = BEAMS + 1  # what the search found, and the program of the classical part
+SUGGESTED = 4  # programs of the classical part that the body is asked about as well
+CANDIDATES = BEAMS + SUGGESTED
+FLOOR = -12.0  # the log-probability that the classical part gives to what it does not propose
 SURE = 1e-6  # a probability is kept so far from 0 and 1
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a body writes for n rows, the likeliest first.
+    """Candidates for n rows: what the body writes, and what the classical part proposes.
 
-    programs  (n, CANDIDATES, 1 + PROGRAM) the log-probability of each candidate (-inf for none) and its codes
+    programs  (n, CANDIDATES, 2 + PROGRAM) log-probability by the body, by the classical part, codes; -inf for none
     states    (n, width) the hidden state after the question
     cut       (n,) whether the end of its document was not read
     """
@@ -44,24 +46,25 @@ class _Beam:
     place: Place
 
 
-def write(model: Model, name: str, inputs: Inputs, suggested: FloatArray | None) -> Written:
-    """The likeliest programs of each row; `suggested` (n, 1 + PROGRAM) are those of the classical part.
+def write(model: Model, name: str, inputs: Inputs, *, alone: bool = False) -> Written:
+    """The candidates of each row; `alone` leaves out what the classical part proposes.
 
     Rows that follow each other with the same document share its reading.
     """
-    count = len(inputs)
-    programs = np.full((count, CANDIDATES, 1 + PROGRAM), np.nan)
-    programs[:, :, 0] = -np.inf
+    writer, count = writer_of(model, name), len(inputs)
+    programs = np.full((count, CANDIDATES, 2 + PROGRAM), np.nan)
+    programs[:, :, :2] = -np.inf
     states, cut = np.zeros((count, model.width)), np.zeros(count, dtype=np.bool_)
     with model.evaluating(), torch.no_grad():
         for place, row, held in _asked(model, name, inputs):
             found, states[place] = search(model, held, row)
             cut[place] = row.cut
-            also = None if suggested is None else suggested[place, 1:]
-            if also is not None and np.isfinite(also[0]) and not _among(also, found):
-                found.append((chance(model, held, row, also), also))
-            for at, (score, codes) in enumerate(found):
-                programs[place, at] = np.concatenate([[score], codes])
+            known = {} if alone else dict(writer.proposed(model.classical[name], (inputs.text or ())[place]))
+            others = [each for each in list(known)[:SUGGESTED] if each not in {said for _, said in found}]
+            found += zip(chances(model, held, row, others), others, strict=True)
+            for at, (score, said) in enumerate(found):
+                also = max(known.get(said, FLOOR), FLOOR)
+                programs[place, at] = [score, also, *program.codes(program.symbols(said))]
     return Written(programs, states, cut)
 
 
@@ -73,8 +76,9 @@ def supports(model: Model, name: str, inputs: Inputs, programs: FloatArray) -> F
     found = np.zeros((len(inputs), 1))
     with model.evaluating(), torch.no_grad():
         for place, row, held in _asked(model, name, inputs):
-            score = min(chance(model, held, row, programs[place]), -SURE)
-            found[place] = score - np.log(-np.expm1(score))
+            (score,) = chances(model, held, row, [program.text(programs[place])])
+            sure = min(score, -SURE)
+            found[place] = sure - np.log(-np.expm1(sure))
     return found
 
 
@@ -95,13 +99,13 @@ def _asked(model: Model, name: str, inputs: Inputs) -> Iterator[tuple[int, Scrip
         yield place, row, held
 
 
-def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, FloatArray]], FloatArray]:
-    """The likeliest programs, at least one, as log-probability and codes; and the state after the question.
+def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, str]], FloatArray]:
+    """The likeliest programs, at least one, with their log-probabilities; and the state after the question.
 
     The search ends when no open beam can beat the worst of BEAMS whole programs: a program only grows less likely.
     """
     asked = reading.ask(model, [held], [row.question])
-    state = reading.forward(model, asked)[:, -1]
+    state = reading.last(asked, reading.forward(model, asked))
     first, beams = state[0].double().cpu().numpy(), [_Beam((), 0.0, BEGIN)]
     done: list[tuple[float, Ids]] = []
     for _ in range(MOST):
@@ -112,32 +116,38 @@ def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, 
             break
         beams = [beam for beam, _ in alive]
         asked, state = reading.step(model, asked, [at for _, at in alive], [beam.ids[-1] for beam in beams])
-    return [(score, program.codes(_symbols(row.grammar, ids))) for score, ids in done], first
+    return [(score, "".join(spelt(row.grammar, ids))) for score, ids in done], first
 
 
-def chance(model: Model, held: Reading, row: Script, codes: FloatArray) -> float:
-    """The log-probability that the body gives to a program, which the document must allow."""
-    line = of_script(row, codes)
-    asked = reading.ask(model, [held], [line.tokens])
-    return -float(minus_log(model, reading.forward(model, asked), [line])[0])
+def chances(model: Model, held: Reading, row: Script, programs: Sequence[str]) -> list[float]:
+    """The log-probability that the body gives to each program, which the document must allow."""
+    if not programs:
+        return []
+    lines = [of_script(row, program.codes(program.symbols(each))) for each in programs]
+    asked = reading.ask(model, [held] * len(lines), [line.tokens for line in lines])
+    return [-float(each) for each in minus_log(model, reading.forward(model, asked), lines)]
 
 
-def chosen(programs: FloatArray, offset: FloatArray | None) -> FloatArray:
-    """(n, 1 + PROGRAM) the logit that a program is right and its codes, from candidates and the classical answer.
+def chosen(programs: FloatArray, weights: FloatArray) -> FloatArray:
+    """(n, 1 + PROGRAM) the likeliest candidate of each row: the logit of its share among them, and its codes.
 
-    The logit of the classical part's program is added to the log-probability of the same program; what the search did
-    not find keeps the rest of the probability.
+    A candidate's score is the weighted sum of its two log-probabilities; `weights` (2,).
     """
-    found = np.full((len(programs), programs.shape[2]), np.nan)
+    found = np.full((len(programs), 1 + PROGRAM), np.nan)
     for row, candidates in enumerate(programs):
-        scores = candidates[:, 0].copy()
-        rest = max(0.0, 1.0 - float(np.exp(scores).sum()))
-        if offset is not None:
-            scores += [offset[row, 0] if _same(each[1:], offset[row, 1:]) else 0.0 for each in candidates]
-        best, chances = int(scores.argmax()), np.exp(scores)
-        share = float(np.clip(chances[best] / (chances.sum() + rest), SURE, 1 - SURE))
-        found[row] = [np.log(share) - np.log1p(-share), *candidates[best, 1:]]
+        share = shares(candidates, weights)
+        best = int(share.argmax())
+        sure = float(np.clip(share[best], SURE, 1 - SURE))
+        found[row] = [np.log(sure) - np.log1p(-sure), *candidates[best, 2:]]
     return found
+
+
+def shares(candidates: FloatArray, weights: FloatArray) -> FloatArray:
+    """(CANDIDATES,) the softmax of the weighted scores, 0 where there is no candidate."""
+    there = np.isfinite(candidates[:, 0])
+    scores = np.where(there, np.where(there[:, None], candidates[:, :2], 0.0) @ weights, -np.inf)
+    power = np.exp(scores - scores.max())
+    return np.asarray(power / power.sum())
 
 
 def _grow(
@@ -150,22 +160,3 @@ def _grow(
         chances = (state[at] @ model.words(list(after)).T).log_softmax(0).tolist()
         grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(after, chances, strict=True)]
     return sorted(grown, key=lambda entry: -entry[1])
-
-
-def _symbols(grammar: Grammar, ids: Ids) -> list[str]:
-    """The symbols that some tokens spell, without END; a longer symbol goes before one that it begins with."""
-    longest = sorted(grammar.pieces.items(), key=lambda piece: -len(piece[1]))
-    found, place = [], 0
-    while place < len(ids):
-        symbol, piece = next((s, p) for s, p in longest if ids[place : place + len(p)] == p)
-        found.append(symbol)
-        place += len(piece)
-    return [symbol for symbol in found if symbol != program.END]
-
-
-def _among(codes: FloatArray, found: Sequence[tuple[float, FloatArray]]) -> bool:
-    return any(_same(codes, each) for _, each in found)
-
-
-def _same(one: FloatArray, other: FloatArray) -> bool:
-    return bool(np.array_equal(one, other, equal_nan=True))

@@ -10,15 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
 from tasks import program
-from tasks.reasoning.document import Document
 from tasks.reasoning.figures import years_of
 from tasks.reasoning.text import from_text
-from tasks.task import FloatArray
 
 ROWS, SEVERAL, COLUMNS = 6, 4, 5  # rows that are tried for a pattern of one row, of more; columns
 LARGEST = 3  # rows or columns of a pattern
@@ -32,9 +30,62 @@ FEATURES = (
     "none", "none, best row", "none, covered",
 )  # fmt: skip
 COMMON = frozenset(
-    "the of in a an and is was what were to from for as on at by between how much many did do does which are be its it "
-    "change percentage total average year years ended respective respectively difference increase decrease ratio sum "
-    "fiscal compared than that their each company per cent percent proportion".split()
+    [
+        "the",
+        "of",
+        "in",
+        "a",
+        "an",
+        "and",
+        "is",
+        "was",
+        "what",
+        "were",
+        "to",
+        "from",
+        "for",
+        "as",
+        "on",
+        "at",
+        "by",
+        "between",
+        "how",
+        "much",
+        "many",
+        "did",
+        "do",
+        "does",
+        "which",
+        "are",
+        "be",
+        "its",
+        "it",
+        "change",
+        "percentage",
+        "total",
+        "average",
+        "year",
+        "years",
+        "ended",
+        "respective",
+        "respectively",
+        "difference",
+        "increase",
+        "decrease",
+        "ratio",
+        "sum",
+        "fiscal",
+        "compared",
+        "than",
+        "that",
+        "their",
+        "each",
+        "company",
+        "per",
+        "cent",
+        "percent",
+        "proportion",
+    ]
 )
 
 
@@ -186,7 +237,7 @@ class Reader:
         known = len(columns) > 1 and all(years[:2])
         mentioned = [self.years.index(year) for year in years if year in asked]
         place = [ord(column) for column in columns]
-        adjacent = len(columns) > 1 and all(abs(b - a) == 1 for a, b in zip(place, place[1:], strict=False))
+        adjacent = len(columns) > 1 and all(abs(b - a) == 1 for a, b in pairwise(place))
         before = len(asked) == 1 and len(years) == 2 and years[0] in asked and _minus(years[0], years[1])
         return (
             heading,

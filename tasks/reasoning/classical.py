@@ -30,10 +30,36 @@ SHAPES = {  # kind -> its programs with cells by the letters a, b, c in order of
 }
 KINDS = tuple(SHAPES)
 COMMON = frozenset(
-    "the of in a and is what was were to from for as on at by between change percentage total average year years ended "
-    "respective respectively".split()
+    [
+        "the",
+        "of",
+        "in",
+        "a",
+        "and",
+        "is",
+        "what",
+        "was",
+        "were",
+        "to",
+        "from",
+        "for",
+        "as",
+        "on",
+        "at",
+        "by",
+        "between",
+        "change",
+        "percentage",
+        "total",
+        "average",
+        "year",
+        "years",
+        "ended",
+        "respective",
+        "respectively",
+    ]
 )
-WORDS = tfidf_logistic(Head("classify", KINDS), strength=30.0, ngrams=3)
+WORDS = tfidf_logistic(Head("classify", KINDS), strength=30.0, ngrams=2)
 NEVER = -6.0  # the logit of a row for which there is no program
 
 

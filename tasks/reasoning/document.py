@@ -1,7 +1,7 @@
 """A document as the writer reads it: a table whose cells are named as in a spreadsheet, and the numbers of its text.
 
-The cell in row 3 of column B is `B3`; the n-th number of the paragraphs is `t<n>`. The same naming serves the reader, the
-program, the rationale and the check.
+The cell in row 3 of column B is `B3`; the n-th number of the paragraphs is `t<n>`. The same names serve the
+reader, the program, the rationale and the check.
 """
 
 from __future__ import annotations

@@ -39,7 +39,10 @@ SHARE = (
     "What is the proportion of {row} over {other} for {new}?",
 )
 SUM = ("What is the total of {row} and {other} in {new}?", "What was the sum of {row} and {other} for {new}?")
-GAP = ("What is the difference between {row} and {other} in {new}?", "In {new}, how much higher was {row} than {other}?")
+GAP = (
+    "What is the difference between {row} and {other} in {new}?",
+    "In {new}, how much higher was {row} than {other}?",
+)
 MEAN = ("What is the average {row} for the three years?", "What was the average {row} from {old} to {new}?")
 # In which of two numbers of a row, or two rows of a column, a question of each kind is asked, and how often.
 ALONG = (("{a}-{b}", CHANGE, 34), ("({a}-{b})/{b}", GROWTH, 26), ("({a}+{b})/2", AVERAGE, 17), ("{a}+{b}", BOTH, 4))
@@ -50,7 +53,7 @@ Asked = tuple[str, str]  # a question and its program
 
 def practice(document: Document, count: int, seed: str) -> list[Asked]:
     """Up to `count` different questions about a document; the same for the same seed."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     found: dict[str, str] = {}
     kinds: list[tuple[Callable[[Document, random.Random], Asked | None], int]] = [
         (_along, sum(each[2] for each in ALONG)),
@@ -109,7 +112,9 @@ def _mean(document: Document, draw: random.Random) -> Asked | None:
 def _row(document: Document, draw: random.Random, least: int) -> int | None:
     """A row with words and at least so many numbers under headings."""
     rows = {row_of(name) for name in document.cells}
-    fit = [r for r in sorted(rows) if re.search("[A-Za-z]{3}", document.labels[r]) and len(_headed(document, r)) >= least]
+    fit = [
+        r for r in sorted(rows) if re.search("[A-Za-z]{3}", document.labels[r]) and len(_headed(document, r)) >= least
+    ]
     return draw.choice(fit) if fit else None
 
 

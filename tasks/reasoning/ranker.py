@@ -58,18 +58,8 @@ def raw(state: State, inputs: Inputs) -> FloatArray:
     return found
 
 
-def propose(state: State, text: str, most: int) -> list[tuple[str, float]]:
-    """The likeliest programs of one question with their log-probabilities, the best first."""
-    return list(_proposed(state, text))[:most]
-
-
-def log_scores(state: State, text: str, programs: Sequence[str]) -> FloatArray:
-    """(programs,) the log-probability of each; FLOOR for one that is not proposed."""
-    known = dict(_proposed(state, text))
-    return np.array([max(known.get(each, FLOOR), FLOOR) for each in programs])
-
-
-def _proposed(state: State, text: str) -> list[tuple[str, float]]:
+def proposed(state: State, text: str) -> list[tuple[str, float]]:
+    """The programs of one question with their log-probabilities, the best first."""
     one = Inputs(np.zeros(1, dtype=np.int64), text=(text,))
     return _scored(state, text, _pattern_chances(state, one)[0])
 
@@ -94,7 +84,7 @@ def _patterns(gold: Sequence[str]) -> list[Pattern]:
 
 def _kinds(gold: Sequence[str], patterns: Sequence[Pattern]) -> FloatArray:
     """(n, 1) the place of each program's pattern; the last is what has none. `none` is no pattern: NaN."""
-    place = {pattern: at for at, pattern in enumerate(patterns)}
+    place: dict[Pattern | None, int] = {pattern: at for at, pattern in enumerate(patterns)}
     at = [math.nan if each == program.REFUSAL else place.get(pattern_of(each), len(patterns)) for each in gold]
     return np.array(at, dtype=np.float64)[:, None]
 
@@ -112,7 +102,7 @@ def _weights(known: Inputs) -> dict[str, Any]:
 
 
 def _model(state: State) -> Classical:
-    return tfidf_logistic(Head("classify", (*state["patterns"], OTHER)), strength=30.0, ngrams=3)
+    return tfidf_logistic(Head("classify", (*state["patterns"], OTHER)), strength=30.0, ngrams=2)
 
 
 def _fit_words(state: State, known: Inputs, gold: Sequence[str], kinds: FloatArray) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks import program
 from tasks.data import grammar
@@ -14,7 +15,7 @@ from tasks.reasoning.tatqa import LICENCE, tatqa
 from tasks.reasoning.text import from_text, text_of
 from tasks.task import Place, Rows, Source
 
-REPORTS = {"train": 100, "valid": 20, "test": 40}
+REPORTS = {"train": 80, "valid": 16, "test": 32}
 EACH = 5  # questions about a report; one of them cannot be answered
 KINDS = {
     "difference": "{r}{a}-{r}{b}",
@@ -67,7 +68,7 @@ def _report(rules: grammar.Grammar, dice: random.Random) -> Report:
     start = len(head) + 1
     return Report(
         table=[*head, *rows],
-        paragraphs=[f"{dice.choice(rules.slots['firm'])} employed {dice.randint(20, 900)} people. Amounts are {unit}."],
+        paragraphs=[f"{dice.choice(rules.slots['firm'])} employed {dice.randint(20, 900)} people."],
         rows={label: start + at for at, label in enumerate(labels)},
         years={year: "BCD"[at] for at, year in enumerate(years)},
         total=start + len(labels),
@@ -86,7 +87,12 @@ def _questions(rules: grammar.Grammar, report: Report, group: str, part: str, di
         asked = template.words.format(row=shown, other=other, early=early, late=late)
         text = text_of(report.table, report.paragraphs, asked)
         year = late if "{late}" in template.words else early
-        cells = {"a": report.years[year], "b": report.years[early], "r": report.rows[row], "o": report.rows[other]}
+        cells: dict[str, Any] = {
+            "a": report.years[year],
+            "b": report.years[early],
+            "r": report.rows[row],
+            "o": report.rows[other],
+        }
         written = program.REFUSAL if absent else _program(kind, {**cells, "t": report.total})
         found.append(_question(f"{group}-{number}", text, written, group, kind).on(part))
     return found

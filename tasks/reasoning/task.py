@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks import program
 from tasks.data.section import TaskSection
 from tasks.data.text import Text
-from tasks.reasoning import rows, spans, text
+from tasks.reasoning import ranker, rationale, read_back, rows, spans, text
 from tasks.reasoning.classical import BASELINE
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
-from tasks.reasoning.ranker import RANKER
 from tasks.reasoning.right import execution_accuracy, result, right
 from tasks.reasoning.source import SOURCES
 from tasks.task import Head, Inputs, Item, Metric, Prediction, Task, Writer
@@ -58,7 +57,10 @@ class Cited(BaseModel):
 
 
 class ReasoningAnswer(BaseModel):
-    """The value, its program and what it cites. Refused: the document does not hold what is asked for."""
+    """The value, its program and what it cites. Refused: the document does not hold what is asked for.
+
+    `disagrees`: a rationale was written and withheld, for it did not agree with the document when it was read back.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,6 +70,7 @@ class ReasoningAnswer(BaseModel):
     cited: list[Cited]
     operation: str | None
     rationale: str | None
+    disagrees: bool
     refused: bool
     probability: float
 
@@ -86,13 +89,15 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     value = result(whole, written)
     refused = value is None or math.isnan(value)
     symbols = [] if refused else program.symbols(written)
+    said = None if value is None else _rationale(whole, written, value, item.scale or "")
     return {
         "value": None if refused else value,
         "scale": item.scale or "",
         "program": None if refused else written,
         "cited": [_cited(document, name) for name in program.cited(symbols)],
         "operation": None if refused else _operation(symbols),
-        "rationale": None,
+        "rationale": said,
+        "disagrees": value is not None and said is None,
         "refused": refused,
         "probability": float(found.probability[0, 0]),
     }
@@ -106,6 +111,13 @@ def _cited(document: Document, name: str) -> dict[str, Any]:
     shown = document.table[row_of(name) - 1][at]
     words = {"row": document.labels[row_of(name)], "column": document.above[name]}
     return {"name": name, **words, "text": shown, "value": document.cells[name]}
+
+
+def _rationale(whole: str, written: str, value: float, scale: str) -> str | None:
+    """The line, once it was read back and agrees with document, program and result; else None."""
+    document, question = text.from_text(whole)
+    said = rationale.write(document, question, program.symbols(written), value, scale)
+    return None if any(read_back.faults(said, whole, written, scale)) else said
 
 
 def _operation(symbols: Sequence[str]) -> str:
@@ -151,12 +163,12 @@ TASK = Task(
     target=target,
     encode=encode,
     decode=decode,
-    classical=RANKER,
+    classical=ranker.RANKER,
     baseline=BASELINE,
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,
     split="group",
-    writer=Writer(text.INVOCATION, text.prompt, text.names, spans.words, right),
+    writer=Writer(text.INVOCATION, text.prompt, text.names, spans.words, ranker.proposed, right),
     example={
         "table": [["", "2025", "2024"], ["Ticket sales", "420.0", "400.0"], ["Food and drink", "96.5", "88.1"]],
         "paragraphs": ["All amounts are in thousands of euros."],

@@ -43,7 +43,7 @@ def fold(place: Place, test: int) -> Rows:
     random.Random(place.seed).shuffle(documents)
     side = dict.fromkeys(documents, "train") | dict.fromkeys(documents[: len(documents) // VALID], "valid")
     asked = [each.on(side.get(each.group, "test")) for each in held]
-    learned = [each for each in asked if each.split == "train"]
+    learned = [question for question in asked if question.split != "test"]
     return rows_of([*asked, *_practice(asked), *twins(learned, TWINS, place.seed)], "tatqa")
 
 

@@ -21,7 +21,7 @@ from tasks.backbone import device
 from tasks.model import saved
 from tasks.model.folder import Folder
 from tasks.model.model import Model
-from tasks.train import flops, mixture, resume
+from tasks.train import flops, mixture, resume, reward, writing
 from tasks.train.course import Course, Labelled, Trial, batch, losses
 from tasks.train.early_stopping import halve, judge, valid_losses
 from tasks.train.job import Job, prepare
@@ -78,6 +78,9 @@ def _learn(job: Job, step: int, progress: Progress) -> int:
         progress.add(step, step + sum(entry.left for entry in job.courses.values()), name, done)
         if step % job.section.checkpoint_every == 0:
             resume.save(job, step, {"step": step, "task": name, "loss": done.loss})
+    for course in job.courses.values():
+        if isinstance(course.train.rows, writing.Lines):
+            reward.learn(job, course, progress)
     return step
 
 
@@ -169,6 +172,8 @@ def _write(job: Job, out: Path) -> None:
         with torch.no_grad():
             for key, weight in job.of[name].items():
                 weight.copy_(best.best.get(key, job.of[best.name][key]))
+        if isinstance(course.valid.rows, writing.Lines):
+            writing.balance(job.model, name, course.valid.rows.rows)
         saved.save(job.model, name, out / name)
         digest.write_json(Folder(out / name).training, course.summary())
 

@@ -22,6 +22,7 @@ class TrainSection(Section):
                         memory, a third more time; for large bodies (activation checkpointing)
     shard               split the frozen body over the workers (FSDP2), for one that a single card cannot hold
     bf16                the body under autocast; "auto" where this machine computes in bfloat16 itself
+    reward_steps        after the epochs, of learning from executed rewards; only for a task that writes programs
     threads             of each worker; the last digits of the weights depend on it
     """
 
@@ -44,5 +45,6 @@ class TrainSection(Section):
     shard: bool = False
     bf16: Literal["auto", "on", "off"] = "off"
     gpus_per_worker: float = Field(0, ge=0)
+    reward_steps: int = Field(0, ge=0)
     threads: int = Field(2, ge=1)
     seed: int = Field(7, ge=0)

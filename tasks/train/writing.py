@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from tasks.model import reading
 from tasks.model.grammar import Ids
 from tasks.model.model import Model
 from tasks.model.reading import Reading
-from tasks.model.scoring import Line, line_of, minus_log
+from tasks.model.scoring import Line, line_of, minus_log, writer_of
+from tasks.model.writer import shares, write
 from tasks.task import FloatArray, IntArray, Rows
 
+PRIOR = 2.0  # rows
 TOGETHER = 16  # questions of one document that are read in one pass
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The rows of one side whose program is known, and the readings of their documents."""
+    """The rows of one side whose program is known, and the readings of their documents; `rows` are all of the side."""
 
     lines: tuple[Line, ...]
     readings: Mapping[Ids, Reading]
+    rows: Rows
     ids: None = None  # no text that the store of hidden states could hold
     has_text: bool = True
 
@@ -33,7 +37,7 @@ class Lines:
 
     def take(self, index: IntArray) -> Lines:
         """The rows at `index`."""
-        return Lines(tuple(self.lines[place] for place in index.tolist()), self.readings)
+        return replace(self, lines=tuple(self.lines[place] for place in index.tolist()))
 
     @property
     def lengths(self) -> IntArray:
@@ -56,8 +60,8 @@ def prepare(model: Model, name: str, rows: Rows) -> Lines:
             chosen = places[start : start + TOGETHER]
             found |= zip(chosen, _states(model, whole, [lines[place] for place in chosen]), strict=True)
         readings[document] = reading.upper(whole, 0 if model.trunk is None else model.trunk.depth)
-    done = [Line(**{**vars(line), "below": found[place]}) for place, line in enumerate(lines)]
-    return Lines(tuple(done), readings)
+    done = [replace(line, below=found[place]) for place, line in enumerate(lines)]
+    return Lines(tuple(done), readings, rows)
 
 
 def losses(model: Model, name: str, lines: Lines) -> Any:
@@ -91,3 +95,23 @@ def _padded(lines: Sequence[Line], width: int) -> Any:
     for row, line in enumerate(lines):
         state[row, : len(line.tokens)] = line.below
     return state
+
+
+def balance(model: Model, name: str, rows: Rows) -> None:
+    """Weigh the body against the classical part, by the likelihood of right candidates on the valid rows.
+
+    The weights start as equals, and are held to that by a prior as strong as a few rows.
+    """
+    writer = writer_of(model, name)
+    found = write(model, name, rows.inputs).programs
+    there = np.isfinite(found[:, :, 0])
+    right = np.stack([writer.right(rows, found[:, at, 1:]) > 0.5 for at in range(found.shape[1])], axis=1) & there
+    useful = np.flatnonzero(right.any(axis=1) & (right.sum(axis=1) < there.sum(axis=1)))
+
+    def loss(weights: FloatArray) -> float:
+        missed = [-np.log(max(shares(found[row], weights)[right[row]].sum(), 1e-9)) for row in useful.tolist()]
+        return float(sum(missed) + PRIOR * ((weights - 1.0) ** 2).sum())
+
+    best = minimize(loss, np.ones(2), method="L-BFGS-B", bounds=[(0.0, 4.0)] * 2).x
+    with torch.no_grad():
+        model.nets[name].scale.copy_(torch.from_numpy(best))

@@ -17,6 +17,7 @@ from tasks.backbone.body import DECODERS, Backbone, BackboneMissing
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import SMOLLM2, BackboneSection
 from tests.tasks.backbone.ggufs import WORDS, model_of, write
+from tests.tasks.backbone.toys import written
 
 
 @pytest.fixture(autouse=True)
@@ -27,19 +28,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def opened(path: Path, **section: Any) -> Backbone:
     return open_backbone(BackboneSection(name=str(path), **section))
-
-
-def written(backbone: Backbone, ids: Any, count: int = 8) -> list[int]:
-    """What a body writes: the word of the highest score each time, over its own cache."""
-    out: list[int] = []
-    past, now = None, ids
-    with torch.no_grad():
-        for _ in range(count):
-            found = backbone.body(input_ids=now, past_key_values=past, use_cache=True)
-            past = found.past_key_values
-            out.append(int((found.last_hidden_state[0, -1] @ backbone.words.T).argmax()))
-            now = torch.tensor([out[-1:]])
-    return out
 
 
 @pytest.mark.parametrize("tied", [False, True])

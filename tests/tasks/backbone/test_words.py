@@ -13,7 +13,7 @@ from tasks.backbone.body import DECODERS, Backbone
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection
 from tasks.backbone.tiny import tiny
-from tests.tasks.backbone.toys import words
+from tests.tasks.backbone.toys import words, written
 
 
 def whole(kind: str, folder: Path, shard: str = "50GB", *, tied: bool = False) -> transformers.PreTrainedModel:
@@ -42,6 +42,17 @@ def test_the_words_of_every_decoder_score_the_next_token_as_transformers_own_hea
     with torch.no_grad():
         ours = backbone.body(input_ids=ids).last_hidden_state @ backbone.words.T
         assert torch.allclose(ours, model(input_ids=ids).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_every_decoder_in_three_shards_is_loaded_and_writes_eight_tokens_over_its_cache(
+    kind: str, tmp_path: Path
+) -> None:
+    model, ids = whole(kind, tmp_path, "60KB"), torch.tensor([[2, 9, 10, 11, 12]])
+    assert len(list(tmp_path.glob("model-*.safetensors"))) >= 3
+    model.generation_config.eos_token_id = None
+    expected = model.generate(ids, max_new_tokens=8, do_sample=False)[0, 5:].tolist()
+    assert written(opened(tmp_path), ids) == expected
 
 
 def test_words_in_another_shard_are_found_and_those_of_another_model_refused(tmp_path: Path) -> None:
