@@ -232,6 +232,7 @@ class Writer:
     names   a row's text -> what its program may cite beside the constants
     words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
     proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
+    faithful  texts, raw, what writes for texts, a seed -> how far answers rest on what they cite: name -> share
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
@@ -241,6 +242,7 @@ class Writer:
     words: Callable[[str], Sequence[Sequence[Span]]]
     proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
     right: Callable[[Rows, FloatArray], FloatArray]
+    faithful: Callable[[Sequence[str], FloatArray, Any, int], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )
     card = {"task": NAME, "source": "embedded", "fingerprint": "ab" * 32, "synthetic": True}
     config = {"model": str(model), **paths, "card": card}
-    judged = evaluate.evaluate({"validate": {"draws": 20}, "recipe": {}, "seed": 7, "threads": 1, "tasks": {NAME: config}})
+    judged = evaluate.evaluate(
+        {"validate": {"draws": 20}, "recipe": {}, "seed": 7, "threads": 1, "tasks": {NAME: config}}
+    )
     explain = {"cases": 2, "rows": 2, "text_budget": 16}
     stage.explain(
         {
@@ -131,7 +133,9 @@ def test_a_list_of_questions_on_one_document_reads_it_once_and_answers_as_one_by
 
 def test_a_file_of_questions_is_answered_in_columns_that_follow_from_the_task(served: service.Served) -> None:
     items = asked_of_one_document(served)
-    columns = {field: [getattr(item, field) for item in items] for field in ("table", "paragraphs", "question", "scale")}
+    columns = {
+        field: [getattr(item, field) for item in items] for field in ("table", "paragraphs", "question", "scale")
+    }
     rows = score.read(served.task, columns, len(items), False, FileSection())
     found = score.answer(served, rows, score.many(served.task))
     shape = layout.columns(served.task, False)
