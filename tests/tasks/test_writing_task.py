@@ -50,7 +50,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     card = {"task": NAME, "source": "embedded", "fingerprint": "ab" * 32, "synthetic": True}
     config = {"model": str(model), **paths, "card": card}
     judged = evaluate.evaluate(
-        {"validate": {"draws": 20}, "recipe": {}, "seed": 7, "threads": 1, "tasks": {NAME: config}}
+        {"validate": {"draws": 100}, "recipe": {}, "seed": 7, "threads": 1, "tasks": {NAME: config}}
     )
     explain = {"cases": 2, "rows": 2, "text_budget": 16}
     stage.explain(
