@@ -28,6 +28,7 @@ from tasks.validate.calibration import Calibration, Told
 log = logging.getLogger("assay.serving")
 
 TURN = 64  # rows after which a long question lets others go first: one pass of the body
+WRITTEN = 8  # the same of rows for which programs are written, a pass for each symbol
 Done = TypeVar("Done")
 Turns = Generator[None, None, Done]
 
@@ -96,22 +97,23 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
 
 
 def _features(asked: Sequence[Served], inputs: Mapping[str, Inputs]) -> Turns[dict[str, forward.Features]]:
-    """The hidden states of all rows, TURN rows of each task a turn; a text that comes again is read once."""
+    """The hidden states of all rows, a turn at a time; a text that comes again is read once."""
     models = {id(served.model): (served.model, Cache()) for served in asked}
     parts: dict[str, list[forward.Features]] = {name: [] for name in inputs}
-    for start in range(0, max(1, *map(len, inputs.values())), TURN):
+    turn = min(TURN if served.task.writer is None else WRITTEN for served in asked)
+    for start in range(0, max(1, *map(len, inputs.values())), turn):
         if start:
             yield
         for key, (model, cache) in models.items():
             names = [served.task.name for served in asked if id(served.model) == key]
-            rows = {n: _some(inputs[n], start) for n in names if start < max(1, len(inputs[n]))}
+            rows = {n: _some(inputs[n], start, turn) for n in names if start < max(1, len(inputs[n]))}
             for name, found in forward.features_many(model, rows, cache).items():
                 parts[name].append(found)
     return {name: _joined(found) for name, found in parts.items()}
 
 
-def _some(inputs: Inputs, start: int) -> Inputs:
-    return inputs.take(np.arange(start, min(start + TURN, len(inputs))))
+def _some(inputs: Inputs, start: int, turn: int) -> Inputs:
+    return inputs.take(np.arange(start, min(start + turn, len(inputs))))
 
 
 def _joined(parts: Sequence[forward.Features]) -> forward.Features:

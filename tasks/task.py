@@ -230,17 +230,19 @@ class Writer:
     invocation  what every question begins with: from there on the adapter acts
     prompt  a row's text -> the document, read once for all that is asked about it, and the question
     names   a row's text -> what its program may cite beside the constants
-    proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
     words   a row's text -> the spans that a report may hide, kind by kind; those of the question last
+    proposed  state of the classical part, a row's text -> its programs with their log-probabilities, the best first
+    faithful  texts, raw, what writes for texts, a seed -> how far answers rest on what they cite: name -> share
     right   rows, raw -> (n,) 1 where the program of a row gives the row's answer, else 0
     """
 
     invocation: str
     prompt: Callable[[str], tuple[str, str]]
     names: Callable[[str], Sequence[str]]
-    proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
     words: Callable[[str], Sequence[Sequence[Span]]]
+    proposed: Callable[[Mapping[str, Any], str], Sequence[tuple[str, float]]]
     right: Callable[[Rows, FloatArray], FloatArray]
+    faithful: Callable[[Sequence[str], FloatArray, Any, int], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)

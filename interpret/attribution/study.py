@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ GLOBAL_SHARE = 8  # a row of the global view gets a case's budget divided by thi
 LEAST_TEXT_BUDGET = 16  # and a text at least so many evaluations
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 PHRASES = 12
+FAITHFUL = 48  # rows whose program is written again without what it cites
 Supports = Callable[[Inputs, FloatArray], FloatArray]  # n rows, their programs (n, symbols) -> (n, 1) log-odds
 
 
@@ -46,6 +47,7 @@ class Study:
     """Everything that was measured about one task's explanations.
 
     pool, raw    the test rows that cases were chosen from, and their answers; Case.index counts in them
+    faithful     how far answers rest on what they cite, by name; empty where the task does not say how to find out
     right        (pool,) whether the program of each row is right; None where the task writes none
     local        the explained cases; rows, those of the global view (the cases first)
     evaluations  what all rows cost, in evaluations of the model
@@ -54,6 +56,7 @@ class Study:
     pool: Rows
     raw: FloatArray
     right: FloatArray | None
+    faithful: Mapping[str, float]
     local: tuple[Explained, ...]
     rows: tuple[Explained, ...]
     importance: tuple[Importance, ...]
@@ -97,6 +100,7 @@ def study(
         pool=pool,
         raw=answers,
         right=right,
+        faithful=_faithful(task, pool, answers, raw, seed),
         local=local,
         rows=rows,
         importance=overview.importance(rows, seed),
@@ -132,6 +136,17 @@ def _small(section: ExplainSection, *, text_only: bool) -> ExplainSection:
     text_budget = max(LEAST_TEXT_BUDGET, section.text_budget // GLOBAL_SHARE)
     spent = {"budget": section.budget // GLOBAL_SHARE, "text_budget": text_budget}
     return section.model_copy(update=spent | ({} if text_only else {"players": WIDE_TEXT_PLAYERS}))
+
+
+def _faithful(task: Task, pool: Rows, answers: FloatArray, raw: Raw, seed: int) -> Mapping[str, float]:
+    if task.writer is None or task.writer.faithful is None:
+        return {}
+    asked = (pool.inputs.text or ())[:FAITHFUL]
+
+    def write(texts: Sequence[str]) -> FloatArray:
+        return np.asarray(raw(Inputs(np.arange(len(texts)), text=tuple(texts))))
+
+    return task.writer.faithful(asked, answers[: len(asked)], write, seed)
 
 
 def _served(supports: Supports, programs: FloatArray, place: int) -> Raw:

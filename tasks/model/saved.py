@@ -95,9 +95,10 @@ def _adapter_names(loras: Mapping[str, LoraSection], folders: Mapping[str, Folde
 
 
 def _adapter_tensors(model: Model, name: str) -> dict[str, Any]:
-    mark = f".{model.adapters[name]}."
-    state = model.body.state_dict()
-    return {key.replace(mark, "."): value for key, value in state.items() if "lora_" in key and mark in key}
+    """By the names of PEFT; an adapter that writes is one of the causal model, which holds the body as `model`."""
+    mark, prefix = f".{model.adapters[name]}.", PREFIX if model.tasks[name].writer is None else f"{PREFIX}model."
+    held = {key: value for key, value in model.body.state_dict().items() if "lora_" in key and mark in key}
+    return {key.replace(mark, ".").replace(PREFIX, prefix, 1): value for key, value in held.items()}
 
 
 def _adapter_config(model: Model, name: str, tensors: Mapping[str, Any]) -> dict[str, Any]:

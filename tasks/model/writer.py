@@ -76,8 +76,9 @@ def supports(model: Model, name: str, inputs: Inputs, programs: FloatArray) -> F
     found = np.zeros((len(inputs), 1))
     with model.evaluating(), torch.no_grad():
         for place, row, held in _asked(model, name, inputs):
-            score = min(chances(model, held, row, [program.text(programs[place])])[0], -SURE)
-            found[place] = score - np.log(-np.expm1(score))
+            (score,) = chances(model, held, row, [program.text(programs[place])])
+            sure = min(score, -SURE)
+            found[place] = sure - np.log(-np.expm1(sure))
     return found
 
 

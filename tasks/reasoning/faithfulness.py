@@ -124,3 +124,15 @@ def _replaced(text: str, cells: Mapping[str, str]) -> str:
 def _printed(value: float) -> str:
     """A number as reports print it."""
     return f"({abs(value)!r})" if value < 0 else repr(value)
+
+
+def shares(texts: Sequence[str], raw: FloatArray, write: Write, seed: int) -> dict[str, float]:
+    """The figures in the words of a report."""
+    found = figures(told(texts, raw), write, seed)
+    return {
+        "answers that are numbers and cite a cell": found["answers"] / max(1, len(texts)),
+        "result changes when the cited cells are emptied": found["cited"],
+        "result changes when as many other cells are emptied": found["others"],
+        "a changed number is followed as arithmetic says": found["followed"],
+        "rationale of another question is caught": found["swapped"],
+    }

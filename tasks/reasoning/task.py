@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tasks.data import program
 from tasks.data.section import TaskSection
 from tasks.data.text import Text
-from tasks.reasoning import ranker, rationale, read_back, rows, spans, text
+from tasks.reasoning import faithfulness, ranker, rationale, read_back, rows, spans, text
 from tasks.reasoning.classical import BASELINE, SHAPES, shape_of
 from tasks.reasoning.document import COLUMNS, ROWS, Document, column_of, row_of
 from tasks.reasoning.right import execution_accuracy, result, right
@@ -172,7 +172,7 @@ TASK = Task(
     metric=Metric("execution_accuracy", execution_accuracy, cluster="group"),
     additive=True,
     split="group",
-    writer=Writer(text.INVOCATION, text.prompt, text.names, ranker.proposed, spans.words, right),
+    writer=Writer(text.INVOCATION, text.prompt, text.names, spans.words, ranker.proposed, right, faithfulness.shares),
     example={
         "table": [["", "2025", "2024"], ["Ticket sales", "420.0", "400.0"], ["Food and drink", "96.5", "88.1"]],
         "paragraphs": ["All amounts are in thousands of euros."],

@@ -14,7 +14,7 @@ import tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 SEVENTH = ROOT / "tests" / "flows" / "seventh"
-SHIPPED = ["anomaly", "compliance", "portfolio", "risk", "sentiment", "volatility"]
+SHIPPED = ["anomaly", "compliance", "portfolio", "reasoning", "risk", "sentiment", "volatility"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from interpret.report import blocks
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
+from tasks.data import program
 from tasks.task import Feature, FloatArray, Head, Task
 from tasks.validate.calibration import calibrated, probability
 
@@ -65,6 +66,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "output": words.output_name(head, row.case.output),
         "unit": words.scale(head),
         "truth": _truth(head, study.pool.target[index]),
+        "program": program.text(raw[1:]) or None if head.kind == "program" else None,
         "probability": None if head.kind == "regress" else given[row.case.output],
         "full": row.served[row.case.output],
         "base": row.attribution.base[row.case.output],
@@ -125,6 +127,9 @@ def _value(feature: Feature, value: float) -> float | str | None:
 def _truth(head: Head, target: FloatArray) -> str:
     if head.kind == "classify":
         return head.outputs[int(target[0])]
+    if head.kind == "program":
+        written, given = program.text(target[2:]), "not in the document" if np.isnan(target[0]) else f"{target[0]:.6g}"
+        return f"{given} ({written})" if written else given
     if head.kind == "multilabel":
         return ", ".join(n for n, t in zip(head.outputs, target, strict=True) if t > 0.5) or "no label"
     return f"{target[0]:.4g}" if head.kind == "regress" else ("yes" if target[0] > 0.5 else "no")

@@ -33,8 +33,14 @@ def method(facts: Facts, study: Study) -> list[Block]:
         f"{100 * study.sampling.choice_error:.1f} % of the sum of |value| (median over the cases of the "
         "largest standard error). Reason codes count both errors."
     )
+    served = (
+        "What is explained is the program that was served: the log-odds that the body writes it, without the classical "
+        "part. A hidden heading, label or word is blank in the prompt; numbers and the names of cells stay."
+    )
     return [
-        blocks.text(
+        blocks.text("served", served)
+        if facts.task.writer is not None
+        else blocks.text(
             "game",
             "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served "
             "model to the row with the other parts hidden; attributions are the Shapley values of this game.",
@@ -76,6 +82,7 @@ def quality(facts: Facts, study: Study) -> list[Block]:
     return [
         blocks.table("criteria", "Criteria and bars", columns, _criteria(study)),
         _deletion(facts, study),
+        *_faithful(facts, study),
         blocks.text(
             "additivity",
             "Additivity shows that the wiring is right, not that the values are: see the errors and the curve.",
@@ -96,6 +103,17 @@ def quality(facts: Facts, study: Study) -> list[Block]:
             "Integrated gradients are not computed for this report.",
         ),
     ]
+
+
+def _faithful(facts: Facts, study: Study) -> list[Block]:
+    """Of a task that writes: whether its answers rest on what they cite."""
+    if facts.task.writer is None:
+        return []
+    if not study.faithful:
+        note = "The task does not say how its answers are tried without what they cite."
+        return [blocks.absent("faithful", "Faithfulness of programs", "not_declared", note)]
+    rows = [Fact(name, value, "percent") for name, value in study.faithful.items()]
+    return [blocks.facts("faithful", "Whether answers rest on what they cite", rows)]
 
 
 def _deletion(facts: Facts, study: Study) -> Block:

@@ -12,7 +12,9 @@ from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.summary import comparison
-from tasks.validate.calibration import calibrated, probability
+from tasks.data import program
+from tasks.task import FloatArray
+from tasks.validate.calibration import calibrated, label_sets, probability
 from tasks.validate.judge import truth
 from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Judgement
 
@@ -36,7 +38,7 @@ def performance(facts: Facts, study: Study) -> list[Block]:
         said = f"Not compared with {metrics.champion.version}: {metrics.champion.why}."
         found.append(blocks.text("champion", said))
     found += [*_ablation(metrics), _calibration(metrics), *_reliability(facts, study)]
-    return [*found, _segments(metrics), *_abstention(metrics)]
+    return [*found, *_writing(facts, study), _segments(metrics), *_abstention(metrics)]
 
 
 def _metric(metrics: Judgement) -> Block:
@@ -106,6 +108,31 @@ def _calibration(metrics: Judgement) -> Block:
     figures = sorted(metrics.calibration.model_dump(mode="json").items())
     rows = [Fact(name.replace("_", " "), value, "number") for name, value in figures]
     return blocks.facts("calibration", "Calibration", rows)
+
+
+def _writing(facts: Facts, study: Study) -> list[Block]:
+    """Of a task that writes: what cannot be read, what is refused where it should be and where not, what abstains."""
+    if facts.task.writer is None:
+        return []
+    said = np.array([_program(row) for row in study.raw[:, 1:]])
+    lacks, refused = np.isnan(study.pool.target[:, 0]), said == program.REFUSAL
+    sets = label_sets(facts.task.head, facts.calibration, study.raw)
+    shares = [
+        ("No program that can be read (the grammar allows none)", said == ""),
+        ("Refused where the document lacks the answer", refused[lacks]),
+        ("Refused where the document holds it", refused[~lacks]),
+        ("Abstained: neither right nor wrong is ruled out", np.array([len(held) > 1 for held in sets])),
+    ]
+    rows = [Fact(name, float(held.mean()) if len(held) else None, "percent") for name, held in shares]
+    return [blocks.facts("writing", f"Programs, on {len(said)} test rows", rows)]
+
+
+def _program(codes: FloatArray) -> str:
+    """The program of a row, "" where there is none that can be read."""
+    try:
+        return "".join(program.symbols(program.text(codes)))
+    except program.NoProgram:
+        return ""
 
 
 def _reliability(facts: Facts, study: Study) -> list[Block]:
