@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,10 @@ from tasks.backbone.hidden_states import States
 from tasks.model import writer
 from tasks.model.cache import Cache
 from tasks.model.model import Model
+from tasks.model.pooled import pad, pooled
 from tasks.task import FloatArray, Inputs, IntArray
 
 NOTHING: frozenset[str] = frozenset()
-ROWS = 64  # texts in one pass of the body
-TOKENS = 6144  # padded tokens in one pass; long texts come in smaller batches
 SMALL = 1024  # rows in one pass of a small net
 
 
@@ -97,7 +96,7 @@ def batch(model: Model, prepared: Prepared, index: IntArray) -> Batch:
     device = model.device
     ids = attention = state = None
     if prepared.ids is not None:
-        ids, attention = _pad(model, [prepared.ids[i] for i in index.tolist()])
+        ids, attention = pad(model, [prepared.ids[i] for i in index.tolist()])
     if prepared.states is not None:
         state = prepared.states.padded(index).to(device)
 
@@ -138,7 +137,7 @@ def features(
     prepared = prepare(model, name, inputs)
     hidden = _small(model, name, prepared, without, cache)
     if prepared.ids is not None and "text" not in without:
-        hidden["text"] = _pooled(model, prepared.ids, [model.adapters[name]] * len(prepared.ids), cache)
+        hidden["text"] = pooled(model, prepared.ids, [model.adapters[name]] * len(prepared.ids), cache)
     offset = _offset(model, name, inputs, without)
     return Features(hidden, prepared.present, offset, len(inputs), prepared.truncated)
 
@@ -177,11 +176,11 @@ def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | Non
     prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
     texts = [ids for name in inputs for ids in prepared[name].ids or ()]
     adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
-    pooled, start = _pooled(model, texts, adapters, cache), 0
+    states, start = pooled(model, texts, adapters, cache), 0
     for name, rows in inputs.items():
         hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
         if ids is not None:
-            hidden["text"] = pooled[start : start + len(ids)]
+            hidden["text"] = states[start : start + len(ids)]
             start += len(ids)
         own = prepared[name]
         found[name] = Features(hidden, own.present, _offset(model, name, rows, NOTHING), len(rows), own.truncated)
@@ -237,16 +236,6 @@ def _offset(model: Model, name: str, inputs: Inputs, without: frozenset[str]) ->
     return model.tasks[name].classical.raw(state, inputs)
 
 
-def _pad(model: Model, rows: Sequence[IntArray]) -> tuple[Any, Any]:
-    longest = max(len(row) for row in rows)
-    ids = np.full((len(rows), longest), model.tokenizer.pad, dtype=np.int64)
-    attention = np.zeros((len(rows), longest), dtype=np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        attention[i, : len(row)] = 1
-    return torch.from_numpy(ids).to(model.device), torch.from_numpy(attention).to(model.device)
-
-
 def _small(
     model: Model, name: str, prepared: Prepared, without: frozenset[str] = NOTHING, cache: Cache | None = None
 ) -> dict[str, NDArray[np.float32]]:
@@ -271,36 +260,3 @@ def _encoded(model: Model, name: str, part: str, values: NDArray[np.float32]) ->
     with model.evaluating(), torch.no_grad():
         chunks = [torch.from_numpy(values[i : i + SMALL]).to(model.device) for i in range(0, len(values), SMALL)]
         return np.concatenate([net.encode(part, chunk).cpu().numpy() for chunk in chunks])
-
-
-def _pooled(
-    model: Model, texts: Sequence[IntArray], adapters: Sequence[str], cache: Cache | None = None
-) -> NDArray[np.float32]:
-    """Pooled states (n, width) of token ids, each under its adapter; the same is computed once, in like lengths."""
-
-    def compute(new: list[int]) -> NDArray[np.float32]:
-        lengths = np.array([len(texts[place]) for place in new])
-        order = np.argsort(lengths, kind="stable")
-        states = np.zeros((len(new), model.width), dtype=np.float32)
-        with model.evaluating(), torch.no_grad():
-            for part in _chunks(lengths[order].tolist()):
-                chosen = [new[place] for place in order[part].tolist()]
-                rows, attention = _pad(model, [texts[place] for place in chosen])
-                pooled = model.pool_as([adapters[place] for place in chosen], rows, attention)
-                states[order[part]] = pooled.cpu().numpy()
-        return states
-
-    if not texts:
-        return np.zeros((0, model.width), dtype=np.float32)
-    keys = [(adapter, ids.tobytes()) for ids, adapter in zip(texts, adapters, strict=True)]
-    return (cache or Cache()).of(keys, compute)
-
-
-def _chunks(lengths: Sequence[int]) -> list[slice]:
-    """Cut rows that are sorted by length into batches of at most ROWS rows and TOKENS padded tokens."""
-    cuts, start = [], 0
-    for i, length in enumerate(lengths):
-        if i > start and (i - start >= ROWS or (i - start + 1) * length > TOKENS):
-            cuts.append(slice(start, i))
-            start = i
-    return [*cuts, slice(start, len(lengths))] if lengths else []
