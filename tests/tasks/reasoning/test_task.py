@@ -19,7 +19,7 @@ from tasks.reasoning.text import from_text, text_of
 from tasks.reasoning.twins import without_answer
 from tasks.task import Place, Prediction, Rows
 
-LENT = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[4] / "shared" / "data"))
+LENT = Path(os.environ.get("ASSAY_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 needs_tatqa = pytest.mark.skipif(not (LENT / tatqa.FOLDER).is_dir(), reason="TAT-QA is not lent here")
 TASK = tasks.get("reasoning")
 
