@@ -234,7 +234,7 @@ def test_a_broken_catalogue_is_named(tmp_path, into) -> None:
 
 def test_every_set_that_comes_along_is_pinned_to_a_commit_over_https_with_a_licence() -> None:
     known = fetch.read_catalogue()
-    assert set(known) == {"german_credit", "nab", "phrasebank", "stocknet", "unfair_clauses"}
+    assert set(known) == {"german_credit", "nab", "phrasebank", "stocknet", "tatqa", "unfair_clauses"}
     for entry in known.values():
         assert entry.licence and entry.licence_url.startswith("https://") and entry.terms and entry.cite
         for source in entry.sources:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tasks.reasoning.text import from_text, text_of
 from tasks.reasoning.twins import without_answer
 from tasks.task import Place, Prediction, Rows
 
-LENT = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[4] / "shared" / "data"))
+LENT = Path(os.environ.get("ASSAY_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 needs_tatqa = pytest.mark.skipif(not (LENT / tatqa.FOLDER).is_dir(), reason="TAT-QA is not lent here")
 TASK = tasks.get("reasoning")
 
@@ -29,14 +30,20 @@ def rows() -> Rows:
 
 
 @pytest.fixture(scope="module")
-def learned(rows: Rows) -> dict[str, object]:
+def learned(rows: Rows) -> dict[str, Any]:
     train = rows.take(np.flatnonzero(rows.split == "train"))
-    return json.loads(json.dumps(ranker.fit(train.inputs, train.target)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(ranker.fit(train.inputs, train.target)))
 
 
-def answered(**item: object) -> dict[str, object]:
-    held = TASK.item(**{**TASK.example, **item.pop("item", {})})  # type: ignore[arg-type]
-    raw = np.array([[0.0, *program.codes(program.symbols(str(item["program"])))]])
+def ask(learned: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    item = TASK.item.model_validate(document)
+    raw = ranker.raw(learned, TASK.encode([item]))
+    return TASK.decode(item, Prediction(raw, np.full(raw.shape, 0.5)))
+
+
+def answered(written: str) -> dict[str, Any]:
+    held = TASK.item(**TASK.example)
+    raw = np.array([[0.0, *program.codes(program.symbols(written))]])
     return TASK.decode(held, Prediction(raw, np.full(raw.shape, 0.5)))
 
 
@@ -65,9 +72,7 @@ def test_the_same_seed_gives_the_same_reports_and_another_one_others(rows: Rows)
     assert again.inputs.text == rows.inputs.text != other.inputs.text
 
 
-def test_the_ranker_beats_the_baseline_on_reports_whose_words_it_never_saw(
-    rows: Rows, learned: dict[str, object]
-) -> None:
+def test_the_ranker_beats_the_baseline_on_reports_whose_words_it_never_saw(rows: Rows, learned: dict[str, Any]) -> None:
     train, test = (rows.take(np.flatnonzero(rows.split == side)) for side in ("train", "test"))
     assert TASK.baseline is not None
     plain = TASK.baseline.raw(TASK.baseline.fit(train.inputs, train.target), test.inputs)
@@ -77,33 +82,35 @@ def test_the_ranker_beats_the_baseline_on_reports_whose_words_it_never_saw(
     assert right(test.take(np.flatnonzero(absent)), ours[absent]).mean() > 0.8
 
 
-def test_what_the_ranker_proposes_is_a_distribution(rows: Rows, learned: dict[str, object]) -> None:
+def test_what_the_ranker_proposes_is_a_distribution(rows: Rows, learned: dict[str, Any]) -> None:
     text = (rows.inputs.text or ())[0]
     found = ranker.proposed(learned, text)
     assert math.isclose(sum(math.exp(score) for _, score in found), 1.0, rel_tol=1e-6)
     assert len({written for written, _ in found}) == len(found)
 
 
-def test_a_question_over_an_empty_document_is_refused(learned: dict[str, object]) -> None:
-    inputs = TASK.encode([TASK.item(paragraphs=["Nothing is here."], question="What is the sum?")])
+def test_a_question_over_an_empty_document_is_refused(learned: dict[str, Any]) -> None:
+    inputs = TASK.encode(
+        [TASK.item.model_validate({"paragraphs": ["Nothing is here."], "question": "What is the sum?"})]
+    )
     assert program.text(ranker.raw(learned, inputs)[0, 1:]) == program.REFUSAL
 
 
 def test_an_answer_cites_its_cells_and_says_a_share_in_percent() -> None:
-    answer = answered(program="(B2-C2)/C2")
+    answer = answered("(B2-C2)/C2")
     assert (answer["value"], answer["operation"], answer["refused"], answer["disagrees"]) == (
         5.0,
         "change",
         False,
         False,
     )
-    assert [cell["name"] for cell in answer["cited"]] == ["B2", "C2"]  # type: ignore[attr-defined, index]
+    assert [cell["name"] for cell in answer["cited"]] == ["B2", "C2"]
     TASK.answer(**answer)
 
 
 @pytest.mark.parametrize("written", ["none", "B9-C2", "B2/(C2-C2)"])
 def test_what_gives_no_number_is_refused(written: str) -> None:
-    answer = answered(program=written)
+    answer = answered(written)
     assert (answer["value"], answer["program"], answer["refused"], answer["cited"]) == (None, None, True, [])
     TASK.answer(**answer)
 
@@ -152,6 +159,17 @@ def test_an_answer_that_rests_on_its_cells_falls_with_them_and_with_no_others() 
     answers = faithfulness.told([text, text.replace("change", "move")], np.repeat(raw, 2, axis=0))
     found = faithfulness.figures(answers, lambda texts: np.repeat(raw, len(texts), axis=0), seed=1)
     assert found == {"answers": 2.0, "cited": 1.0, "others": 0.0, "followed": 1.0, "swapped": 1.0}
+
+
+def test_the_cases_of_the_card_hold_for_the_ranker(learned: dict[str, Any]) -> None:
+    cases = json.loads((tasks.folder("reasoning") / "cases.json").read_text(encoding="utf-8"))
+    for case in cases["invariance"]:
+        first, other = (ask(learned, item) for item in case["items"])
+        assert (first["value"], first["refused"]) == (other["value"], other["refused"])
+    for case in cases["minimum"]:
+        answer = ask(learned, case["item"])
+        assert answer["refused"] == case["expect"]["refused"]
+        assert "value" not in case["expect"] or [answer["value"]] * 2 == case["expect"]["value"]
 
 
 @needs_tatqa
