@@ -114,9 +114,11 @@ def test_the_chances_of_programs_sum_to_no_more_than_one() -> None:
     assert float(mass.sum()) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["llama", "deepseek_v3"])
+@pytest.mark.parametrize("kind", DECODERS)
 def test_documents_of_different_length_in_one_batch_are_as_one_by_one(kind: str) -> None:
     model = made(kind)
+    if not kind.startswith("deepseek"):  # whose experts compute in float32 alone
+        model.body.double()  # a tiny llama is off by 2e-5 in float32
     with model.evaluating(), torch.no_grad():
         model.activate("reasoning")
         rows = [scoring.script(model, "reasoning", text) for text in TEXTS]
@@ -148,21 +150,24 @@ def test_what_is_hidden_is_blank_for_the_body_and_numbers_and_names_stay() -> No
     assert found[0, 0] != found[1, 0]
 
 
-def test_the_exported_adapter_is_activated_lora_and_gives_our_states_in_one_pass(tmp_path: Path) -> None:
+def test_exported_adapters_are_activated_lora_and_several_go_on_from_one_reading(tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import LlamaForCausalLM
 
-    model = made(layers="all")
-    saved.save(model, "reasoning", tmp_path)
-    with model.evaluating(), torch.no_grad():
-        model.activate("reasoning")
-        row = scoring.script(model, "reasoning", TEXTS[0])
-        asked = reading.ask(model, [reading.read(model, row.document)], [row.question])
-        ours = reading.forward(model, asked)[0]
-        base = tiny("llama")
+    model, base = made(names=("reasoning", "again"), layers="all"), tiny("llama")
+    row = scoring.script(model, "reasoning", TEXTS[0])
+    ids = torch.tensor([[*row.document, *row.question]])
+    held = reading.read(model, row.document)
+    found = []
+    for name in model.tasks:
+        saved.save(model, name, tmp_path / name)
         causal = LlamaForCausalLM(base.body.config)
         causal.model.load_state_dict(base.body.state_dict())
-        theirs = PeftModel.from_pretrained(causal, tmp_path).eval()
-        ids = torch.tensor([[*row.document, *row.question]])
-        whole = theirs(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
-    torch.testing.assert_close(whole[len(row.document) :], ours, rtol=0, atol=1e-5)
+        theirs = PeftModel.from_pretrained(causal, tmp_path / name).eval()
+        with model.evaluating(), torch.no_grad():
+            model.activate(name)
+            ours = reading.forward(model, reading.ask(model, [held], [row.question]))[0]
+            whole = theirs(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
+        torch.testing.assert_close(whole[len(row.document) :], ours, rtol=0, atol=1e-5)
+        found.append(ours)
+    assert not torch.allclose(*found, atol=1e-3)
