@@ -12,6 +12,7 @@ from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.listing import listed
 from tasks.backbone.section import DEFAULT
+from tasks.task import Task
 
 # Words of the card's headings, by the section that takes what stands under them.
 PURPOSE = ("purpose", "use", "prohibited", "reads", "answers", "user")
@@ -70,12 +71,7 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
     """Section 5: why this design, what was expected of it before training, and against whom it stands."""
     task = facts.task
     found = [
-        blocks.text(
-            "design",
-            f"The classical part ({task.classical.name}) answers first; the learned parts add what it leaves over, "
-            "each through a gate, so that every part can be switched off and its worth measured (section 6).",
-            _about_the_body(facts.head.get("backbone")),
-        ),
+        blocks.text("design", _parts(task), _about_the_body(facts.head.get("backbone"))),
         *_from_card("card", facts, SIGNS),
     ]
     signed = [feature for feature in task.features if feature.sign and not feature.levels]
@@ -86,8 +82,22 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
     else:
         why = "not_declared" if task.features else "not_applicable"
         found.append(blocks.absent("signs", "Expected signs", why, "No feature of the task has a declared sign."))
-    note = f"The challenger is the classical baseline, {task.classical.name}; see section 6."
+    note = f"The challenger is the classical baseline, {(task.baseline or task.classical).name}; see section 6."
     return [*found, blocks.absent("alternatives", "Other designs tried", "not_provided", note)]
+
+
+def _parts(task: Task) -> str:
+    """How the classical part and what is learned make one answer."""
+    if task.writer is not None:
+        return (
+            f"The body writes programs, and the classical part ({task.classical.name}) proposes some. Each candidate "
+            "has a log-probability by both; their weighted sum chooses, with weights from the valid rows, so that either "
+            "can be switched off and its worth measured (section 6)."
+        )
+    return (
+        f"The classical part ({task.classical.name}) answers first; the learned parts add what it leaves over, each "
+        "through a gate, so that every part can be switched off and its worth measured (section 6)."
+    )
 
 
 def _about_the_body(backbone: Mapping[str, str] | None) -> str:

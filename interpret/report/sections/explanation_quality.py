@@ -18,6 +18,19 @@ HIDING = {
     "series": "Series: segments of equal length by channel group. Hidden cells take those of a reference row's window "
     "at the same steps.",
 }
+WRITTEN = (
+    "Text: headings, labels, words of the paragraphs and of the question, each kind apart. What is hidden is blank in "
+    "the prompt; numbers and the names of cells stay, so that the program can still be written."
+)
+ANSWER = (
+    "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served model to "
+    "the row with the other parts hidden; attributions are the Shapley values of this game."
+)
+PROGRAM = (
+    "What is explained of a row is the program that it was served. One presence vector says which words the body sees; its "
+    "value is the log-odds that the body then writes this program, without the classical part. Attributions are the "
+    "Shapley values of this game."
+)
 LIMITS = (
     "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
     "A value says what moved this model's answer, not what causes the outcome in the world.",
@@ -33,19 +46,11 @@ def method(facts: Facts, study: Study) -> list[Block]:
         f"{100 * study.sampling.choice_error:.1f} % of the sum of |value| (median over the cases of the "
         "largest standard error). Reason codes count both errors."
     )
-    served = (
-        "What is explained is the program that was served: the log-odds that the body writes it, without the classical "
-        "part. A hidden heading, label or word is blank in the prompt; numbers and the names of cells stay."
-    )
+    writes = facts.task.writer is not None
+    hiding = HIDING | ({"text": WRITTEN} if writes else {})
     return [
-        blocks.text("served", served)
-        if facts.task.writer is not None
-        else blocks.text(
-            "game",
-            "One presence vector says which parts of a row the model sees. Its value is the raw answer of the served "
-            "model to the row with the other parts hidden; attributions are the Shapley values of this game.",
-        ),
-        blocks.bullets("players", [said for kind, said in HIDING.items() if kind in kinds]),
+        blocks.text("game", PROGRAM if writes else ANSWER),
+        blocks.bullets("players", [said for kind, said in hiding.items() if kind in kinds]),
         _estimator(facts, study, text_only=kinds == {"text"}),
         blocks.text(
             "errors",
