@@ -91,8 +91,8 @@ def _parts(task: Task) -> str:
     if task.writer is not None:
         return (
             f"The body writes programs, and the classical part ({task.classical.name}) proposes some. Each candidate "
-            "has a log-probability by both; their weighted sum chooses, with weights from the valid rows, so that either "
-            "can be switched off and its worth measured (section 6)."
+            "has a log-probability by both; their weighted sum chooses, with weights from the valid rows, so that "
+            "either can be switched off and its worth measured (section 6)."
         )
     return (
         f"The classical part ({task.classical.name}) answers first; the learned parts add what it leaves over, each "
