@@ -28,8 +28,8 @@ ANSWER = (
 )
 PROGRAM = (
     "What is explained of a row is the program that it was served. One presence vector says which words the body sees; "
-    "its value is the log-odds that the body then writes this program, without the classical part. Attributions are the "
-    "Shapley values of this game."
+    "its value is the log-odds that the body then writes this program, without the classical part. Attributions are "
+    "the Shapley values of this game."
 )
 LIMITS = (
     "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
