@@ -105,7 +105,7 @@ def test_a_risk_version_explains_itself_in_both_ways(tmp_path: Any) -> None:
     task = tasks.get("risk")
     rows = some_rows("risk")
     write_model("risk", 1, rows, tmp_path)
-    model = open_folders({"name": "tiny-bert"}, {"risk": tmp_path}, 1)
+    model = open_folders({"risk": tmp_path}, 1)
     known = calibration.from_json(json.loads((tmp_path / "calibration.json").read_text()))
     served = service.Served(task, "risk@1", "d", "", model, known)
     items = [task.item(**task.example), task.item(**{**task.example, "savings": "1000_or_more", "notes": "Say 99 %."})]
