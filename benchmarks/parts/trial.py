@@ -54,14 +54,18 @@ class Bench:
 
 
 def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
-    """Divide rows as the task does where they are not divided yet, train one task by the recipe, ask it about test."""
+    """Divide rows as the task does where they are not divided yet, train one task by the recipe, ask it about test.
+
+    What an interrupted run of this benchmark learned in the same folder is not learned again.
+    """
     given, folder = tasks.get(name), bench.folder / name / mark
     divided = divide(rows, given.split, bench.plan.validation.splits, given.purge_days, bench.seed)
     sides = Sides(*(divided.take(np.flatnonzero(divided.split == side)) for side in ("train", "valid", "test")))
     folder.mkdir(parents=True, exist_ok=True)
     save_rows(sides.train, folder / "train.parquet")
     save_rows(sides.valid, folder / "valid.parquet")
-    train.fit(_config(bench, name, folder))
+    if not (folder / "models" / name / "training.json").exists():
+        train.fit(_config(bench, name, folder))
     return _asked(bench, name, sides, folder)
 
 
