@@ -55,8 +55,9 @@ def invalid(error: ValidationError, prefix: str = "") -> list[Fault]:
 
 
 def pointer(location: Sequence[int | str]) -> str:
-    """A place in a body as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    """A place in a body as a JSON pointer (RFC 6901); half of a surrogate pair is spelt out."""
+    whole = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return whole.encode("utf-8", "backslashreplace").decode()
 
 
 def render(problem: Problem) -> Response:

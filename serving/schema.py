@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from serving.flags import Unread
 from serving.request import BATCH
 from tasks.task import Task
 
@@ -18,7 +19,13 @@ class Flags(BaseModel):
 
     truncated: bool = Field(description="the text was longer than the model's window; the rest was not read")
     out_of_distribution: bool = Field(description="the input is unlike 99 % of what the version was validated on")
-    abstained: bool = Field(description="do not act on it: nothing can be ruled out, or the input is too unlike")
+    abstained: bool = Field(
+        description="do not act on it: nothing can be ruled out, the input is too unlike, or something in it misleads"
+    )
+    suspicious: dict[str, int] = Field(
+        description="what in the input may mislead, counted: zero_width, soft_hyphen, bidi, tag, control, homoglyph, "
+        "stacked_marks, special_token, instruction in texts; gap, future, zoneless, constant in series"
+    )
     disagrees: bool = Field(description="the rationale did not agree with the answer or the input, and is withheld")
 
 
@@ -36,6 +43,7 @@ class Envelope(BaseModel):
         description="fixed sentences of given evidence; null where there are none, or withheld"
     )
     flags: Flags
+    unread: list[Unread] | None = Field(description="the characters beyond the model's window, where flags.truncated")
 
 
 class Document(BaseModel):

@@ -5,6 +5,7 @@ A form that reads a column in two ways ("03/04/2024") is refused, not guessed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,10 @@ def stamp(value: Any) -> Any:
         if not FIRST_YEAR <= found.year <= LAST_YEAR:
             raise ValueError(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it")
         return found
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer that no float holds
+        number = math.inf
     unit = unix_unit(number)
     if unit is None:
         raise ValueError("a number is a Unix time of the years 1990 to 2100, or no time: write 2024-03-01T09:30:00Z")
