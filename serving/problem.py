@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-MEDIA = "application/problem+json"
+from serving.gateway import PROBLEM as MEDIA
+
 LISTED = 20  # so that 256 broken items do not give an answer larger than the question
 
 log = logging.getLogger("assay.serving")
