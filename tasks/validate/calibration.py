@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tasks.task import FloatArray, Head, Prediction
@@ -86,12 +87,18 @@ def probability(head: Head, raw: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1 + np.tanh(raw / 2)))
 
 
-def out_of_distribution(calibration: Calibration, hidden: FloatArray | None, rows: int) -> list[bool]:
-    """Per row whether its hidden state is farther from the validation rows than 99 % of them."""
+def out_of_distribution(
+    calibration: Calibration, hidden: FloatArray | None, rows: int, beyond: NDArray[np.bool_] | None = None
+) -> list[bool]:
+    """Per row whether its hidden state is farther from the validation rows than 99 % of them.
+
+    `beyond` (rows,) are those whose numbers lie so far out that the net, and so its hidden state, is shown less.
+    """
+    far = np.zeros(rows, dtype=np.bool_) if beyond is None else beyond
     if hidden is None or calibration.limit is None:
-        return [False] * rows
+        return [bool(value) for value in far]
     away = (np.asarray(hidden, dtype=np.float64) - np.array(calibration.mean)) / np.array(calibration.scale)
-    return [bool(value) for value in np.sqrt((away**2).mean(axis=1)) > calibration.limit]
+    return [bool(value) for value in far | (np.sqrt((away**2).mean(axis=1)) > calibration.limit)]
 
 
 def label_sets(head: Head, calibration: Calibration, raw: FloatArray) -> list[tuple[str, ...]]:
@@ -165,9 +172,15 @@ class Told:
     abstained: list[bool]
 
 
-def tell(head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None) -> Told:
-    """The columns of rows of UNcalibrated raw."""
-    outside = out_of_distribution(calibration, hidden, len(raw))
+def tell(
+    head: Head,
+    calibration: Calibration,
+    raw: FloatArray,
+    hidden: FloatArray | None = None,
+    beyond: NDArray[np.bool_] | None = None,
+) -> Told:
+    """The columns of rows of UNcalibrated raw; `hidden` and `beyond` as out_of_distribution takes them."""
+    outside = out_of_distribution(calibration, hidden, len(raw), beyond)
     if head.kind == "regress":
         return Told(None, intervals(head, calibration, raw), None, outside, outside)
     sets = label_sets(head, calibration, raw)
