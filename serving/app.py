@@ -18,7 +18,7 @@ from serving import analysis, decisions, metrics, page, problem, schema, service
 from serving.door import OPEN
 from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
-from serving.request import read_document, read_items
+from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
 
 
@@ -36,7 +36,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
     """The app of one release, behind the token and the limits."""
     app = FastAPI(
         title="Assay", version=parts.release.digest[:12], description="Answers of the released versions.",
-        docs_url=None, redoc_url=None, openapi_url=None,
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     problem.install(app)
     for served in parts.release.served.values():
@@ -55,7 +55,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
     kind = served.task.item
 
     async def ask(request: Request) -> Response:
-        items, many = read_items(await request.body(), kind)
+        items, many = read_items(await body_of(request), kind)
         outcomes = await _answered(parts, items, service.answer(served, items))
         answers = [outcome.answer for outcome in outcomes]
         return JSONResponse(answers if many else answers[0])
@@ -73,7 +73,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
-        document = read_document(await request.body())
+        document = read_document(await body_of(request))
         items, others = analysis.match(parts.release, document)
         outcomes = await _answered(parts, list(items.values()), service.analyze(parts.release, items))
         answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
