@@ -23,7 +23,7 @@ _SURROGATE = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]")
 
 
 async def body_of(request: Request) -> bytes:
-    """The body of a question. Raises Problem 422 for a query: a version that it names would be passed over in silence."""
+    """The body of a question. Raises Problem 422 for a query, whose version would be passed over in silence."""
     if request.url.query:
         raise Problem(422, "a question has no query parameters; send everything in the body")
     return await request.body()
