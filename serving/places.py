@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import registry
-from serving.section import ServeSection
+from serving.section import DEFAULT
 from tasks.model.folder import Folder
 
 
@@ -25,7 +25,7 @@ class Places:
     cache: str
     token_file: str
     threads: int = 1
-    deadline_ms: int = ServeSection().deadline_ms
+    deadline_ms: int = DEFAULT.deadline_ms
 
 
 @dataclass(frozen=True)

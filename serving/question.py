@@ -31,8 +31,8 @@ class Part:
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What can be computed together: the task, and what its rows hold."""
-        return (self.served.task.name, *self.inputs.modalities)
+        """What can be computed and calibrated together: the task, its version, and what the rows hold."""
+        return (self.served.task.name, self.served.digest, *self.inputs.modalities)
 
     def take(self, rows: IntArray) -> Part:
         """Some rows, in the order of their numbers."""

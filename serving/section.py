@@ -1,4 +1,4 @@
-"""`[serve]`: how a release answers. Read without torch and without Ray."""
+"""The recipe's [serve]: how a release answers. Light: the recipe's reader needs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from tasks.task import Section
 
 
 class ServeSection(Section):
-    """`[serve]`: a request that has not begun `deadline_ms` after it came is refused with 503 and Retry-After."""
+    """A request that has not begun `deadline_ms` after it came is refused with 503: who asks again later is served."""
 
     deadline_ms: int = Field(default=300, ge=1, le=600_000)
+
+
+DEFAULT = ServeSection()
