@@ -10,26 +10,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from serving import analysis, batch, decisions, metrics, page, problem, schema
-from serving.middleware import OPEN, guarded
+from serving.door import OPEN
+from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import read_document, read_items
 from serving.service import Outcome, Release, Served
-
-FAULTS: dict[int | str, dict[str, Any]] = {
-    code: {"content": {problem.MEDIA: {"schema": {"$ref": f"{schema.REF}ProblemBody"}}}, "description": text}
-    for code, text in {
-        400: "not JSON",
-        401: "no or a wrong token",
-        413: "too large",
-        415: "not application/json",
-        422: "the item does not fit",
-        503: "not now",
-    }.items()
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
         operation_id=f"ask_{served.task.name}",
         response_model=form | list[form],  # type: ignore[valid-type]
         openapi_extra={"requestBody": schema.request_body(served.task)},
-        responses=FAULTS,
+        responses=schema.faults(*schema.OF_BODY),
     )(ask)
 
 
@@ -89,14 +78,15 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
         answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
         return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
 
-    content = {"schema": schema.Document.model_json_schema(), "example": {"text": "Net sales rose by 4 percent."}}
+    tasks = [served.task for served in parts.release.served.values()]
+    content = {"schema": schema.document(tasks), "example": {"text": "Net sales rose by 4 percent."}}
     app.post(
         "/v1/analyze",
         summary="One document, for every task that can read it",
         operation_id="analyze",
         response_model=schema.Analysis,
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": content}}},
-        responses=FAULTS,
+        responses=schema.faults(*schema.OF_BODY),
     )(analyze)
 
 
@@ -123,8 +113,10 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
             {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
         )
 
-    app.get("/v1/tasks", summary="What is served, with the schemas", response_model=list[schema.TaskRow])(tasks)
-    app.get("/v1/release", summary="The versions that answer", response_model=schema.ReleaseBody)(released)
+    refused = schema.faults(*schema.OF_TOKEN)
+    rows_of, kind = list[schema.TaskRow], schema.ReleaseBody
+    app.get("/v1/tasks", summary="What is served, with the schemas", response_model=rows_of, responses=refused)(tasks)
+    app.get("/v1/release", summary="The versions that answer", response_model=kind, responses=refused)(released)
 
 
 def _task_row(served: Served) -> dict[str, Any]:
@@ -157,9 +149,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         parts.metrics.decisions.set(len(parts.decision_log.waiting))
         return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
 
-    app.get("/healthz", summary="The process is alive")(alive)
-    app.get("/readyz", summary="Every task is loaded and can answer")(ready)
-    app.get("/metrics", summary="Figures for Prometheus")(figures)
+    refused = schema.faults()
+    app.get("/healthz", summary="The process is alive", responses=refused)(alive)
+    app.get("/readyz", summary="Every task is loaded and can answer", responses=refused)(ready)
+    text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+    told = {**text, **schema.faults(*schema.OF_TOKEN)}
+    app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=told)(figures)
 
 
 def _add_unknown(app: FastAPI, parts: Parts) -> None:

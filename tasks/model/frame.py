@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tasks.task import FloatArray, Inputs, Modality, Task
 
 FAR = 8.0  # standard deviations beyond which a table value says no more
+FARTHEST = 1e30  # the same where it is asked how far a value lies: squares and products stay within float64
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,23 @@ class Frame:
     spread: tuple[float, ...]
     categories: tuple[int, ...] = ()
 
-    def table(self, values: FloatArray) -> NDArray[np.float32]:
-        """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing."""
+    def table(self, values: FloatArray, far: float = FAR) -> NDArray[np.float32]:
+        """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing.
+
+        `far` is where values are clipped, in standard deviations.
+        """
         missing = ~np.isfinite(values)
         scaled = (values - np.array(self.mean)) / np.array(self.deviation)
-        filled = np.clip(np.where(missing, 0.0, scaled), -FAR, FAR)
+        filled = np.clip(np.where(missing, 0.0, scaled), -far, far)
         codes = list(self.categories)
         filled[:, codes] = np.where(missing[:, codes], 0.0, values[:, codes])
         return np.concatenate([filled, missing], axis=1).astype(np.float32)
+
+    def beyond(self, values: FloatArray) -> NDArray[np.bool_]:
+        """(n,) whether a value of a row lies so far out that `table` clips it."""
+        away = np.abs((values - np.array(self.mean)) / np.array(self.deviation)) > FAR
+        away[:, list(self.categories)] = False
+        return np.asarray(away.any(axis=1))
 
     def ends(self, device: Any) -> tuple[Any, Any]:
         """Centre and spread as float32 tensors (head.width,)."""
