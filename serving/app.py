@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,23 +13,29 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, decisions, metrics, page, problem, schema, service
+from serving import analysis, decisions, metrics, once, page, problem, schema, service
+from serving.decisions import Asked, Given
 from serving.middleware import OPEN, guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import read_document, read_items
 from serving.service import Outcome, Release, Served
+from serving.spool import tenant
 
 FAULTS: dict[int | str, dict[str, Any]] = {
     code: {"content": {problem.MEDIA: {"schema": {"$ref": f"{schema.REF}ProblemBody"}}}, "description": text}
     for code, text in {
         400: "not JSON",
         401: "no or a wrong token",
+        404: "not there, or not yours",
+        409: "this Idempotency-Key was sent with another body, or is being answered",
+        410: "this Idempotency-Key was answered, and the answer was erased",
         413: "too large",
         415: "not application/json",
         422: "the item does not fit",
         503: "not now",
     }.items()
 }
+ASKED = {code: said for code, said in FAULTS.items() if code != 404}
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,13 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
     kind = served.task.item
 
     async def ask(request: Request) -> Response:
-        items, many = read_items(await request.body(), kind)
-        outcomes = await _answered(parts, items, service.answer(served, items))
-        answers = [outcome.answer for outcome in outcomes]
-        return JSONResponse(answers if many else answers[0])
+        async def answer(asked: Asked) -> Any:
+            items, many = read_items(await request.body(), kind)
+            outcomes = await _answered(parts, service.answer(served, items))
+            answers = [outcome.answer for outcome in outcomes]
+            return await _kept(parts, asked, Given(items, outcomes, answers if many else answers[0]))
+
+        return await once.answered(parts.decision_log, request, answer)
 
     form = schema.reply_model(served.task)
     app.post(
@@ -78,17 +86,21 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
         operation_id=f"ask_{served.task.name}",
         response_model=form | list[form],  # type: ignore[valid-type]
         openapi_extra={"requestBody": schema.request_body(served.task)},
-        responses=FAULTS,
+        responses=ASKED,
     )(ask)
 
 
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
-        document = read_document(await request.body())
-        items, others = analysis.match(parts.release, document)
-        outcomes = await _answered(parts, list(items.values()), service.analyze(parts.release, items))
-        answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
-        return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
+        async def answer(asked: Asked) -> Any:
+            document = read_document(await request.body())
+            items, others = analysis.match(parts.release, document)
+            outcomes = await _answered(parts, service.analyze(parts.release, items))
+            answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
+            reply = {"answered": sorted(answers), "answers": answers, "others": others}
+            return await _kept(parts, asked, Given(list(items.values()), outcomes, reply))
+
+        return await once.answered(parts.decision_log, request, answer)
 
     content = {"schema": schema.Document.model_json_schema(), "example": {"text": "Net sales rose by 4 percent."}}
     app.post(
@@ -97,20 +109,25 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
         operation_id="analyze",
         response_model=schema.Analysis,
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": content}}},
-        responses=FAULTS,
+        responses=ASKED,
     )(analyze)
 
 
-async def _answered(parts: Parts, items: Sequence[Any], turns: service.Turns[list[Outcome]]) -> list[Outcome]:
-    """Ask the model beside the event loop, then count and log. What cannot be logged is not answered."""
+async def _answered(parts: Parts, turns: service.Turns[list[Outcome]]) -> list[Outcome]:
+    """Ask the model beside the event loop; not at all where its answer could not be kept."""
     decisions.room(parts.decision_log)
     loop, done, outcomes = asyncio.get_running_loop(), False, None
     while not done:  # between two turns the thread takes up what others ask
         done, outcomes = await loop.run_in_executor(parts.thread, service.advance, turns)
     assert outcomes is not None
-    decisions.put(parts.decision_log, items, outcomes)
-    metrics.count(parts.metrics, [outcome.answer for outcome in outcomes])
     return outcomes
+
+
+async def _kept(parts: Parts, asked: Asked, given: Given) -> Any:
+    """What is sent, once it is on disk, and counted."""
+    await decisions.keep(parts.decision_log, asked, given)
+    metrics.count(parts.metrics, [outcome.answer for outcome in given.outcomes])
+    return given.reply
 
 
 def _add_facts(app: FastAPI, parts: Parts) -> None:
@@ -126,6 +143,16 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
             {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
         )
 
+    async def decision(name: str, request: Request) -> Response:
+        return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
+
+    app.get(
+        "/v1/decisions/{name}",
+        summary="The record of one answer",
+        operation_id="decision",
+        response_model=schema.DecisionBody,
+        responses={code: FAULTS[code] for code in (401, 404, 503)},
+    )(decision)
     app.get("/v1/tasks", summary="What is served, with the schemas", response_model=list[schema.TaskRow])(tasks)
     app.get("/v1/release", summary="The versions that answer", response_model=schema.ReleaseBody)(released)
 
@@ -152,12 +179,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"status": "ok"})
 
     async def ready() -> Response:
-        if parts.decision_log.failing.is_set():
-            raise Problem(503, "decisions cannot be logged; look whether the registry's database answers")
+        decisions.room(parts.decision_log)
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served)})
 
     async def figures() -> Response:
-        parts.metrics.decisions.set(len(parts.decision_log.waiting))
+        parts.metrics.spool.set(parts.decision_log.spool.waiting())
+        parts.metrics.undrained.set(parts.decision_log.drain.failing.is_set())
         return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
 
     app.get("/healthz", summary="The process is alive")(alive)

@@ -77,6 +77,21 @@ class ReleaseBody(BaseModel):
     versions: dict[str, dict[str, str]]
 
 
+class DecisionBody(BaseModel):
+    """What is kept of one answer, without what was asked."""
+
+    model_config = {"extra": "allow"}
+    decision: str
+    task: str
+    version: str = Field(description="task@number")
+    digest: str
+    time: str
+    input: str = Field(description="HMAC-SHA256 of the item's canonical JSON under a key of this home")
+    raw: list[list[float]] | None = Field(description="what the version said, uncalibrated")
+    flags: dict[str, Any]
+    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased")
+
+
 def reply_model(task: Task) -> type[BaseModel]:
     """The answer of one task: the envelope with the task's own fields under `answer`."""
     return create_model(f"{_title(task)}Reply", __base__=Envelope, answer=(task.answer, ...))
