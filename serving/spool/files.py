@@ -29,8 +29,7 @@ class Owned:
 
 
 def claim(root: Path) -> Owned:
-    """A folder of one's own under `root`. Raises OSError."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """A folder of one's own under `root`, which is there. Raises OSError."""
     sync(root.parent)
     while True:
         folder = root / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -49,7 +49,7 @@ class Spool:
 
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.root, self.limits = root, limits or Limits()
-        self._owned = files.claim(root)
+        self._owned: files.Owned | None = None  # claimed by the thread, which tries again where the disk is full
         self._waiting: deque[tuple[bytes, Future[None]]] = deque()
         self._wake = threading.Condition()
         self._sizes: dict[int, int] = {}  # file -> bytes of it that are on disk for sure
@@ -61,9 +61,9 @@ class Spool:
         self._thread.start()
 
     @property
-    def folder(self) -> Path:
-        """Where this process writes."""
-        return self._owned.folder
+    def folder(self) -> Path | None:
+        """Where this process writes, once it has written."""
+        return None if self._owned is None else self._owned.folder
 
     def append(self, payload: bytes) -> Future[None]:
         """Ask for a record; the future ends once it is on disk, or raises NoRoom. Raises NoRoom at once where known."""
@@ -99,13 +99,14 @@ class Spool:
             start = drained.offset if number == drained.segment else 0
             if size <= start:
                 continue
-            handle = os.open(files.segment(self.folder, number), os.O_RDONLY)
+            path = self._path(number)
+            handle = os.open(path, os.O_RDONLY)
             try:
                 found = scan(os.pread(handle, size - start, start), most)
             finally:
                 os.close(handle)
             if found.damaged and not found.payloads:
-                raise ValueError(f"a checksum in {files.segment(self.folder, number)} does not hold")
+                raise ValueError(f"a checksum in {path} does not hold")
             return [(p, Mark(number, start + end)) for p, end in zip(found.payloads, found.ends, strict=True)]
         return []
 
@@ -115,7 +116,7 @@ class Spool:
             behind = [number for number in self._sizes if number < mark.segment]
             self._drained, self._sizes = mark, {n: size for n, size in self._sizes.items() if n not in behind}
         for number in behind:
-            files.segment(self.folder, number).unlink()
+            self._path(number).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Write what waits and end. The folder goes if the registry holds all of it; else another process drains it."""
@@ -125,9 +126,15 @@ class Spool:
         self._thread.join()
         if self._handle is not None:
             os.close(self._handle)
-        files.release(self._owned, remove=self.waiting() == 0)
+        if self._owned is not None:
+            files.release(self._owned, remove=self.waiting() == 0)
+
+    def _path(self, number: int) -> Path:
+        assert self._owned is not None
+        return files.segment(self._owned.folder, number)
 
     def _run(self) -> None:
+        self._commit([])  # whether the disk takes records is known before the first answer
         while True:
             with self._wake:
                 if not self._waiting and not self._closing:
@@ -156,9 +163,11 @@ class Spool:
             future.set_result(None)
 
     def _write(self, content: bytes) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = os.statvfs(self.root)
         if found.f_bavail * found.f_frsize < self.limits.reserve + len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._owned = self._owned or files.claim(self.root)
         with self._wake:
             number = max(self._sizes, default=self._drained.segment - 1)
             size = self._sizes.get(number, 0)
@@ -179,7 +188,7 @@ class Spool:
             os.close(self._handle)
             self._handle = None
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        self._handle = os.open(files.segment(self.folder, number), flags, 0o600)
+        self._handle = os.open(self._path(number), flags, 0o600)
         with self._wake:
             self._sizes = {**self._sizes, number: 0}
         files.sync(self.folder)
