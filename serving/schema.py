@@ -19,6 +19,7 @@ class Flags(BaseModel):
     truncated: bool = Field(description="the text was longer than the model's window; the rest was not read")
     out_of_distribution: bool = Field(description="the input is unlike 99 % of what the version was validated on")
     abstained: bool = Field(description="do not act on it: nothing can be ruled out, or the input is too unlike")
+    borderline: bool = Field(description="within 1e-5 of a cut that decides: another pass may decide otherwise")
     disagrees: bool = Field(description="the rationale did not agree with the answer or the input, and is withheld")
 
 

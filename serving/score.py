@@ -21,7 +21,12 @@ from tasks.model import forward
 from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 from tasks.validate import rationale
 
-EARLY = ("truncated", "out_of_distribution", "abstained")  # flags that are known before a rationale is written
+EARLY = (
+    "truncated",
+    "out_of_distribution",
+    "abstained",
+    "borderline",
+)  # flags that are known before a rationale is written
 FLAGS = (*EARLY, "disagrees")
 
 
@@ -89,7 +94,7 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
     one = OfItem(lambda place: np.array([place]), lambda place: _row(said.predicted, place))
     good, decoded, wrong = _decoded(task, rows, one.predicted)
     told, pick = said.told, np.array(good, dtype=np.int64)
-    columns = zip(EARLY, (said.truncated.tolist(), told.outside, told.abstained), strict=True)
+    columns = zip(EARLY, (said.truncated.tolist(), told.outside, told.abstained, told.borderline), strict=True)
     found = Answered(
         kept=rows.kept[pick].tolist(),
         fields=_fields(task, decoded),

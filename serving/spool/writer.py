@@ -191,7 +191,7 @@ class Spool:
         self._handle = os.open(self._path(number), flags, 0o600)
         with self._wake:
             self._sizes = {**self._sizes, number: 0}
-        files.sync(self.folder)
+        files.sync(self._path(number).parent)
 
     def _abandon(self) -> None:
         """Leave the file that failed as it was: after a failed fdatasync the kernel may call lost pages clean."""
