@@ -14,7 +14,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,9 @@ from typing import Any
 import registry
 from serving.problem import Problem
 from serving.service import Outcome
-from serving.spool import drain, seals, tenant
+from serving.spool import drain, files, seals, tenant
 from serving.spool.writer import Limits, NoRoom, Spool
 
-SPOOL, KEYS = "spool", "keys/inputs"  # under the home
 LOOKUP_SECONDS = 5.0
 ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{24}\.\w{1,20}")
 
@@ -66,10 +65,10 @@ class Given:
 
 def start(book: registry.Registry, key: bytes, home: Path, limits: Limits | None = None) -> Log:
     """A log with the threads that write and drain it. Raises OSError where the home cannot be written."""
-    spool = Spool(home / SPOOL, limits)
+    spool = Spool(home / files.FOLDER, limits)
     draining, writer = drain.start(book, spool)
     pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lookup")
-    return Log(book, spool, seals.Seals(home / KEYS), key, draining, writer, pool)
+    return Log(book, spool, seals.Seals(home / seals.FOLDER), key, draining, writer, pool)
 
 
 def close(decision_log: Log, seconds: float = 5.0) -> int:
@@ -111,12 +110,10 @@ async def found(decision_log: Log, what: str, of_request: bool = False) -> list[
 
     Raises Problem 503 where the registry does not answer.
     """
-    look = _of_request if of_request else _of_decision
-    loop = asyncio.get_running_loop()
+    look, loop = _of_request if of_request else of_decision, asyncio.get_running_loop()
+    run = loop.run_in_executor(decision_log.lookups, look, decision_log.book, decision_log.spool.root, what)
     try:
-        return await asyncio.wait_for(
-            loop.run_in_executor(decision_log.lookups, look, decision_log, what), LOOKUP_SECONDS
-        )
+        return await asyncio.wait_for(run, LOOKUP_SECONDS)
     except (registry.RegistryUnreachable, TimeoutError) as error:
         detail = "the log of answers cannot be read at the moment, so this cannot be told; try again shortly"
         raise Problem(503, detail, headers={"Retry-After": "5"}) from error
@@ -131,27 +128,21 @@ async def shown(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
     if not rows or rows[0].get("tenant", tenant.DEFAULT) != whose:
         raise Problem(404, "there is no such decision; an answer carries its id as `decision`")
     (row,) = rows
-    held = opened(decision_log, row)
+    held = opened(decision_log.seals, row)
     hidden = {"sealed", "reply", "id", "key", "request", "body"}
     kept = {key: value for key, value in row.items() if key not in hidden}
     return {"decision": name, **kept, "answer": None if held is None else held["answer"]}
 
 
-def opened(decision_log: Log, row: dict[str, Any], part: str = "sealed") -> dict[str, Any] | None:
-    """What was sealed of a row; None where it was erased, or was never kept."""
+def opened(keys: seals.Seals, row: Mapping[str, Any], part: str = "sealed") -> dict[str, Any] | None:
+    """What was sealed of a row: {"item", "answer"}, or its `reply`; None where it was erased, or was never kept."""
     if part not in row:
         return None
-    name = name_of(row)
-    name = name if part == "sealed" else seals.Name(name.tenant, name.month, f"{name.decision}.{part}")
+    suffix = "" if part == "sealed" else f".{part}"
     try:
-        return seals.opened(decision_log.seals, name, row[part])
+        return seals.opened(keys, seals.Name(row["tenant"], row["key"], row["id"] + suffix), row[part])
     except seals.Erased:
         return None
-
-
-def name_of(row: dict[str, Any]) -> seals.Name:
-    """Under which a row's input is sealed."""
-    return seals.Name(row["tenant"], row["key"], row["id"])
 
 
 def named(decision_log: Log, *parts: bytes) -> str:
@@ -160,21 +151,22 @@ def named(decision_log: Log, *parts: bytes) -> str:
     return hmac.new(decision_log.key, whole, hashlib.sha256).hexdigest()
 
 
-def _of_decision(decision_log: Log, name: str) -> list[dict[str, Any]]:
-    for rows in drain.find(decision_log.spool.root, name):
+def of_decision(book: registry.Registry, root: Path, name: str) -> list[dict[str, Any]]:
+    """The row of a decision, from the spools under `root` or else the registry; none where there is none."""
+    for rows in drain.find(root, name):
         if own := [row for row in rows if row["id"] == name]:
             return own
     try:
-        return [registry.decision(decision_log.book, name)]
+        return [registry.decision(book, name)]
     except registry.UnknownVersion:
         return []
 
 
-def _of_request(decision_log: Log, name: str) -> list[dict[str, Any]]:
-    for rows in drain.find(decision_log.spool.root, name):
+def _of_request(book: registry.Registry, root: Path, name: str) -> list[dict[str, Any]]:
+    for rows in drain.find(root, name):
         if rows and rows[0].get("request") == name:
             return rows
-    return registry.of_request(decision_log.book, name)
+    return registry.of_request(book, name)
 
 
 def _row(decision_log: Log, now: datetime.datetime, asked: Asked, item: Any, outcome: Outcome) -> dict[str, Any]:

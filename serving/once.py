@@ -50,7 +50,7 @@ async def answered(decision_log: Log, request: Request, answer: Callable[[Asked]
 def _again(decision_log: Log, asked: Asked, row: dict[str, Any]) -> Any:
     if row["body"] != asked.body:
         raise Problem(409, "this Idempotency-Key came with another body or path; give each request a key of its own")
-    held = decisions.opened(decision_log, row, "reply")
+    held = decisions.opened(decision_log.seals, row, "reply")
     if held is None:
         raise Problem(410, "this request was answered, and its answer was erased since; send it with another key")
     return held["reply"]

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+FOLDER = "spool"  # under the home
 LOCK, ENDING, DAMAGED = "lock", ".log", ".damaged"
 
 

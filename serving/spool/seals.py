@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from serving.spool import files, tenant
 
+FOLDER = "keys/inputs"  # under the home
 BYTES, NONCE = 32, 12
 MONTH = re.compile(r"\d{4}-\d\d")
 
