@@ -26,7 +26,7 @@ import registry
 from registry.decisions import decisions
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS, PAUSE = 4, 0.1
+CLIENTS, PAUSE = 4, 0.25
 WAIT_SECONDS = 120.0
 Hold = Callable[[Path], AbstractContextManager[None]]
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def main(home: str, database: str, clients: int, pause: float, reserve: int) -> 
     """Answer by `clients` threads, each `pause` seconds after its last one."""
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    book = registry.open_registry(database, f"file://{home}/artifacts")
+    book = _open(home, database)
     spool = Spool(Path(home) / "spool", Limits(reserve=reserve))
     draining, thread = drain.start(book, spool)
     asking = [
@@ -42,6 +43,16 @@ def main(home: str, database: str, clients: int, pause: float, reserve: int) -> 
     thread.join()
     spool.close()
     registry.close(book)
+
+
+def _open(home: str, database: str) -> registry.Registry:
+    """As Serve starts a replica again until it comes up."""
+    while True:
+        try:
+            return registry.open_registry(database, f"file://{home}/artifacts")
+        except registry.RegistryUnreachable as error:
+            print(error, file=sys.stderr)
+            time.sleep(1.0)
 
 
 def _client(name: str, spool: Spool, draining: drain.Drain, ending: threading.Event, pause: float) -> None:
