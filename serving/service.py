@@ -165,10 +165,14 @@ def say(served: Served, inputs: Inputs, found: Features) -> Said:
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:
-    """One record for an item: its row's own, or lists over its rows; a flag is up where half of the rows carry it."""
+    """One record for an item: its row's own, or lists over its rows.
+
+    A flag is up where half of the rows carry it, `borderline` where one does.
+    """
     names = sorted({name for record in records for name in record["flags"]})
     most = {name: 2 * sum(record["flags"][name] for record in records) >= len(records) for name in names}
-    up = most | {"truncated": truncated}
+    near = any(record["flags"]["borderline"] for record in records)
+    up = most | {"truncated": truncated, "borderline": near}
     if len(records) == 1:
         return {**records[0], "flags": up}
     parts = ("probability", "interval", "set")
