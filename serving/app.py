@@ -17,7 +17,7 @@ from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
-from serving.request import read_document, read_items
+from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
 from serving.spool import tenant
 
@@ -36,7 +36,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
     """The app of one release, behind the token and the limits."""
     app = FastAPI(
         title="Assay", version=parts.release.digest[:12], description="Answers of the released versions.",
-        docs_url=None, redoc_url=None, openapi_url=None,
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     problem.install(app)
     for served in parts.release.served.values():
@@ -56,7 +56,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
     async def ask(request: Request) -> Response:
         async def answer(asked: Asked) -> Any:
-            items, many = read_items(await request.body(), kind)
+            items, many = read_items(await body_of(request), kind)
             outcomes = await _answered(parts, {served.task.name: items}, request)
             answers = [outcome.answer for outcome in outcomes]
             return await _kept(parts, asked, Given(items, outcomes, answers if many else answers[0]))
@@ -77,7 +77,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
         async def answer(asked: Asked) -> Any:
-            document = read_document(await request.body())
+            document = read_document(await body_of(request))
             items, others = analysis.match(parts.release, document)
             outcomes = await _answered(parts, {name: [item] for name, item in items.items()}, request)
             answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
@@ -101,7 +101,7 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
 async def _answered(parts: Parts, asked: Mapping[str, Sequence[Any]], request: Request) -> list[Outcome]:
     """Ask the model by way of the queue; not at all where its answer could not be kept."""
     decisions.room(parts.decision_log)
-    caller = batch.Caller(len(await request.body()), request.receive, tenant.of(request))
+    caller = batch.Caller(len(await body_of(request)), request.receive, tenant.of(request))
     return await batch.ask(parts.queue, parts.release, asked, caller)
 
 

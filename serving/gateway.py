@@ -57,7 +57,19 @@ SENTENCES = {
 RETRY = {429: 1, 503: 5}  # seconds
 OWN = (400, 403, 404, 405, 408, 413, 429, 500, 501, 502, 503, 504)  # what HAProxy says by itself
 # What a replica says that does not come from our app: Serve's texts, uvicorn's. Without our app there is no 404.
-OF_SERVE = {400: 400, 404: 503, 405: 405, 408: 408, 413: 413, 429: 429, 431: 431, 500: 503, 502: 503, 503: 503}
+OF_SERVE = {
+    400: 400,
+    403: 403,
+    404: 503,
+    405: 405,
+    408: 408,
+    413: 413,
+    429: 429,
+    431: 431,
+    500: 503,
+    502: 503,
+    503: 503,
+}
 
 
 def write(folder: Path) -> None:

@@ -35,6 +35,7 @@ def environment(folder: Path) -> dict[str, str]:
         **replica_environment(),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("loopback.sh")),
         "ASSAY_HAPROXY": str(_binary()),
+        "ASSAY_RULES": str(folder),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "a"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m"),

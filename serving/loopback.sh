@@ -10,11 +10,10 @@ for word in "$@"; do
   previous=$word
 done
 if [ -n "$config" ] && ! grep -q '^# Assay$' "$config"; then
-  rules=$(dirname "$config")
   sed -i -E -e '1i # Assay' -e 's/^([[:space:]]*bind[[:space:]]+)\*?:/\1127.0.0.1:/' \
-    -e '/^[[:space:]]*errorfile /d' -e "/^global\$/r $rules/global.rules" \
-    -e "/^defaults\$/r $rules/defaults.rules" \
-    -e "/^frontend http_frontend\$/r $rules/frontend.rules" \
-    -e "/^backend default_backend\$/r $rules/nothing.rules" "$config"
+    -e '/^[[:space:]]*errorfile /d' -e "/^global\$/r $ASSAY_RULES/global.rules" \
+    -e "/^defaults\$/r $ASSAY_RULES/defaults.rules" \
+    -e "/^frontend http_frontend\$/r $ASSAY_RULES/frontend.rules" \
+    -e "/^backend default_backend\$/r $ASSAY_RULES/nothing.rules" "$config"
 fi
 exec "$ASSAY_HAPROXY" "$@"

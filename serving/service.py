@@ -150,13 +150,13 @@ class Said:
 def say(served: Served, inputs: Inputs, found: Features) -> Said:
     """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
     head, name = served.task.head, served.task.name
-    raw = forward.combine(served.model, name, found)
+    raw, hidden = forward.combine(served.model, name, found), forward.side_by_side(served.model, name, found)
     order = np.argsort(inputs.owner, kind="stable")
     items = int(inputs.owner.max(initial=-1)) + 1
     return Said(
         head=head,
         raw=raw,
-        told=calibration.tell(head, served.calibration, raw, forward.side_by_side(served.model, name, found, inputs)),
+        told=calibration.tell(head, served.calibration, raw, hidden, forward.beyond(served.model, name, inputs)),
         predicted=calibration.predict(head, served.calibration, raw),
         truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
         order=order,

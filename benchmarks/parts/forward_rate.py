@@ -58,7 +58,7 @@ def _registered(model: Model, rows: Rows, folder: Path) -> str:
     part, settings = rows.take(np.arange(min(FITTED, len(rows)))), Settings()
     place, report = folder / "model", folder / "report"
     saved.save(model, TASK, place)
-    hidden = forward.side_by_side(model, TASK, forward.features(model, TASK, part.inputs), part.inputs)
+    hidden = forward.side_by_side(model, TASK, forward.features(model, TASK, part.inputs))
     known = calibrate.fit(tasks.get(TASK).head, forward.raw(model, TASK, part.inputs), part.target, hidden)
     digest.write_json(place / "calibration.json", calibration.to_json(known))
     report.mkdir(exist_ok=True)

@@ -16,7 +16,6 @@ from tasks.backbone.tokenizer import Tokens
 from tasks.model import writer
 from tasks.model.cache import Cache
 from tasks.model.features import Features
-from tasks.model.frame import FARTHEST
 from tasks.model.model import Model
 from tasks.model.padding import pad
 from tasks.model.pooled import pooled
@@ -191,31 +190,22 @@ def features_many(
     return found
 
 
-def side_by_side(model: Model, name: str, found: Features, inputs: Inputs) -> FloatArray:
-    """(n, d) hidden states of all parts, zeros where a part is absent; for distances to known data.
-
-    Those of a table are of its values as they are: an answer rests on clipped ones, which hide how far out a row lies.
-    """
+def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
+    """(n, d) hidden states of all parts, zeros where a part is absent; for distances to known data."""
     if found.written is not None:
         return found.hidden["text"].astype(np.float64)
     blocks = [
         found.hidden.get(part, np.zeros((found.rows, width), dtype=np.float32))
         for part, width in model.nets[name].widths.items()
     ]
-    whole = np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
-    far = _beyond(model, name, inputs)
-    if "table" in found.hidden and len(far):
-        first = sum(width for part, width in model.nets[name].widths.items() if part == "text")
-        values = model.frames[name].table(inputs.table[far], FARTHEST)  # type: ignore[index]
-        whole[far, first : first + model.nets[name].widths["table"]] = _encoded(model, name, "table", values)
-    return whole
+    return np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
 
 
-def _beyond(model: Model, name: str, inputs: Inputs) -> IntArray:
-    """The rows with a value that the frame clips."""
+def beyond(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether a number of a row's table lies farther out than the net is shown, which clips it."""
     if inputs.table is None or "table" not in model.parts[name]:
-        return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(model.frames[name].beyond(inputs.table))
+        return np.zeros(len(inputs), dtype=np.bool_)
+    return model.frames[name].beyond(inputs.table)
 
 
 def truncated(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:

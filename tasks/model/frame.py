@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tasks.task import FloatArray, Inputs, Modality, Task
 
 FAR = 8.0  # standard deviations beyond which a table value says no more
-FARTHEST = 1e30  # the same where it is asked how far a value lies: squares and products stay within float64
 
 
 @dataclass(frozen=True)
@@ -29,21 +28,23 @@ class Frame:
     spread: tuple[float, ...]
     categories: tuple[int, ...] = ()
 
-    def table(self, values: FloatArray, far: float = FAR) -> NDArray[np.float32]:
-        """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing.
-
-        `far` is where values are clipped, in standard deviations.
-        """
+    def table(self, values: FloatArray) -> NDArray[np.float32]:
+        """Scale a table: (n, features) -> (n, 2 features): values, 0 where missing, then marks of what is missing."""
         missing = ~np.isfinite(values)
         scaled = (values - np.array(self.mean)) / np.array(self.deviation)
-        filled = np.clip(np.where(missing, 0.0, scaled), -far, far)
+        filled = np.clip(np.where(missing, 0.0, scaled), -FAR, FAR)
         codes = list(self.categories)
         filled[:, codes] = np.where(missing[:, codes], 0.0, values[:, codes])
         return np.concatenate([filled, missing], axis=1).astype(np.float32)
 
     def beyond(self, values: FloatArray) -> NDArray[np.bool_]:
-        """(n,) whether a value of a row lies so far out that `table` clips it."""
-        away = np.abs((values - np.array(self.mean)) / np.array(self.deviation)) > FAR
+        """(n,) whether a value of a row lies so far out that `table` clips it: nothing like it was learned from.
+
+        A mark of 0 or 1 does not count, however rare its 1 was: its variance is that of its share, p (1 - p).
+        """
+        mean, deviation = np.array(self.mean), np.array(self.deviation)
+        away = np.abs((values - mean) / deviation) > FAR
+        away &= ~(np.isin(values, (0.0, 1.0)) & np.isclose(deviation**2, mean * (1 - mean), rtol=1e-6, atol=1e-12))
         away[:, list(self.categories)] = False
         return np.asarray(away.any(axis=1))
 

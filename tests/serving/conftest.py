@@ -89,7 +89,7 @@ def write_model(name: str, seed: int, rows: Rows, folder: Path, backbone: Backbo
     offset = found.classical.raw(made.classical[name], rows.inputs)
     made.frames[name] = frame_of(found, rows.inputs.modalities, rows.inputs, rows.target, offset)
     saved.save(made, name, folder)
-    hidden = forward.side_by_side(made, name, forward.features(made, name, rows.inputs), rows.inputs)
+    hidden = forward.side_by_side(made, name, forward.features(made, name, rows.inputs))
     known = calibrate.fit(found.head, forward.raw(made, name, rows.inputs), rows.target, hidden)
     digest.write_json(folder / "calibration.json", calibration.to_json(known))
 

@@ -142,7 +142,7 @@ def test_parts_that_the_recipe_leaves_out_are_not_learned_and_the_classical_one_
     kept = saved.load(None, {"numbers": Path(config["out"]) / "numbers"}, {"numbers": NUMBERS})
     found = forward.features(kept, "numbers", valid)
     assert found.hidden == {}
-    assert forward.side_by_side(kept, "numbers", found, valid).shape == (len(valid), 0)
+    assert forward.side_by_side(kept, "numbers", found).shape == (len(valid), 0)
     raw = forward.combine(kept, "numbers", found)
     np.testing.assert_array_equal(np.argsort(raw[:, 0]), np.argsort(found.offset[:, 0].astype(np.float32)))
 
