@@ -74,7 +74,6 @@ def start(book: registry.Registry, key: bytes, home: Path, limits: Limits | None
 def close(decision_log: Log, seconds: float = 5.0) -> int:
     """Drain what waits and end; gives the bytes that stay in the spool for the next process."""
     decision_log.drain.stop.set()
-    decision_log.drain.wake.set()
     decision_log.writer.join(seconds)
     left = decision_log.spool.waiting()
     decision_log.spool.close()
@@ -102,7 +101,6 @@ async def keep(decision_log: Log, asked: Asked, given: Given) -> None:
         await asyncio.wrap_future(decision_log.spool.append(record))
     except (NoRoom, OSError, seals.Erased) as error:
         raise unkept(error) from error
-    decision_log.drain.wake.set()
 
 
 async def found(decision_log: Log, what: str, of_request: bool = False) -> list[dict[str, Any]]:

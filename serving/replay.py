@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 import registry
 from serving import decisions, loading, service
 from serving.places import Places
@@ -45,7 +47,7 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
         for start in range(0, len(own), TOGETHER):
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]
-            items = [served.task.item.model_validate_json(json.dumps(each["item"]), strict=True) for each in kept]
+            items = [_item(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
             for row, before, outcome in zip(some, kept, service.answer(served, items), strict=True):
                 said = {"raw": row["raw"], **before["answer"]}
                 found[row["id"]] = compared(row, said, {"raw": outcome.raw, **outcome.answer})
@@ -82,3 +84,13 @@ def _served(book: registry.Registry, places: Places, version: str) -> Served:
     task = version.partition("@")[0]
     plan = {"versions": {task: {"version": version}}, "number": 0, "digest": "", "time": ""}
     return loading.load(book, plan, places).served[task]
+
+
+def _item(served: Served, decision: str, item: Any) -> Any:
+    try:
+        return served.task.item.model_validate_json(json.dumps(item), strict=True)
+    except ValidationError as error:  # its message would quote the input
+        cure = "replay it with the code that the version's record names"
+        raise ValueError(
+            f"the input of decision {decision} does not fit {served.task.name} any more; {cure}"
+        ) from error

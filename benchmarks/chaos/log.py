@@ -62,27 +62,39 @@ def trial(fault: Fault, home: Path, database: str, seed: int, seconds: float) ->
 
     The lines of the processes lie beside the home, where a disk that is full does not reach.
     """
-    dice, said = random.Random(seed), home.with_name(f"{home.name}.said")
-    first = _start(home, database, said)
-    _until(lambda: len(_lines(said)) >= 10, "the first answers", first)
-    kill_at = dice.uniform(0.1, 0.8) * seconds
+    said, started = home.with_name(f"{home.name}.said"), list[subprocess.Popen[bytes]]()
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(_start(home, database, said))
+        return started[-1]
+
+    try:
+        within = _held(fault, home, said, start, seconds, random.Random(seed).uniform(0.1, 0.8) * seconds)
+        after = len(_sent(_lines(said)))
+        _until(lambda: len(_sent(_lines(said))) >= after + 10, "answers after the fault", started[-1])
+        started[-1].send_signal(signal.SIGTERM)
+        started[-1].wait(WAIT_SECONDS)
+    finally:
+        for process in started:
+            process.kill()
+    lines = _lines(said)
+    return _count(home, database, _sent(lines), within=len(_sent(within)), refused=lines.count("refused"))
+
+
+def _held(
+    fault: Fault, home: Path, said: Path, start: Callable[[], subprocess.Popen[bytes]], seconds: float, kill_at: float
+) -> list[str]:
+    """What was said while the fault lasted."""
+    first = start()
+    _until(lambda: len(_lines(said)) >= 10, "first answers", first)
     with fault.hold(home):
         began, before = time.monotonic(), len(_lines(said))
         time.sleep(kill_at)
         first.send_signal(signal.SIGKILL)
         first.wait()
-        second = _start(home, database, said)
+        start()
         time.sleep(max(0.0, seconds - (time.monotonic() - began)))
-        within = _lines(said)[before:]
-    after = len(_sent(_lines(said)))
-    try:
-        _until(lambda: len(_sent(_lines(said))) >= after + 10, "answers after the fault", second)
-        second.send_signal(signal.SIGTERM)
-        second.wait(WAIT_SECONDS)
-    finally:
-        second.kill()
-    lines = _lines(said)
-    return _count(home, database, _sent(lines), within=len(_sent(within)), refused=lines.count("refused"))
+        return _lines(said)[before:]
 
 
 def _start(home: Path, database: str, said: Path) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""Rows of docs/chaos.md: faults by the names of their plan, tried at several seeds: is every answer there, once."""
+"""The rows of docs/chaos.md: faults by the names of their plan, tried at several seeds: is every answer there once."""
 
 from __future__ import annotations
 

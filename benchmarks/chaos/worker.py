@@ -30,8 +30,7 @@ def main(home: str, database: str, clients: int, pause: float, reserve: int) -> 
     spool = Spool(Path(home) / "spool", Limits(reserve=reserve))
     draining, thread = drain.start(book, spool)
     asking = [
-        threading.Thread(target=_client, args=(str(n), spool, draining, ending, pause), daemon=True)
-        for n in range(clients)
+        threading.Thread(target=_client, args=(str(n), spool, ending, pause), daemon=True) for n in range(clients)
     ]
     for each in asking:
         each.start()
@@ -39,7 +38,6 @@ def main(home: str, database: str, clients: int, pause: float, reserve: int) -> 
     for each in asking:
         each.join()
     draining.stop.set()
-    draining.wake.set()
     thread.join()
     spool.close()
     registry.close(book)
@@ -55,7 +53,7 @@ def _open(home: str, database: str) -> registry.Registry:
             time.sleep(1.0)
 
 
-def _client(name: str, spool: Spool, draining: drain.Drain, ending: threading.Event, pause: float) -> None:
+def _client(name: str, spool: Spool, ending: threading.Event, pause: float) -> None:
     said = {"task": "risk", "version": "risk@1", "digest": DIGEST, "raw": [[0.25]], "flags": {}}
     count = 0
     while not ending.wait(pause):
@@ -66,7 +64,6 @@ def _client(name: str, spool: Spool, draining: drain.Drain, ending: threading.Ev
             spool.append(json.dumps({"rows": [row]}).encode()).result()
         except NoRoom:
             answer = "refused"
-        draining.wake.set()
         os.write(sys.stdout.fileno(), f"{answer}\n".encode())
 
 

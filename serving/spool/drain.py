@@ -1,7 +1,8 @@
 """From the spool into the registry: in batches, in order, each answer once; of this process, and of those that died.
 
 A batch is passed over as far as it is there already (by id), so whoever was killed between the registry's commit and
-the removal of a file has cost nothing but the reading of it.
+the removal of a file has cost nothing but the reading of it. Nothing is in a hurry, for it is on disk: a pass a second
+moves what came meanwhile together, where a commit for each answer would cost ten times what the answer does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from serving.spool.records import scan
 from serving.spool.writer import Spool
 
 BATCH = 256
-RETRY_SECONDS = 1.0  # after the registry refused
+PASS_SECONDS = 1.0  # between two passes
 ADOPT_SECONDS = 2.0  # between two looks for spools of dead processes
-ANCHOR_SECONDS = 5.0  # between two questions whether the minute is over
+ANCHOR_SECONDS = 15.0  # between two questions whether the minute is over
 
 log = logging.getLogger("assay.serving")
 Rows = list[dict[str, Any]]
@@ -35,7 +36,6 @@ class Drain:
 
     book: registry.Registry
     spool: Spool
-    wake: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     failing: threading.Event = field(default_factory=threading.Event)
 
@@ -79,22 +79,19 @@ def _forever(drain: Drain) -> None:
             # The type alone: a message may quote a row.
             log.warning("answers stay in the spool: %s; %d bytes wait", type(error).__name__, drain.spool.waiting())
             drain.failing.set()
-            drain.stop.wait(RETRY_SECONDS)
         if ending:
             return
-        drain.wake.wait(ADOPT_SECONDS)
-        drain.wake.clear()
+        drain.stop.wait(PASS_SECONDS)
 
 
 def _some(drain: Drain) -> bool:
     """Move a batch; False where nothing waits."""
     records = drain.spool.read(BATCH)
-    if not records:
+    batch, taken = _batch(rows_of(payload) for payload, _ in records)
+    if not taken:
         return False
-    sizes = [rows_of(payload) for payload, _ in records]
-    take = _fitting(sizes)
-    registry.log_decisions(drain.book, [row for rows in sizes[:take] for row in rows])
-    drain.spool.forget(records[take - 1][1])
+    registry.log_decisions(drain.book, batch)
+    drain.spool.forget(records[taken - 1][1])
     return True
 
 
@@ -108,33 +105,35 @@ def adopt(book: registry.Registry, spool: Spool) -> int:
         done = False
         try:
             for path in files.segments(folder):
-                count += _adopted(path, lambda rows: registry.log_decisions(book, rows))
+                count += _adopted(book, path)
             done = True
         finally:
             files.release(owned, remove=done)
     return count
 
 
-def _adopted(path: Path, put: Callable[[Rows], object]) -> int:
+def _adopted(book: registry.Registry, path: Path) -> int:
     found = scan(path.read_bytes())
-    records = [rows_of(payload) for payload in found.payloads]
-    count = sum(map(len, records))
-    while records:
-        take = _fitting(records)
-        put([row for rows in records[:take] for row in rows])
-        records = records[take:]
+    count, done = 0, 0
+    while done < len(found.payloads):
+        batch, taken = _batch(map(rows_of, found.payloads[done:]))
+        registry.log_decisions(book, batch)
+        count, done = count + len(batch), done + taken
     if found.damaged:
-        log.error("a checksum of the spool does not hold; what could be read is logged, the file is kept as %s",
-                  files.set_aside(path).name)  # fmt: skip
+        kept = files.set_aside(path).name
+        log.error(
+            "a checksum of the spool does not hold; what stands before it is logged, the file is kept as %s", kept
+        )
     return count
 
 
-def _fitting(records: Sequence[Rows]) -> int:
-    """How many records make a batch: at least one, then as many as stay within it."""
-    total, count = 0, 0
+def _batch(records: Iterable[Rows]) -> tuple[Rows, int]:
+    """The rows of as many records as make a batch, at least one; and how many those are."""
+    batch: Rows = []
+    taken = 0
     for rows in records:
-        total += len(rows)
-        if count and total > BATCH:
+        if taken and len(batch) + len(rows) > BATCH:
             break
-        count += 1
-    return count
+        batch += rows
+        taken += 1
+    return batch, taken

@@ -61,7 +61,7 @@ class Name:
 def seal(seals: Seals, name: Name, document: Mapping[str, Any]) -> str:
     """A JSON document as sealed text (base64). Raises Erased where the month's key was destroyed, OSError."""
     nonce = secrets.token_bytes(NONCE)
-    plain = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    plain = json.dumps(document, allow_nan=False).encode()
     sealed = AESGCM(_derived(_present(seals, name), b"seal")).encrypt(nonce, plain, name.decision.encode())
     return base64.b64encode(nonce + sealed).decode()
 

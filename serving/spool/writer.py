@@ -44,13 +44,21 @@ class Mark:
     offset: int = 0
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A record that is to be written, and who waits for it."""
+
+    payload: bytes
+    done: Future[None]
+
+
 class Spool:
     """What one process answered and the registry does not hold yet. Any thread may append, one drains."""
 
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.root, self.limits = root, limits or Limits()
         self._owned: files.Owned | None = None  # claimed by the thread, which tries again where the disk is full
-        self._waiting: deque[tuple[bytes, Future[None]]] = deque()
+        self._waiting: deque[Wanted] = deque()
         self._wake = threading.Condition()
         self._sizes: dict[int, int] = {}  # file -> bytes of it that are on disk for sure
         self._drained = Mark()
@@ -72,7 +80,7 @@ class Spool:
         with self._wake:
             if self._closing:
                 raise NoRoom("the service is ending")
-            self._waiting.append((payload, future))
+            self._waiting.append(Wanted(payload, future))
             self._wake.notify()
         return future
 
@@ -140,27 +148,27 @@ class Spool:
                 if not self._waiting and not self._closing:
                     self._wake.wait(PROBE_SECONDS if self._trouble else None)
                 # A future that was cancelled belongs to a client that left: nothing is sent, so nothing is kept.
-                group = [each for each in self._waiting if each[1].set_running_or_notify_cancel()]
+                group = [each for each in self._waiting if each.done.set_running_or_notify_cancel()]
                 self._waiting.clear()
                 if self._closing and not group:
                     return
             if group or self._trouble:
                 self._commit(group)
 
-    def _commit(self, group: list[tuple[bytes, Future[None]]]) -> None:
-        payloads = [payload for payload, _ in group] or [EMPTY]
+    def _commit(self, group: list[Wanted]) -> None:
+        payloads = [each.payload for each in group] or [EMPTY]
         try:
             self._write(b"".join(map(framed, payloads)))
         except Exception as error:  # whatever it was: nobody may wait for ever, and nothing is answered
             reason = getattr(error, "strerror", None) or type(error).__name__
             self._trouble = f"the spool {self.root} cannot be written ({reason}); free space there, or mend it"
             self._abandon()
-            for _, future in group:
-                future.set_exception(NoRoom(self._trouble))
+            for each in group:
+                each.done.set_exception(NoRoom(self._trouble))
             return
         self._trouble = None
-        for _, future in group:
-            future.set_result(None)
+        for each in group:
+            each.done.set_result(None)
 
     def _write(self, content: bytes) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -214,7 +214,6 @@ def test_keys_are_their_owners_alone_and_differ_by_tenant_and_month(ask: Ask, wo
 
 def _drained(asked: Asked) -> None:
     log = asked.parts.decision_log
-    log.drain.wake.set()
     for _ in range(600):
         if log.spool.waiting() == 0:
             return

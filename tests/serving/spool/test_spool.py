@@ -172,13 +172,13 @@ def test_what_a_dead_process_left_is_drained_once_and_a_living_one_is_let_alone(
     spool.close()
 
 
-def test_a_batch_holds_256_answers_at_most_and_a_request_stays_whole(tmp_path: Path, book: registry.Registry) -> None:
+def test_a_batch_holds_256_answers_at_most_and_a_request_stays_whole() -> None:
     records = [[{"id": str(n)}] * size for n, size in enumerate((1, 200, 55, 1, 256, 256, 3))]
     sizes = []
     while records:
-        take = drain._fitting(records)
-        sizes.append([len(rows) for rows in records[:take]])
-        records = records[take:]
+        _, taken = drain._batch(records)
+        sizes.append([len(rows) for rows in records[:taken]])
+        records = records[taken:]
     assert sizes == [[1, 200, 55], [1], [256], [256], [3]]
 
 
@@ -203,10 +203,8 @@ def test_while_the_registry_refuses_answers_stay_and_then_go_in_their_order(tmp_
         draining, thread = drain.start(book, spool)
         for number in range(20):
             spool.append(record(f"d{number}")).result(30)
-            draining.wake.set()
         assert ids(book) == []
     draining.stop.set()
-    draining.wake.set()
     thread.join(60)
     spool.close()
     assert ids(book) == [f"d{number}" for number in range(20)]
@@ -215,7 +213,6 @@ def test_while_the_registry_refuses_answers_stay_and_then_go_in_their_order(tmp_
 def _drained(book: registry.Registry, spool: Spool) -> None:
     draining, thread = drain.start(book, spool)
     draining.stop.set()
-    draining.wake.set()
     thread.join(60)
     spool.close()
 
