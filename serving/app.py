@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +12,24 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, decisions, metrics, page, problem, schema, service
+from serving import analysis, batch, decisions, metrics, once, page, problem, schema
+from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
+from serving.spool import tenant
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the endpoints work with. The model is asked in one thread, for its adapters are switched per question."""
+    """What the endpoints work with. The model is asked in one thread, by way of the queue."""
 
     release: Release
     decision_log: decisions.Log
     metrics: metrics.Metrics
-    thread: ThreadPoolExecutor
+    queue: batch.Queue
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -55,10 +55,13 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
     kind = served.task.item
 
     async def ask(request: Request) -> Response:
-        items, many = read_items(await body_of(request), kind)
-        outcomes = await _answered(parts, items, service.answer(served, items))
-        answers = [outcome.answer for outcome in outcomes]
-        return JSONResponse(answers if many else answers[0])
+        async def answer(asked: Asked) -> Any:
+            items, many = read_items(await body_of(request), kind)
+            outcomes = await _answered(parts, {served.task.name: items}, request)
+            answers = [outcome.answer for outcome in outcomes]
+            return await _kept(parts, asked, Given(items, outcomes, answers if many else answers[0]))
+
+        return await once.answered(parts.decision_log, request, answer)
 
     form = schema.reply_model(served.task)
     app.post(
@@ -73,11 +76,15 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
-        document = read_document(await body_of(request))
-        items, others = analysis.match(parts.release, document)
-        outcomes = await _answered(parts, list(items.values()), service.analyze(parts.release, items))
-        answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
-        return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
+        async def answer(asked: Asked) -> Any:
+            document = read_document(await body_of(request))
+            items, others = analysis.match(parts.release, document)
+            outcomes = await _answered(parts, {name: [item] for name, item in items.items()}, request)
+            answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
+            reply = {"answered": sorted(answers), "answers": answers, "others": others}
+            return await _kept(parts, asked, Given(list(items.values()), outcomes, reply))
+
+        return await once.answered(parts.decision_log, request, answer)
 
     tasks = [served.task for served in parts.release.served.values()]
     content = {"schema": schema.document(tasks), "example": {"text": "Net sales rose by 4 percent."}}
@@ -91,16 +98,18 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
     )(analyze)
 
 
-async def _answered(parts: Parts, items: Sequence[Any], turns: service.Turns[list[Outcome]]) -> list[Outcome]:
-    """Ask the model beside the event loop, then count and log. What cannot be logged is not answered."""
+async def _answered(parts: Parts, asked: Mapping[str, Sequence[Any]], request: Request) -> list[Outcome]:
+    """Ask the model by way of the queue; not at all where its answer could not be kept."""
     decisions.room(parts.decision_log)
-    loop, done, outcomes = asyncio.get_running_loop(), False, None
-    while not done:  # between two turns the thread takes up what others ask
-        done, outcomes = await loop.run_in_executor(parts.thread, service.advance, turns)
-    assert outcomes is not None
-    decisions.put(parts.decision_log, items, outcomes)
-    metrics.count(parts.metrics, [outcome.answer for outcome in outcomes])
-    return outcomes
+    caller = batch.Caller(len(await body_of(request)), request.receive, tenant.of(request))
+    return await batch.ask(parts.queue, parts.release, asked, caller)
+
+
+async def _kept(parts: Parts, asked: Asked, given: Given) -> Any:
+    """What is sent, once it is on disk, and counted."""
+    await decisions.keep(parts.decision_log, asked, given)
+    metrics.count(parts.metrics, [outcome.answer for outcome in given.outcomes])
+    return given.reply
 
 
 def _add_facts(app: FastAPI, parts: Parts) -> None:
@@ -116,10 +125,20 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
             {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
         )
 
+    async def decision(name: str, request: Request) -> Response:
+        return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
+
     refused = schema.faults(*schema.OF_TOKEN)
     rows_of, kind = list[schema.TaskRow], schema.ReleaseBody
     app.get("/v1/tasks", summary="What is served, with the schemas", response_model=rows_of, responses=refused)(tasks)
     app.get("/v1/release", summary="The versions that answer", response_model=kind, responses=refused)(released)
+    app.get(
+        "/v1/decisions/{name}",
+        summary="The record of one answer",
+        operation_id="decision",
+        response_model=schema.DecisionBody,
+        responses=schema.faults(*schema.OF_TOKEN, 404),
+    )(decision)
 
 
 def _task_row(served: Served) -> dict[str, Any]:
@@ -144,12 +163,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"status": "ok"})
 
     async def ready() -> Response:
-        if parts.decision_log.failing.is_set():
-            raise Problem(503, "decisions cannot be logged; look whether the registry's database answers")
+        decisions.room(parts.decision_log)
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served)})
 
     async def figures() -> Response:
-        parts.metrics.decisions.set(len(parts.decision_log.waiting))
+        parts.metrics.spool.set(parts.decision_log.spool.waiting())
+        parts.metrics.undrained.set(parts.decision_log.drain.failing.is_set())
         return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
 
     refused = schema.faults()

@@ -40,6 +40,8 @@ SENTENCES = {
     405: "this method is not answered here; GET /docs lists what is",
     408: f"the request did not arrive in time ({HEADER_SECONDS} s for headers, {BODY_SECONDS} s for the body); "
     "send it again",
+    409: "this Idempotency-Key came with another body, or is being answered; give each request a key of its own",
+    410: "this Idempotency-Key was answered, and the answer was erased since; send it with another key",
     413: f"the body is larger than {BODY} bytes; send fewer items at a time",
     414: f"the address is longer than {URL} bytes; shorten it",
     415: "the body must be application/json, and plain",

@@ -14,13 +14,16 @@ from infra.settings import Settings, token
 from serving import gateway, ingress
 from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
+from serving.section import DEFAULT, ServeSection
 
 APPLICATION = "assay"
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
 
 
-def deploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dict[str, str]:
+def deploy(
+    settings: Settings, section: ServeSection = DEFAULT, versions: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Serve versions (task -> task@number; the champions unless given) and give the addresses, once all can answer.
 
     Ray must be connected (infra.cluster.connect). Where Serve runs already, the release is swapped: the old one answers
@@ -28,7 +31,7 @@ def deploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dic
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
     token(settings)
-    places = _places(settings)
+    places = _places(settings, section)
     plan = _plan(places, versions)
     if not running():
         settings = settings.model_copy(update={"port": _start(settings)})
@@ -39,7 +42,7 @@ def redeploy(settings: Settings, versions: Mapping[str, str] | None = None) -> d
     """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
     if not running():
         raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
-    return deploy(settings, versions)
+    return deploy(settings, versions=versions)
 
 
 def stop() -> None:
@@ -58,12 +61,13 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
 
 
-def _places(settings: Settings) -> Places:
+def _places(settings: Settings, section: ServeSection) -> Places:
     return Places(
         database_url=settings.database,
         artifacts_url=settings.artifacts,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
+        deadline_ms=section.deadline_ms,
     )
 
 

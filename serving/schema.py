@@ -14,7 +14,7 @@ from tasks.task import Task
 
 REF = "#/components/schemas/"
 OF_ALL = (400, 408, 414, 429, 431, 500, 502, 503, 504)  # what the gateway may say to any request
-OF_TOKEN, OF_BODY = (401,), (401, 413, 415, 422)
+OF_TOKEN, OF_BODY = (401,), (401, 409, 410, 413, 415, 422)
 
 
 class Flags(BaseModel):
@@ -29,6 +29,7 @@ class Flags(BaseModel):
         description="what in the input may mislead, counted: zero_width, soft_hyphen, bidi, tag, control, homoglyph, "
         "stacked_marks, special_token, instruction in texts; gap, future, zoneless, constant in series"
     )
+    borderline: bool = Field(description="within 1e-5 of a cut that decides: another pass may decide otherwise")
     disagrees: bool = Field(description="the rationale did not agree with the answer or the input, and is withheld")
 
 
@@ -79,6 +80,21 @@ class ReleaseBody(BaseModel):
     digest: str
     since: str
     versions: dict[str, dict[str, str]]
+
+
+class DecisionBody(BaseModel):
+    """What is kept of one answer, without what was asked."""
+
+    model_config = {"extra": "allow"}
+    decision: str
+    task: str
+    version: str = Field(description="task@number")
+    digest: str
+    time: str
+    input: str = Field(description="HMAC-SHA256 of the item's canonical JSON under a key of this home")
+    raw: list[list[float]] | None = Field(description="what the version said, uncalibrated")
+    flags: dict[str, Any]
+    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased")
 
 
 def reply_model(task: Task) -> type[BaseModel]:

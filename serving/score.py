@@ -22,7 +22,8 @@ from tasks.model import forward
 from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 from tasks.validate import rationale
 
-EARLY = ("truncated", "out_of_distribution", "abstained", "suspicious")  # known before a rationale is written
+# Flags that are known before a rationale is written.
+EARLY = ("truncated", "out_of_distribution", "abstained", "borderline", "suspicious")
 FLAGS = (*EARLY, "disagrees")
 
 
@@ -91,7 +92,8 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
     good, decoded, wrong = _decoded(task, rows, one.predicted)
     told, pick = said.told, np.array(good, dtype=np.int64)
     up = [_flags(task, rows, one.at(place), place, {"abstained": told.abstained[place]}) for place in good]
-    columns = {"truncated": said.truncated.tolist(), "out_of_distribution": told.outside}
+    plain = ("truncated", "out_of_distribution", "borderline")
+    columns = dict(zip(plain, (said.truncated.tolist(), told.outside, told.borderline), strict=True))
     found = Answered(
         kept=rows.kept[pick].tolist(),
         fields=_fields(task, decoded),

@@ -16,7 +16,7 @@ def clean(text: str) -> str:
 
     Raises ValueError for blank text, a NUL, or half of a surrogate pair: no model should answer about those.
     """
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _HALF.search(text):
         raise ValueError("the text holds a lone surrogate, which is no character; send valid UTF-8")
     if "\x00" in text:
         raise ValueError(f"the text holds a NUL at character {text.index(chr(0))}; remove it")
@@ -48,6 +48,7 @@ def sentences(text: str, semicolons: bool = False) -> tuple[Span, ...]:
     return tuple(zip([first, *(end for _, end in breaks)], [*(start for start, _ in breaks), last], strict=True))
 
 
+_HALF = re.compile("[\ud800-\udfff]")
 _GAP = re.compile(r"\s+")
 _OPENING = re.compile(r"[\"“\[]?[A-Z0-9]|\(")
 _END = re.compile(r"[.!?][\"”')]?$")
