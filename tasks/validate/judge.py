@@ -13,6 +13,7 @@ from tasks.task import FloatArray, Rows, Task
 from tasks.validate import calibrate, fairness, segments
 from tasks.validate.bootstrap import Comparison, Score, clusters, compare
 from tasks.validate.calibration import (
+from tasks.validate.reliability import ece
     Calibration,
     calibrated,
     coverage,
