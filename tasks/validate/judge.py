@@ -13,11 +13,9 @@ from tasks.task import FloatArray, Rows, Task
 from tasks.validate import calibrate, fairness, segments
 from tasks.validate.bootstrap import Comparison, Score, clusters, compare
 from tasks.validate.calibration import (
-from tasks.validate.reliability import ece
     Calibration,
     calibrated,
     coverage,
-    ece,
     out_of_distribution,
     probability,
     truths,
@@ -34,6 +32,7 @@ from tasks.validate.judgement import (
     Judgement,
     Segment,
 )
+from tasks.validate.reliability import ece
 from tasks.validate.section import ValidateSection
 
 FULL = "full"
