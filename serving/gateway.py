@@ -42,8 +42,6 @@ SENTENCES = {
     "send it again",
     409: "this Idempotency-Key came with another body, or is being answered; give each request a key of its own",
     410: "this Idempotency-Key was answered, and the answer was erased since; send it with another key",
-    409: "this Idempotency-Key came with another request, or is being answered",
-    410: "the answer to this request was erased",
     413: f"the body is larger than {BODY} bytes; send fewer items at a time",
     414: f"the address is longer than {URL} bytes; shorten it",
     415: "the body must be application/json, and plain",
