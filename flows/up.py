@@ -12,18 +12,19 @@ from flows import client, console, prefect_server, recipe, schedule
 from infra import cluster
 from infra.settings import Settings
 from serving import ingress
+from serving.section import ServeSection
 
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
-    recipe.load(recipe_path)  # its mistakes are told before a port is claimed
+    plan = recipe.load(recipe_path)  # its mistakes are told before a port is claimed
     settings = _claim_ports()
     with prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
         from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings) as addresses, schedule.running(recipe_path, [], cluster.address()):
+        with _serving(settings, plan.serve) as addresses, schedule.running(recipe_path, [], cluster.address()):
             _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
             _questions(settings) if once else _wait()
     return 0
@@ -31,9 +32,9 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
 
 def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
-    recipe.load(recipe_path, overrides)  # its mistakes are told; what is served, with its bodies, the versions say
+    plan = recipe.load(recipe_path, overrides)  # what is served, with its bodies, the versions say
     settings = _claim_ports()
-    with _ray(settings), _serving(settings) as addresses:
+    with _ray(settings), _serving(settings, plan.serve) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
     return 0
@@ -57,11 +58,11 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings) -> Iterator[dict[str, str]]:
+def _serving(settings: Settings, section: ServeSection) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        yield release.deploy(settings)
+        yield release.deploy(settings, section)
     finally:
         release.stop()
 

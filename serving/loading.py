@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import registry
 import tasks
-from serving import app, commitment, decisions, metrics
+from serving import app, batch, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
 from tasks.model import saved
+from tasks.model.merged import merge
 from tasks.model.model import Model
 from tasks.validate import calibration
 
@@ -26,8 +26,10 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str]
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
     home = Path(places.token_file).parent
     decision_log = decisions.start(book, commitment.secret(home / "commitment.key"), home)
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-    return app.Parts(release, decision_log, metrics.create(), thread), token
+    figures = metrics.create()
+    queue = batch.start(places.deadline_ms / 1000, figures)
+    batch.warm(queue, release)
+    return app.Parts(release, decision_log, figures, queue), token
 
 
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:
@@ -50,7 +52,7 @@ def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
 
 
 def _load_group(group: Sequence[Fetched], threads: int) -> dict[str, Served]:
-    model = saved.open_folders({each.version.task: each.folder.path for each in group}, threads)
+    model = merge(saved.open_folders({each.version.task: each.folder.path for each in group}, threads))
     return {each.version.task: _served(each, model) for each in group}
 
 

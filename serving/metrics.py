@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MEDIA = CONTENT_TYPE_LATEST
 
 
@@ -24,6 +25,8 @@ class Metrics:
     spool: Gauge
     undrained: Gauge
     release: Gauge
+    waited: Histogram
+    rows: Histogram
 
 
 def create() -> Metrics:
@@ -40,6 +43,8 @@ def create() -> Metrics:
         spool=Gauge("assay_spool_bytes", "Answers on disk that the registry does not hold yet", registry=registry),
         undrained=Gauge("assay_registry_refuses", "1 while the registry takes no answers", registry=registry),
         release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
+        waited=Histogram("assay_queue_seconds", "Until a request began", buckets=SECONDS, registry=registry),
+        rows=Histogram("assay_pass_rows", "Rows that shared a pass of the model", buckets=ROWS, registry=registry),
     )
 
 

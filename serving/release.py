@@ -11,16 +11,19 @@ from typing import Any
 import registry
 from infra import cluster
 from infra.settings import Settings, token
-from serving import ingress
+from serving import gateway, ingress
 from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
+from serving.section import DEFAULT, ServeSection
 
 APPLICATION = "assay"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
-MOST_ONGOING = 64
 
 
-def deploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dict[str, str]:
+def deploy(
+    settings: Settings, section: ServeSection = DEFAULT, versions: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Serve versions (task -> task@number; the champions unless given) and give the addresses, once all can answer.
 
     Ray must be connected (infra.cluster.connect). Where Serve runs already, the release is swapped: the old one answers
@@ -28,7 +31,7 @@ def deploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dic
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
     token(settings)
-    places = _places(settings)
+    places = _places(settings, section)
     plan = _plan(places, versions)
     if not running():
         settings = settings.model_copy(update={"port": _start(settings)})
@@ -39,7 +42,7 @@ def redeploy(settings: Settings, versions: Mapping[str, str] | None = None) -> d
     """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
     if not running():
         raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
-    return deploy(settings, versions)
+    return deploy(settings, versions=versions)
 
 
 def stop() -> None:
@@ -58,12 +61,13 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
 
 
-def _places(settings: Settings) -> Places:
+def _places(settings: Settings, section: ServeSection) -> Places:
     return Places(
         database_url=settings.database,
         artifacts_url=settings.artifacts,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
+        deadline_ms=section.deadline_ms,
     )
 
 
@@ -105,7 +109,7 @@ def _start(settings: Settings) -> int:
             http_options={"host": ingress.HOST, "port": port},
             proxy_location="HeadOnly",
             controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            logging_config=QUIET,
         )
     except BaseException:
         stop()
@@ -114,14 +118,18 @@ def _start(settings: Settings) -> int:
 
 
 def _run(settings: Settings, plan: dict[str, Any], places: Places) -> dict[str, str]:
+    from ray.serve.config import BackpressureConfig
+
     serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(Replica),
         name="endpoints",
         num_replicas=1,
         max_surge_percent=100,  # the new replica answers before the old one is stopped
-        max_ongoing_requests=MOST_ONGOING,
-        max_queued_requests=MOST_ONGOING,
+        max_ongoing_requests=gateway.ONGOING + gateway.FREE,  # the app itself keeps to ONGOING questions
+        max_queued_requests=gateway.FREE,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
         max_constructor_retry_count=1,  # a release that does not load is told at once; the old one goes on
         graceful_shutdown_timeout_s=10,
         ray_actor_options={

@@ -48,7 +48,7 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]
             items = [_item(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
-            for row, before, outcome in zip(some, kept, _answers(served, items), strict=True):
+            for row, before, outcome in zip(some, kept, service.answer(served, items), strict=True):
                 said = {"raw": row["raw"], **before["answer"]}
                 found[row["id"]] = compared(row, said, {"raw": outcome.raw, **outcome.answer})
     return [found[row["id"]] for row in rows]
@@ -94,10 +94,3 @@ def _item(served: Served, decision: str, item: Any) -> Any:
         raise ValueError(
             f"the input of decision {decision} does not fit {served.task.name} any more; {cure}"
         ) from error
-
-
-def _answers(served: Served, items: Sequence[Any]) -> list[service.Outcome]:
-    turns, done, found = service.answer(served, items), False, None
-    while not done:
-        done, found = service.advance(turns)
-    return found or []

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tasks.task import FloatArray, Head, Prediction
@@ -95,12 +96,18 @@ def distance(calibration: Calibration, hidden: FloatArray | None) -> FloatArray 
     return np.asarray(np.sqrt((away**2).mean(axis=1)))
 
 
-def out_of_distribution(calibration: Calibration, hidden: FloatArray | None, rows: int) -> list[bool]:
-    """Per row whether its hidden state is farther from the validation rows than 99 % of them."""
+def out_of_distribution(
+    calibration: Calibration, hidden: FloatArray | None, rows: int, beyond: NDArray[np.bool_] | None = None
+) -> list[bool]:
+    """Per row whether its hidden state is farther from the validation rows than 99 % of them.
+
+    `beyond` (rows,) are those whose numbers lie so far out that the net, and so its hidden state, is shown less.
+    """
+    far = np.zeros(rows, dtype=np.bool_) if beyond is None else beyond
     away = distance(calibration, hidden)
     if away is None or calibration.limit is None:
-        return [False] * rows
-    return [bool(value) for value in away > calibration.limit]
+        return [bool(value) for value in far]
+    return [bool(value) for value in far | (away > calibration.limit)]
 
 
 def borderline(
@@ -201,9 +208,15 @@ class Told:
     borderline: list[bool]
 
 
-def tell(head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None) -> Told:
-    """The columns of rows of UNcalibrated raw."""
-    outside = out_of_distribution(calibration, hidden, len(raw))
+def tell(
+    head: Head,
+    calibration: Calibration,
+    raw: FloatArray,
+    hidden: FloatArray | None = None,
+    beyond: NDArray[np.bool_] | None = None,
+) -> Told:
+    """The columns of rows of UNcalibrated raw; `hidden` and `beyond` as out_of_distribution takes them."""
+    outside = out_of_distribution(calibration, hidden, len(raw), beyond)
     if head.kind == "regress":
         near = borderline(head, calibration, None, hidden, len(raw))
         return Told(None, intervals(head, calibration, raw), None, outside, outside, near)

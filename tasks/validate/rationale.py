@@ -30,12 +30,15 @@ class Disagrees(ValueError):
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided of one item. `answer` is JSON; `texts` what the model read of each of its rows, if text."""
+    """What was decided of one item. `answer` is JSON; `texts` what the model read of each of its rows, if text.
+
+    A flag is up where it is true: a boolean, or counts of what may mislead.
+    """
 
     item: Any
     answer: Mapping[str, Any]
     predicted: Prediction
-    flags: Mapping[str, bool]
+    flags: Mapping[str, Any]
     texts: Sequence[str] | None
 
 
