@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from registry.approval import approve, as_of, champions, promote, reject, rollback
+from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
-from registry.decisions import decision, decisions, log_decisions
+from registry.decisions import decision, decisions, log_decisions, of_request
+from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
@@ -37,6 +39,7 @@ __all__ = [
     "Run",
     "UnknownVersion",
     "Version",
+    "anchor_decisions",
     "approve",
     "as_of",
     "champions",
@@ -44,12 +47,15 @@ __all__ = [
     "decision",
     "decisions",
     "diff",
+    "erased_months",
     "fetch",
     "finish_run",
     "history",
     "holds",
     "log_decisions",
+    "log_erasure",
     "log_evaluation",
+    "of_request",
     "open_registry",
     "open_runs",
     "promote",

@@ -22,7 +22,8 @@ class Metrics:
     seconds: Histogram
     answers: Counter
     flags: Counter
-    decisions: Gauge
+    spool: Gauge
+    undrained: Gauge
     release: Gauge
     waited: Histogram
     rows: Histogram
@@ -39,7 +40,8 @@ def create() -> Metrics:
         ),
         answers=Counter("assay_answers", "Answers by task and version", ["task", "version"], registry=registry),
         flags=Counter("assay_flags", "Flags that answers carried", ["task", "flag"], registry=registry),
-        decisions=Gauge("assay_decisions_waiting", "Decisions not yet in the registry", registry=registry),
+        spool=Gauge("assay_spool_bytes", "Answers on disk that the registry does not hold yet", registry=registry),
+        undrained=Gauge("assay_registry_refuses", "1 while the registry takes no answers", registry=registry),
         release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
         waited=Histogram("assay_queue_seconds", "Until a request began", buckets=SECONDS, registry=registry),
         rows=Histogram("assay_pass_rows", "Rows that shared a pass of the model", buckets=ROWS, registry=registry),

@@ -18,7 +18,7 @@ class Replica:
         from serving import ingress, loading
 
         ingress.keep_to_loopback()
-        self.parts, self.token, self.writer = loading.open_parts(plan, Places(**places))
+        self.parts, self.token = loading.open_parts(plan, Places(**places))
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Ray Serve after __init__."""
@@ -31,4 +31,4 @@ class Replica:
         from serving import decisions
 
         if hasattr(self, "parts"):
-            decisions.close(self.parts.decision_log, self.writer)
+            decisions.close(self.parts.decision_log)

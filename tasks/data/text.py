@@ -78,6 +78,13 @@ def _parts(text: str, heading: int | None, start: int, end: int) -> bool:
     )
 
 
-Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(clean)]
-Notes = Annotated[str | None, Field(max_length=20_000), AfterValidator(lambda text: text and clean(text))]
-LongText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(clean)]
+# What `clean` takes, as JSON Schema tells it: no NUL, and a character that Python does not call white space.
+_BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+TOLD = {"pattern": rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"}
+
+Text = Annotated[str, Field(min_length=1, max_length=20_000, json_schema_extra=TOLD), AfterValidator(clean)]
+Notes = Annotated[
+    Annotated[str, Field(max_length=20_000, json_schema_extra={"pattern": f"^$|{TOLD['pattern']}"})] | None,
+    AfterValidator(lambda text: text and clean(text)),
+]
+LongText = Annotated[str, Field(min_length=1, max_length=100_000, json_schema_extra=TOLD), AfterValidator(clean)]

@@ -25,9 +25,10 @@ from tasks.model.saved import open_folders
 from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
-from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
+from tasks.validate.calibration import Calibration, calibrated, coverage, from_json, out_of_distribution
 from tasks.validate.judge import FULL, finite, independent, truth
 from tasks.validate.judgement import Judgement, SegmentFigures
+from tasks.validate.reliability import ece
 from tasks.validate.revalidation import Difference, Known, Promises, Revalidation
 
 Mask = NDArray[np.bool_]
@@ -56,7 +57,8 @@ def revalidate(config: Mapping[str, Any]) -> dict[str, Any]:
     found = forward.features(model, task.name, rows.inputs)
     own = from_json(folder.read(folder.calibration))
     raw = forward.combine(model, task.name, found)
-    outside = np.array(out_of_distribution(own, forward.side_by_side(model, task.name, found), len(rows)))
+    hidden, beyond = forward.side_by_side(model, task.name, found), forward.beyond(model, task.name, rows.inputs)
+    outside = np.array(out_of_distribution(own, hidden, len(rows), beyond))
     answers = Answers(raw, calibrated(task.head, own, raw), outside)
     return judge(task, rows, answers, own, report, contamination.known(folder, rows)).model_dump(mode="json")
 
