@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, ValidationEr
 import tasks
 from flows import user_text
 from interpret.section import ExplainSection
+from serving.section import ServeSection
 from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.data.section import DataSection, TaskSection
 from tasks.digest import of_json
@@ -57,6 +58,7 @@ class Recipe(Section):
     validation: ValidateSection = Field(default=ValidateSection(), alias="validate")
     explain: ExplainSection = ExplainSection()
     release: ReleaseSection = ReleaseSection()
+    serve: ServeSection = ServeSection()
     schedule: ScheduleSection = ScheduleSection()
     _written: dict[str, Any] | None = PrivateAttr(default=None)
 

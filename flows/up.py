@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
+import sys
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from flows import client, console, prefect_server, recipe, schedule
-from infra import cluster
+from infra import cluster, local_ray
 from infra.settings import Settings
 from serving import ingress
+from serving.section import ServeSection
+
+LOOK_SECONDS = 1.0
+SAID_NO = 1
 
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
     """Retrain on the recipe and answer over HTTP until Ctrl-C; with `once`, ask each endpoint one question and end."""
-    recipe.load(recipe_path)  # its mistakes are told before a port is claimed
+    plan = recipe.load(recipe_path)  # its mistakes are told before a port is claimed
     settings = _claim_ports()
     with prefect_server.running(settings, settings.prefect_port) as server, _ray(settings):
         os.environ["PREFECT_API_URL"] = server.wait()
         from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings) as addresses, schedule.running(recipe_path, [], cluster.address()):
+        with _serving(settings, plan.serve) as addresses, schedule.running(recipe_path, [], cluster.address()):
             _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
-            _questions(settings) if once else _wait()
+            if once:
+                _questions(settings)
+            else:
+                _wait()
+                _lost(settings, anew=False)
     return 0
 
 
 def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
-    recipe.load(recipe_path, overrides)  # its mistakes are told; what is served, with its bodies, the versions say
+    plan = recipe.load(recipe_path, overrides)  # what is served, with its bodies, the versions say
     settings = _claim_ports()
-    with _ray(settings), _serving(settings) as addresses:
+    with _ray(settings), _serving(settings, plan.serve) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
+        _lost(settings, anew=not settings.ray_address)
     return 0
 
 
@@ -57,13 +67,13 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings) -> Iterator[dict[str, str]]:
+def _serving(settings: Settings, section: ServeSection) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        yield release.deploy(settings)
+        yield release.deploy(settings, section)
     finally:
-        release.stop()
+        release.stop(settings)
 
 
 def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: bool) -> None:
@@ -100,5 +110,24 @@ def _questions(settings: Settings) -> None:
 
 
 def _wait() -> None:
+    """Until a signal comes, or Ray's control service is gone: what answers then would never be mended."""
     console.say("\nCtrl-C ends everything.")
-    threading.Event().wait()
+    where = cluster.address()
+    while not cluster.lost(where):
+        time.sleep(LOOK_SECONDS)
+
+
+def _lost(settings: Settings, anew: bool) -> NoReturn:
+    """Say it, end what the dead Ray leaves behind (replicas, HAProxy with the port, folders), and begin again or end.
+
+    This process ends too: what it holds of the old Ray would wait for it, and after a minute kill it without a word.
+    """
+    from serving import release
+
+    then = "start anew" if anew else "end with status 1: give the command again"
+    console.say(f"serve     Ray's control service (GCS) is gone; I end what is left of it and {then}")
+    release.abandon(settings)
+    local_ray.abandon()
+    if anew:
+        os.execv(sys.executable, sys.orig_argv)
+    os._exit(SAID_NO)

@@ -8,6 +8,18 @@ from registry.decisions import decision, decisions, log_decisions
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.orders import (
+    Challenger,
+    Orders,
+    fall_silent,
+    loaded,
+    orders,
+    release_steps,
+    start_challenger,
+    stop_challenger,
+    take_step,
+    unloadable,
+)
 from registry.runs import (
     Lease,
     Release,
@@ -21,20 +33,24 @@ from registry.runs import (
     start_run,
     take_lease,
 )
+from registry.steps import Step
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "Challenger",
     "Conflict",
     "Damaged",
     "EventRecord",
     "Lease",
     "NotAllowed",
+    "Orders",
     "Registry",
     "RegistryError",
     "RegistryUnreachable",
     "Release",
     "Run",
+    "Step",
     "UnknownVersion",
     "Version",
     "approve",
@@ -44,24 +60,32 @@ __all__ = [
     "decision",
     "decisions",
     "diff",
+    "fall_silent",
     "fetch",
     "finish_run",
     "history",
     "holds",
+    "loaded",
     "log_decisions",
     "log_evaluation",
     "open_registry",
     "open_runs",
+    "orders",
     "promote",
     "register",
     "reject",
     "release",
+    "release_steps",
     "releases",
     "rollback",
     "run",
     "show",
+    "start_challenger",
     "start_run",
+    "stop_challenger",
     "take_lease",
+    "take_step",
+    "unloadable",
     "verify",
     "versions",
 ]

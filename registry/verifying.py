@@ -23,6 +23,7 @@ from registry.tables import (
     DecisionRow,
     Event,
     ReleaseRow,
+    ReleaseStepRow,
     RunEndRow,
     RunRow,
     VerdictRow,
@@ -86,6 +87,7 @@ def _rows(session: Session) -> Iterator[Check]:
     known = {row.seq: row for row in session.exec(select(VersionRow))}
     yield from _table(session, VerdictRow, ("approved", "rejected"), statements.of_verdict, known)
     yield from _table(session, AliasRow, ("alias",), statements.of_alias, known)
+    yield from _table(session, ReleaseStepRow, ("release_step",), statements.of_step, known)
 
 
 def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: Any = None) -> Iterator[Check]:

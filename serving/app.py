@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -33,14 +33,21 @@ FAULTS: dict[int | str, dict[str, Any]] = {
 }
 
 
+LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What the endpoints work with. The model is asked in one thread, for its adapters are switched per question."""
+    """What the endpoints work with. The model is asked in one thread, for its adapters are switched per question.
+
+    trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
+    """
 
     release: Release
     decision_log: decisions.Log
     metrics: metrics.Metrics
     thread: ThreadPoolExecutor
+    trouble: dict[str, str] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -154,7 +161,10 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
     async def ready() -> Response:
         if parts.decision_log.failing.is_set():
             raise Problem(503, "decisions cannot be logged; look whether the registry's database answers")
-        return JSONResponse({"status": "ready", "tasks": list(parts.release.served)})
+        if LOST in parts.trouble:
+            raise Problem(503, parts.trouble[LOST])
+        trouble = sorted(parts.trouble.values())
+        return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
 
     async def figures() -> Response:
         parts.metrics.decisions.set(len(parts.decision_log.waiting))

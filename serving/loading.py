@@ -13,15 +13,18 @@ import tasks
 from serving import app, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
+from tasks.backbone.body import Backbone
 from tasks.model import saved
 from tasks.model.model import Model
 from tasks.validate import calibration
 
+Bodies = dict[str, Backbone]
 
-def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str, Thread]:
+
+def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str, Thread]:
     """All that the app needs: the parts, the token, and the thread that writes decisions."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
-    release = load(book, plan, places)
+    release = load(book, plan, places, bodies)
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
@@ -31,12 +34,15 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str,
     return app.Parts(release, decision_log, metrics.create(), thread), token, writer
 
 
-def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:
-    """Fetch and load what a release record names. Each digest is checked before a file is parsed."""
+def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:
+    """Fetch and load what a release record names. Each digest is checked before a file is parsed.
+
+    `bodies` were opened for releases before; their weights are shared, so that a new version is its adapter and head.
+    """
     fetched = fetch(book, plan, places)
     served: dict[str, Served] = {}
     for group in _by_backbone(fetched).values():
-        served |= _load_group(group, places.threads)
+        served |= _load_group(group, places.threads, bodies)
     return Release(dict(sorted(served.items())), int(plan["number"]), str(plan["digest"]), str(plan["time"]))
 
 
@@ -44,14 +50,12 @@ def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
     """Versions on the same backbone share it, whatever they call it; those without text share the absence of one."""
     groups: dict[str, list[Fetched]] = {}
     for each in fetched:
-        facts = each.folder.backbone() or {}
-        same = [facts.get(key, "") for key in (*saved.BODY, "dtype")]
-        groups.setdefault(" ".join(same), []).append(each)
+        groups.setdefault(saved.body_key(each.folder.backbone() or {}), []).append(each)
     return groups
 
 
-def _load_group(group: Sequence[Fetched], threads: int) -> dict[str, Served]:
-    model = saved.open_folders({each.version.task: each.folder.path for each in group}, threads)
+def _load_group(group: Sequence[Fetched], threads: int, bodies: Bodies | None) -> dict[str, Served]:
+    model = saved.open_folders({each.version.task: each.folder.path for each in group}, threads, bodies)
     return {each.version.task: _served(each, model) for each in group}
 
 

@@ -23,6 +23,7 @@ class Metrics:
     flags: Counter
     decisions: Gauge
     release: Gauge
+    unloadable: Counter
 
 
 def create() -> Metrics:
@@ -38,6 +39,9 @@ def create() -> Metrics:
         flags=Counter("assay_flags", "Flags that answers carried", ["task", "flag"], registry=registry),
         decisions=Gauge("assay_decisions_waiting", "Decisions not yet in the registry", registry=registry),
         release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
+        unloadable=Counter(
+            "assay_unloadable", "Attempts to load a version that failed", ["task", "version"], registry=registry
+        ),
     )
 
 
