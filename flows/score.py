@@ -135,7 +135,7 @@ def _answer(settings: Settings, plan: Plan, had: Mapping[int, parts.Part]) -> tu
     progress = console.Rows("score", max(plan.rows - rows, 1))
     cluster.connect(settings)
     try:
-        work = batches.Work("serving.sheets.parts", "serving.batch.scorer", config, batches.processors(), CPUS)
+        work = batches.Work("serving.sheets.parts", "serving.scorer.scorer", config, batches.processors(), CPUS)
         for done in batches.stream(work):
             first = done.said["began"] if not fresh else min(first, done.said["began"])
             fresh[done.number] = parts.keep(plan.place, done.number, done.said, done.content)

@@ -13,7 +13,6 @@ from flows import client, console, prefect_server, recipe, schedule
 from infra import cluster, local_ray
 from infra.settings import Settings
 from serving import ingress
-from serving.section import ServeSection
 
 LOOK_SECONDS = 1.0
 SAID_NO = 1
@@ -28,7 +27,7 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
         from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings, plan.serve) as addresses, schedule.running(recipe_path, [], cluster.address()):
+        with _serving(settings, plan) as addresses, schedule.running(recipe_path, [], cluster.address()):
             _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
             if once:
                 _questions(settings)
@@ -42,7 +41,7 @@ def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
     plan = recipe.load(recipe_path, overrides)  # what is served, with its bodies, the versions say
     settings = _claim_ports()
-    with _ray(settings), _serving(settings, plan.serve) as addresses:
+    with _ray(settings), _serving(settings, plan) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
         _lost(settings, anew=not settings.ray_address)
@@ -67,11 +66,11 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings, section: ServeSection) -> Iterator[dict[str, str]]:
+def _serving(settings: Settings, plan: recipe.Recipe) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        yield release.deploy(settings, section)
+        yield release.deploy(settings, plan.serve, plan.release)
     finally:
         release.stop(settings)
 

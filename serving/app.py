@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, decisions, metrics, page, problem, schema, service
+from serving import analysis, batch, challenge, decisions, metrics, page, problem, schema
 from serving.middleware import OPEN, guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import read_document, read_items
@@ -38,16 +38,18 @@ LOST = "ray"  # the trouble that ends a service: a replica that has it is not re
 
 @dataclass(frozen=True)
 class Parts:
-    """What the endpoints work with. The model is asked in one thread, for its adapters are switched per question.
+    """What the endpoints work with. The model is asked in one thread, by way of the queue.
 
     trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
+    challengers  by task the version on trial beside its champion
     """
 
     release: Release
     decision_log: decisions.Log
     metrics: metrics.Metrics
-    thread: ThreadPoolExecutor
+    queue: batch.Queue
     trouble: dict[str, str] = field(default_factory=dict)
+    challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -74,7 +76,7 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
 
     async def ask(request: Request) -> Response:
         items, many = read_items(await request.body(), kind)
-        outcomes = await _answered(parts, items, service.answer(served, items))
+        outcomes = await _answered(parts, {served.task.name: items}, request)
         answers = [outcome.answer for outcome in outcomes]
         return JSONResponse(answers if many else answers[0])
 
@@ -93,7 +95,7 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
         document = read_document(await request.body())
         items, others = analysis.match(parts.release, document)
-        outcomes = await _answered(parts, list(items.values()), service.analyze(parts.release, items))
+        outcomes = await _answered(parts, {name: [item] for name, item in items.items()}, request)
         answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
         return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
 
@@ -108,16 +110,22 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
     )(analyze)
 
 
-async def _answered(parts: Parts, items: Sequence[Any], turns: service.Turns[list[Outcome]]) -> list[Outcome]:
-    """Ask the model beside the event loop, then count and log. What cannot be logged is not answered."""
+async def _answered(parts: Parts, asked: Mapping[str, Sequence[Any]], request: Request) -> list[Outcome]:
+    """Ask the model by way of the queue, then count and log. What cannot be logged is not answered."""
     decisions.room(parts.decision_log)
-    loop, done, outcomes = asyncio.get_running_loop(), False, None
-    while not done:  # between two turns the thread takes up what others ask
-        done, outcomes = await loop.run_in_executor(parts.thread, service.advance, turns)
-    assert outcomes is not None
-    decisions.put(parts.decision_log, items, outcomes)
-    metrics.count(parts.metrics, [outcome.answer for outcome in outcomes])
-    return outcomes
+    body = await request.body()
+    caller = batch.Caller(len(body), request.receive)
+
+    async def question(release: Release) -> list[Outcome]:
+        return await batch.ask(parts.queue, release, asked, caller)
+
+    client = request.headers.get("X-Client") or hashlib.sha256(body).hexdigest()
+    found = await challenge.ask(parts.challengers, parts.release, client, question)
+    decisions.put(parts.decision_log, list(chain.from_iterable(asked.values())), found.outcomes)
+    metrics.count(parts.metrics, [outcome.answer for outcome in found.outcomes])
+    for name in asked.keys() & parts.challengers.keys():
+        challenge.begin(parts.queue, parts.challengers[name], parts.release.served[name], found, asked[name])
+    return found.outcomes
 
 
 def _add_facts(app: FastAPI, parts: Parts) -> None:

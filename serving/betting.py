@@ -1,8 +1,9 @@
 """An e-process for the mean of bounded numbers: evidence that may be looked at after every one of them.
 
-X_1, X_2 ... in [0, 1]. Where E[X_t | past] <= limit for every t, the wealth of a gambler who bets that they are larger,
-W_t(b) = prod (1 + b / limit * (X_i - limit)) with 0 <= b < 1, is a non-negative supermartingale that starts at 1, and so
-is the mean of W_t over fixed bets b. By Ville's inequality it ever reaches 1 / alpha with a chance of at most alpha.
+X_1, X_2 ... in [0, 1]. Where E[X_t | past] <= limit for every t, the wealth of a gambler who bets that they are
+larger, W_t(b) = prod (1 + b / limit * (X_i - limit)) with 0 <= b < 1, is a non-negative supermartingale that starts at
+1, and so is the mean of W_t over fixed bets b. By Ville's inequality it ever reaches 1 / alpha with a chance of at most
+alpha.
 
 Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS B 86 (2024), sections 4.1 and 4.4
 (capital process, mixture of fixed bets); Ville 1939. The X need not be independent, or alike. Streams that were watched

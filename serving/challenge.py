@@ -13,12 +13,13 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from serving import batch
 from serving.evidence import Evidence
 from serving.problem import Problem
 from serving.service import Outcome, Release, Served
@@ -26,11 +27,10 @@ from tasks.task import Head
 
 PENDING = 8  # comparisons under way in a replica; more are not begun, for they must not slow what is answered
 COMPARED = 8  # items of a list that are compared
-TENANT = ""  # until tokens name one
+BUSY = {408, 429, 503}  # refusals that say nothing of a version
 
 log = logging.getLogger("assay.serving")
 Ask = Callable[[Release], Awaitable[list[Outcome]]]
-Behind = Callable[[Served, Sequence[Any]], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Asked:
 
 def answers(challenger: Challenger, client: str) -> bool:
     """Whether a client gets the challenger's answers: by HMAC, so that it stays with it as the share grows."""
-    text = f"{challenger.served.digest}\0{TENANT}\0{client}"
+    text = f"{challenger.served.digest}\0{batch.TENANT}\0{client}"
     found = hmac.new(challenger.key, text.encode(errors="surrogatepass"), hashlib.sha256).digest()
     return int.from_bytes(found[:8], "big") < challenger.share * 2**64
 
@@ -67,13 +67,22 @@ async def ask(challengers: Mapping[str, Challenger], release: Release, client: s
     if own:
         mixed = dataclasses.replace(release, served={**release.served, **{t: each.served for t, each in own.items()}})
         try:
-            return Asked(mixed, await question(mixed), time.perf_counter() - began)
+            return Asked(mixed, _sound(await question(mixed)), time.perf_counter() - began)
         except Exception as error:
+            if isinstance(error, Problem) and error.status in BUSY:
+                raise
             outcomes = await question(release)  # raises where the champion cannot answer either: the item's fault
             for each in own.values():
                 _failed(each, error)
             return Asked(release, outcomes, time.perf_counter() - began)
     return Asked(release, await question(release), time.perf_counter() - began)
+
+
+def _sound(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same outcomes. Raises ArithmeticError where one is no number: JSON could not carry it to the client."""
+    if not all(np.isfinite(row).all() for outcome in outcomes for row in outcome.raw):
+        raise ArithmeticError("the answer holds what is no number")
+    return outcomes
 
 
 def _failed(challenger: Challenger, error: Exception) -> None:
@@ -82,30 +91,37 @@ def _failed(challenger: Challenger, error: Exception) -> None:
     challenger.evidence.counted(challenger.step)
 
 
-class Comparisons:
-    """The comparisons that are under way; the event loop's alone."""
+_UNDER_WAY: set[asyncio.Task[None]] = set()  # of this process
 
-    def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[None]] = set()
 
-    def begin(self, challenger: Challenger, champion: Served, asked: Asked, items: Sequence[Any], behind: Behind) -> None:
-        """Ask the other version behind an answer, unless too many wait for that already."""
-        if len(self._under_way) < PENDING:
-            task = asyncio.create_task(compare(challenger, champion, asked, items, behind))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+def begin(queue: batch.Queue, challenger: Challenger, champion: Served, asked: Asked, items: Sequence[Any]) -> None:
+    """Ask the other version behind an answer, unless too many wait for that already.
+
+    Once the challenger answers clients it is judged by what it answers them.
+    """
+    answered = asked.release.served[champion.task.name].version == challenger.served.version
+    if challenger.share and not answered:
+        challenger.evidence.timed(asked.seconds, None)
+    elif len(_UNDER_WAY) < PENDING:
+        task = asyncio.create_task(compare(queue, challenger, champion, asked, items))
+        _UNDER_WAY.add(task)
+        task.add_done_callback(_UNDER_WAY.discard)
 
 
 async def compare(
-    challenger: Challenger, champion: Served, asked: Asked, items: Sequence[Any], behind: Behind
+    queue: batch.Queue, challenger: Challenger, champion: Served, asked: Asked, items: Sequence[Any]
 ) -> None:
     """Ask the other version the first items of a request, and enter what that says of the challenger."""
     evidence, task = challenger.evidence, champion.task
-    answered = asked.release.served[task.name].digest == challenger.served.digest
+    answered = asked.release.served[task.name].version == challenger.served.version
     some, own = list(items[:COMPARED]), [each for each in asked.outcomes if each.answer["task"] == task.name][:COMPARED]
     began = time.perf_counter()
     try:
-        other = await behind(champion if answered else challenger.served, some)
+        other = await _behind(queue, asked.release, champion if answered else challenger.served, some)
+    except Problem as refusal:
+        if refusal.status not in BUSY and not answered:
+            _failed(challenger, refusal)
+        return
     except Exception as error:
         if not answered:
             _failed(challenger, error)
@@ -117,10 +133,23 @@ async def compare(
     else:
         evidence.timed(asked.seconds, seconds if whole else None)
     evidence.show("error_rate", 0.0)
-    pairs = [differ(task.head, *pair) for pair in (zip(other, own, strict=True) if answered else zip(own, other, strict=True))]
+    champions, challengers = (other, own) if answered else (own, other)
+    pairs = [differ(task.head, *pair) for pair in zip(champions, challengers, strict=True)]
     evidence.show("disagreement", float(np.mean([apart for apart, _ in pairs])))
     evidence.show("score_shift", float(np.mean([shift for _, shift in pairs])))
     evidence.counted(challenger.step)
+
+
+async def _behind(queue: batch.Queue, release: Release, served: Served, items: Sequence[Any]) -> list[Outcome]:
+    """The answers of one version that nobody is given and no log keeps."""
+    only = dataclasses.replace(release, served={served.task.name: served})
+    return _sound(await batch.ask(queue, only, {served.task.name: items}, batch.Caller(0, _stays)))
+
+
+async def _stays() -> MutableMapping[str, Any]:
+    """Nobody waits for the answer, so nobody leaves."""
+    await asyncio.Event().wait()
+    return {}
 
 
 def differ(head: Head, champion: Outcome, challenger: Outcome) -> tuple[float, float]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import registry
 import tasks
-from serving import app, commitment, decisions, metrics
+from serving import app, batch, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
 from tasks.backbone.body import Backbone
 from tasks.model import saved
+from tasks.model.merged import merge
 from tasks.model.model import Model
 from tasks.validate import calibration
 
@@ -30,8 +30,10 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
     key = commitment.secret(Path(places.token_file).with_name("commitment.key"))
     decision_log, writer = decisions.start(book, key)
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-    return app.Parts(release, decision_log, metrics.create(), thread), token, writer
+    figures = metrics.create()
+    queue = batch.start(places.deadline_ms / 1000, figures)
+    batch.warm(queue, release)
+    return app.Parts(release, decision_log, figures, queue), token, writer
 
 
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:
@@ -55,7 +57,8 @@ def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
 
 
 def _load_group(group: Sequence[Fetched], threads: int, bodies: Bodies | None) -> dict[str, Served]:
-    model = saved.open_folders({each.version.task: each.folder.path for each in group}, threads, bodies)
+    folders = {each.version.task: each.folder.path for each in group}
+    model = merge(saved.open_folders(folders, threads, bodies))
     return {each.version.task: _served(each, model) for each in group}
 
 

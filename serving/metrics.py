@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MEDIA = CONTENT_TYPE_LATEST
 
 
@@ -24,6 +25,8 @@ class Metrics:
     decisions: Gauge
     release: Gauge
     unloadable: Counter
+    waited: Histogram
+    rows: Histogram
 
 
 def create() -> Metrics:
@@ -42,6 +45,8 @@ def create() -> Metrics:
         unloadable=Counter(
             "assay_unloadable", "Attempts to load a version that failed", ["task", "version"], registry=registry
         ),
+        waited=Histogram("assay_queue_seconds", "Until a request began", buckets=SECONDS, registry=registry),
+        rows=Histogram("assay_pass_rows", "Rows that shared a pass of the model", buckets=ROWS, registry=registry),
     )
 
 

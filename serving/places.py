@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import registry
+from serving.section import DEFAULT
 from tasks.model.folder import Folder
 
 
@@ -24,6 +25,7 @@ class Places:
     cache: str
     token_file: str
     threads: int = 1
+    deadline_ms: int = DEFAULT.deadline_ms
 
 
 @dataclass(frozen=True)

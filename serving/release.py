@@ -13,15 +13,15 @@ from infra.settings import Settings, token
 from serving import ingress, standing
 from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
-from serving.section import DEFAULT, ServeSection
+from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 
 APPLICATION = "assay"
 REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
 MOST_ONGOING = 64
 
 
-def deploy(settings: Settings, section: ServeSection = DEFAULT) -> dict[str, str]:
-    """Serve the champions and give the addresses, once all replicas can answer.
+def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSection = RELEASE) -> dict[str, str]:
+    """Serve the champions and give the addresses, once all replicas can answer. `trial`: how challengers are tried.
 
     Ray must be connected (infra.cluster.connect). What is promoted afterwards the replicas take up by themselves.
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
@@ -31,7 +31,7 @@ def deploy(settings: Settings, section: ServeSection = DEFAULT) -> dict[str, str
     places = _places(settings, section)
     plan = _plan(places)
     settings = settings.model_copy(update={"port": _start(settings)})
-    return _run(settings, section, plan, places)
+    return _run(settings, section, (plan, dataclasses.asdict(places), trial.model_dump(mode="json")))
 
 
 def stop(settings: Settings) -> None:
@@ -73,6 +73,7 @@ def _places(settings: Settings, section: ServeSection) -> Places:
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
         threads=section.threads,
+        deadline_ms=section.deadline_ms,
     )
 
 
@@ -122,7 +123,7 @@ def _start(settings: Settings) -> int:
     return port
 
 
-def _run(settings: Settings, section: ServeSection, plan: dict[str, Any], places: Places) -> dict[str, str]:
+def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any], ...]) -> dict[str, str]:
     serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(Replica),
@@ -139,7 +140,7 @@ def _run(settings: Settings, section: ServeSection, plan: dict[str, Any], places
         },
     )
     try:
-        serve.run(deployment.bind(plan, dataclasses.asdict(places)), name=APPLICATION, route_prefix="/")
+        serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)

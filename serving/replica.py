@@ -14,15 +14,18 @@ from serving.places import Places
 class Replica:
     """One process of the deployment, which follows the registry. It comes from another, so it is given plain dicts."""
 
-    def __init__(self, plan: Mapping[str, Any], places: Mapping[str, Any]) -> None:
+    def __init__(self, plan: Mapping[str, Any], places: Mapping[str, Any], trial: Mapping[str, Any]) -> None:
         from infra import cluster
-        from serving import app, follow, ingress, loading
+        from serving import app, follow, follower, ingress, loading
+        from serving.section import ReleaseSection
 
         ingress.keep_to_loopback()
         where, bodies = Places(**places), loading.Bodies()
         self.parts, token, self.writer = loading.open_parts(plan, where, bodies)
-        self.front = follow.Front(app.build(self.parts, token))
-        self.follower = follow.Follower(self.front, self.parts, token, where, bodies, cluster.address())
+        self.front = follower.Front(app.build(self.parts, token))
+        self.follower = follower.Follower(
+            self.front, self.parts, token, where, bodies, ReleaseSection(**trial), cluster.address()
+        )
         self.thread = follow.start(self.follower)
 
     def __serve_build_asgi_app__(self) -> Any:

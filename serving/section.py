@@ -16,14 +16,18 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class ServeSection(Section):
-    """Two replicas, so that one which dies is not an outage; one thread each, since a replica's passes are short."""
+    """Two replicas, so that one which dies is not an outage; one thread each, since a replica's passes are short.
+
+    A request that has not begun `deadline_ms` after it came is refused with 503: who asks again later is served.
+    """
 
     replicas: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    deadline_ms: int = Field(default=300, ge=1, le=600_000)
 
 
 class Limits(Section):
-    """What a challenger must not exceed, each a mean over requests. README of the figures: docs/operations.md.
+    """What a challenger must not exceed, each as a mean over requests.
 
     error_rate    share of its own requests that it cannot answer, where the champion can
     p99_ratio     its 99th percentile of time, in champion's
@@ -64,4 +68,4 @@ class ReleaseSection(Section):
         return tuple(step if isinstance(step, str) else f"{step:g}" for step in self.steps)
 
 
-SERVE, RELEASE = ServeSection(), ReleaseSection()
+DEFAULT, RELEASE = ServeSection(), ReleaseSection()

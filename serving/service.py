@@ -1,16 +1,12 @@
-"""From items to answers: encode, pass the model, calibrate, decode. Knows nothing of HTTP.
-
-The model has one thread. An answer is a generator that pauses after each pass, so that a question with thousands of
-rows keeps no other waiting for longer than a pass.
-"""
+"""From items to answers: encode, pass the model, calibrate, decode. Knows nothing of HTTP, and of no other request."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +15,13 @@ from pydantic import ValidationError
 from serving.problem import Fault, Problem, invalid
 from tasks.data import program
 from tasks.model import forward
-from tasks.model.cache import Cache
+from tasks.model.features import Features
 from tasks.model.model import Model
 from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
 from tasks.validate import calibration, rationale
 from tasks.validate.calibration import Calibration, Told
 
 log = logging.getLogger("assay.serving")
-
-TURN = 64  # rows after which a long question lets others go first: one pass of the body
-WRITTEN = 8  # the same of rows for which programs are written, a pass for each symbol
-Done = TypeVar("Done")
-Turns = Generator[None, None, Done]
 
 
 @dataclass(frozen=True)
@@ -63,28 +54,11 @@ class Outcome:
     raw: list[list[float]]
 
 
-def answer(served: Served, items: Sequence[Any]) -> Turns[list[Outcome]]:
-    """Answers to items of one task, in their order. Raises Problem 422 where an item cannot be answered."""
-    inputs = encode(served.task, items)
-    found = yield from _features([served], {served.task.name: inputs})
-    return _outcomes(served, items, inputs, found[served.task.name])
-
-
-def analyze(release: Release, items: Mapping[str, Any]) -> Turns[list[Outcome]]:
-    """One item per task, answered together: tasks on the same backbone share its pass."""
-    asked = {name: release.served[name] for name in items}
-    inputs = {name: encode(asked[name].task, [item]) for name, item in items.items()}
-    found = yield from _features(list(asked.values()), inputs)
-    return [_outcomes(asked[name], [item], inputs[name], found[name])[0] for name, item in items.items()]
-
-
-def advance(turns: Turns[Done]) -> tuple[bool, Done | None]:
-    """The next turn of an answer: (True, the answer) after the last one, else (False, None)."""
-    try:
-        next(turns)
-    except StopIteration as end:
-        return True, end.value
-    return False, None
+def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
+    """Answers to items of one task, in their order, beside nobody else's. Raises Problem 422 for what has none."""
+    inputs, name = encode(served.task, items), served.task.name
+    found = forward.features_many(served.model, {name: inputs})[name]
+    return outcomes(served, items, inputs, say(served, inputs, found))
 
 
 def encode(task: Task, items: Sequence[Any]) -> Inputs:
@@ -96,52 +70,21 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
         raise _unanswerable(error, place, len(items)) from error
 
 
-def _features(asked: Sequence[Served], inputs: Mapping[str, Inputs]) -> Turns[dict[str, forward.Features]]:
-    """The hidden states of all rows, a turn at a time; a text that comes again is read once."""
-    models = {id(served.model): (served.model, Cache()) for served in asked}
-    parts: dict[str, list[forward.Features]] = {name: [] for name in inputs}
-    turn = min(TURN if served.task.writer is None else WRITTEN for served in asked)
-    for start in range(0, max(1, *map(len, inputs.values())), turn):
-        if start:
-            yield
-        for key, (model, cache) in models.items():
-            names = [served.task.name for served in asked if id(served.model) == key]
-            rows = {n: _some(inputs[n], start, turn) for n in names if start < max(1, len(inputs[n]))}
-            for name, found in forward.features_many(model, rows, cache).items():
-                parts[name].append(found)
-    return {name: _joined(found) for name, found in parts.items()}
+def outcomes(served: Served, items: Sequence[Any], inputs: Inputs, said: Said, first: int = 0) -> list[Outcome]:
+    """The answers to items of one request, which stand in `inputs` and `said` from the item `first` on.
 
-
-def _some(inputs: Inputs, start: int, turn: int) -> Inputs:
-    return inputs.take(np.arange(start, min(start + turn, len(inputs))))
-
-
-def _joined(parts: Sequence[forward.Features]) -> forward.Features:
-    """The features of rows that were computed in turns, one after the other."""
-
-    def along(values: Sequence[Any]) -> Any:
-        return None if any(value is None for value in values) else np.concatenate(values)
-
-    rest = [field.name for field in fields(forward.Features) if field.name not in ("hidden", "rows")]
-    return forward.Features(
-        hidden={name: along([part.hidden[name] for part in parts]) for name in parts[0].hidden},
-        rows=sum(part.rows for part in parts),
-        **{name: along([getattr(part, name) for part in parts]) for name in rest},
-    )
-
-
-def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forward.Features) -> list[Outcome]:
-    told = say(served, inputs, found)
-    outcomes = []
+    Raises Problem 422 that names the item which cannot be answered.
+    """
+    found = []
     for place, item in enumerate(items):
-        own = told.of(place)
+        own = said.of(first + place)
         try:
             filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
             raise _unanswerable(error, place, len(items)) from error
-        said = {
+        told = {
             "decision": uuid.uuid4().hex,
             "task": served.task.name,
             "version": served.version,
@@ -149,8 +92,8 @@ def _outcomes(served: Served, items: Sequence[Any], inputs: Inputs, found: forwa
             "answer": filled.model_dump(mode="json"),
             **own.record,
         }
-        outcomes.append(Outcome(_reasoned(served.task, item, said, own, inputs), own.raw))
-    return outcomes
+        found.append(Outcome(_reasoned(served.task, item, told, own, inputs), own.raw))
+    return found
 
 
 def _reasoned(task: Task, item: Any, said: dict[str, Any], own: Own, inputs: Inputs) -> dict[str, Any]:
@@ -197,7 +140,7 @@ class Said:
         return Own(rows, self.predicted.take(rows), record, program.kept(self.raw[rows]))
 
 
-def say(served: Served, inputs: Inputs, found: forward.Features) -> Said:
+def say(served: Served, inputs: Inputs, found: Features) -> Said:
     """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
     head, name = served.task.head, served.task.name
     raw = forward.combine(served.model, name, found)

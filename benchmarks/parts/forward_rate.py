@@ -23,7 +23,7 @@ from tasks import digest
 from tasks.backbone import tokenizer
 from tasks.backbone.load import open_backbone
 from tasks.backbone.section import BackboneSection, LoraSection
-from tasks.model import build, forward, pooled, saved
+from tasks.model import build, forward, padding, saved
 from tasks.model.frame import frame_of
 from tasks.model.model import Model
 from tasks.task import Place, Rows
@@ -73,7 +73,7 @@ def _registered(model: Model, rows: Rows, folder: Path) -> str:
 def _rate(model: Model, texts: tuple[str, ...]) -> float:
     """Rows a second of the body alone, in the batches that an answer makes of rows sorted by length."""
     ids = sorted(tokenizer.encode(model.tokenizer, texts).ids, key=len)
-    batches = [pooled.pad(model, ids[part]) for part in pooled.chunks([len(row) for row in ids])]
+    batches = [padding.pad(model, ids[part]) for part in padding.chunks([len(row) for row in ids])]
     model.activate(TASK)
     with model.evaluating(), torch.no_grad():
         model.pool(*batches[0])

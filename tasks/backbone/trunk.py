@@ -8,11 +8,13 @@ blocks that are not wanted are stood in for while it runs.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft.tuners.lora import LoraLayer
 
 from tasks.backbone.blocks import block_list, depth
 from tasks.backbone.section import LoraSection
@@ -49,31 +51,56 @@ class Trunk:
     def below(self, ids: Any, attention: Any, **rest: Any) -> Any:
         """(n, tokens, width) the state that enters block `depth`; `rest` goes to the body as it is (a cache)."""
         first = self.stands[self.depth]
-        with self._without(range(self.depth, len(self.stands))), torch.no_grad():
+        with self._with(dict(enumerate(self.stands[self.depth :], self.depth))), torch.no_grad():
             self.body(input_ids=ids, attention_mask=attention, **rest)
         state, first.came = first.came, None
         return state
 
-    def above(self, state: Any, ids: Any, attention: Any, **rest: Any) -> Any:
-        """What the whole body gives for `ids`, from the state that enters block `depth`."""
+    def above(self, state: Any, ids: Any, attention: Any, blocks: Sequence[Any] = (), **rest: Any) -> Any:
+        """What the whole body gives for `ids`, from the state that enters block `depth`.
+
+        `blocks`, as `merged` gives them, stand in for the body's own upper ones.
+        """
         last = self.stands[self.depth - 1]
         last.state = state
+        own = {**dict(enumerate(self.stands[: self.depth])), **dict(enumerate(blocks, self.depth))}
         try:
-            with self._without(range(self.depth)):
+            with self._with(own):
                 return self.body(input_ids=ids, attention_mask=attention, **rest)
         finally:
             last.state = last.came = None
 
+    def merged(self, adapter: str) -> tuple[Any, ...]:
+        """Copies of the upper blocks with one adapter added to their weights: plain layers, nothing to switch.
+
+        The weights are W + scale * B A (Hu et al. 2021, arXiv:2106.09685, section 4.1), in the body's own numbers.
+        """
+        return tuple(_plain(block, adapter) for block in self.blocks[self.depth :])
+
     @contextlib.contextmanager
-    def _without(self, places: range) -> Iterator[None]:
-        held = {place: self.blocks[place] for place in places}
+    def _with(self, others: Mapping[int, Any]) -> Iterator[None]:
+        held = {place: self.blocks[place] for place in others}
         try:
-            for place in places:
-                self.blocks[place] = self.stands[place]
+            for place, block in others.items():
+                self.blocks[place] = block
             yield
         finally:
             for place, block in held.items():
                 self.blocks[place] = block
+
+
+def _plain(block: Any, adapter: str) -> Any:
+    """A copy of a block without PEFT's layers; what no adapter changes is shared with the block itself."""
+    adapted = {id(module.get_base_layer().weight) for module in block.modules() if isinstance(module, LoraLayer)}
+    shared = {id(value): value for value in block.parameters() if id(value) not in adapted}
+    found = copy.deepcopy(block, shared)
+    for name, module in [each for each in found.named_modules() if isinstance(each[1], LoraLayer)]:
+        layer = module.get_base_layer()
+        if adapter in module.lora_A:
+            with torch.no_grad():
+                layer.weight += module.get_delta_weight(adapter)
+        found.set_submodule(name, layer)
+    return found
 
 
 def cut(body: Any, loras: Mapping[str, LoraSection]) -> Trunk | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -29,3 +30,30 @@ class Cache:
         if new:
             self._states.update(zip([keys[place] for place in new], compute(new), strict=True))
         return np.stack([self._states[key] for key in keys])
+
+
+class Recent:
+    """Tensors by key, `limit` bytes of them: those that were not asked for longest go first."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.held = limit, 0
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: bytes) -> Any:
+        """What was put under a key; None where it is not there."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, value: Any) -> None:
+        """Keep a copy of a tensor, if there is room for it at all."""
+        if value.nbytes > self.limit or key in self._kept:
+            return
+        self._kept[key] = value.clone()
+        self.held += value.nbytes
+        while self.held > self.limit:
+            self.held -= self._kept.popitem(last=False)[1].nbytes

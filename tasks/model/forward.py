@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from tasks.backbone import tokenizer
 from tasks.backbone.hidden_states import States
+from tasks.backbone.tokenizer import Tokens
 from tasks.model import writer
 from tasks.model.cache import Cache
+from tasks.model.features import Features
 from tasks.model.model import Model
-from tasks.model.pooled import pad, pooled
+from tasks.model.padding import pad
+from tasks.model.pooled import pooled
+from tasks.model.texts import Texts, read
 from tasks.task import FloatArray, Inputs, IntArray
 
 NOTHING: frozenset[str] = frozenset()
@@ -61,26 +65,19 @@ class Batch:
     state: Any
 
 
-@dataclass(frozen=True)
-class Features:
-    """Hidden states of the parts (n, width of the part), computed once; `combine` turns them into answers cheaply."""
+def prepare(
+    model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None, tokens: Tokens | None = None
+) -> Prepared:
+    """Turn inputs into what the net reads. Modalities that the model has no part for are left out.
 
-    hidden: Mapping[str, NDArray[np.float32]]
-    present: NDArray[np.float32] | None
-    offset: FloatArray | None
-    rows: int
-    truncated: NDArray[np.bool_] | None = None  # (n,) whether the end of its text was not read
-    written: FloatArray | None = None  # (n, CANDIDATES, 2 + PROGRAM) as writer.Written has them
-
-
-def prepare(model: Model, name: str, inputs: Inputs, offset: FloatArray | None = None) -> Prepared:
-    """Turn inputs into what the net reads. Modalities that the model has no part for are left out."""
+    `tokens` are those of the texts, where they have been read already.
+    """
     parts = model.parts[name]
     table = series = ids = present = cut = None
     lengths = np.ones(len(inputs), dtype=np.int64)
     if "text" in parts and inputs.text is not None:
-        read = tokenizer.encode(model.tokenizer, inputs.text, inputs.hidden)
-        ids, cut = read.ids, read.truncated
+        tokens = tokens or tokenizer.encode(model.tokenizer, inputs.text, inputs.hidden)
+        ids, cut = tokens.ids, tokens.truncated
         lengths = np.array([len(row) for row in ids], dtype=np.int64)
         present = np.array([bool(text.strip()) for text in inputs.text], dtype=np.float32).reshape(-1, 1)
     if "table" in parts and inputs.table is not None:
@@ -169,20 +166,26 @@ def raw(
     return combine(model, name, features(model, name, inputs, without, cache), without)
 
 
-def features_many(model: Model, inputs: Mapping[str, Inputs], cache: Cache | None = None) -> dict[str, Features]:
-    """What `features` gives for each of several tasks, whose texts go through the body together, adapters mixed."""
+def features_many(
+    model: Model, inputs: Mapping[str, Inputs], texts: Mapping[str, Texts] | None = None
+) -> dict[str, Features]:
+    """What `features` gives for each of several tasks, whose texts go through the body together.
+
+    `texts` by task, where they have been read already.
+    """
     found = {name: features(model, name, rows) for name, rows in inputs.items() if model.tasks[name].writer is not None}
     inputs = {name: rows for name, rows in inputs.items() if name not in found}
-    prepared = {name: prepare(model, name, rows) for name, rows in inputs.items()}
-    texts = [ids for name in inputs for ids in prepared[name].ids or ()]
-    adapters = [model.adapters[name] for name in inputs for _ in prepared[name].ids or ()]
-    states, start = pooled(model, texts, adapters, cache), 0
+    known = read(model, inputs) if texts is None else texts
+    names = [name for name in inputs if name in known]
+    ids = [row for name in names for row in known[name].tokens.ids]
+    adapters = [model.adapters[name] for name in names for _ in known[name].tokens.ids]
+    states, start = pooled(model, ids, adapters, keys=[key for name in names for key in known[name].keys]), 0
     for name, rows in inputs.items():
-        hidden, ids = _small(model, name, prepared[name]), prepared[name].ids
-        if ids is not None:
-            hidden["text"] = states[start : start + len(ids)]
-            start += len(ids)
-        own = prepared[name]
+        own = prepare(model, name, rows, tokens=known[name].tokens if name in known else None)
+        hidden: dict[str, NDArray[np.float32]] = _small(model, name, own)
+        if own.ids is not None:
+            hidden["text"] = states[start : start + len(own.ids)]
+            start += len(own.ids)
         found[name] = Features(hidden, own.present, _offset(model, name, rows, NOTHING), len(rows), own.truncated)
     return found
 

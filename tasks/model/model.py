@@ -13,9 +13,21 @@ from tasks.backbone.body import Backbone
 from tasks.backbone.section import LoraSection
 from tasks.backbone.tokenizer import Tokenizer
 from tasks.backbone.trunk import Trunk
+from tasks.model.cache import Recent
 from tasks.model.frame import Frame
 from tasks.model.heads import TaskNet
 from tasks.task import Modality, Task
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What one pass for every task needs: by adapter the upper blocks with it in their weights, and states at hand.
+
+    states   of texts that were read lately: what entered the lowest adapted block, (tokens, width)
+    """
+
+    blocks: Mapping[str, tuple[Any, ...]]
+    states: Recent
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class Model:
     frames, classical, nets   by task; training assigns the first two of its tasks
     trunk      the body cut below its lowest adapter, None where every block carries one
     bf16       the body computes under autocast to bfloat16, in training alone
+    merged     the adapters in copies of the upper blocks; while a service answers, else None
     """
 
     backbone: Backbone | None
@@ -41,6 +54,7 @@ class Model:
     device: Any
     trunk: Trunk | None = None
     bf16: bool = False
+    merged: Merged | None = None
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -93,6 +107,12 @@ class Model:
         if self.body.active_adapter != adapters[0]:
             self.body.set_adapter(adapters[0])
         return self.pool(ids, attention)
+
+    def pool_merged(self, adapter: str, state: Any, ids: Any, attention: Any) -> Any:
+        """Like pool on a state of the trunk, by the blocks that an adapter was merged into."""
+        assert self.trunk is not None
+        assert self.merged is not None
+        return self._pooled(self.trunk.above(state, ids, attention, self.merged.blocks[adapter]), attention)
 
     def _pooled(self, output: Any, attention: Any) -> Any:
         hidden = output.last_hidden_state

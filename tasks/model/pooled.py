@@ -3,59 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tasks.model.cache import Cache
+from tasks.model.merged import pooled_merged
 from tasks.model.model import Model
+from tasks.model.padding import chunks, pad
 from tasks.task import IntArray
-
-ROWS = 64  # texts in one pass of the body
-TOKENS = 6144  # padded tokens in one pass; long texts come in smaller batches
 
 
 def pooled(
-    model: Model, texts: Sequence[IntArray], adapters: Sequence[str], cache: Cache | None = None
+    model: Model,
+    texts: Sequence[IntArray],
+    adapters: Sequence[str],
+    cache: Cache | None = None,
+    keys: Sequence[bytes] = (),
 ) -> NDArray[np.float32]:
-    """Pooled states (n, width) of token ids, each under its adapter; the same is computed once, in like lengths."""
+    """Pooled states (n, width) of token ids, each under its adapter; the same is computed once, in like lengths.
+
+    `keys` name the texts among the trunk's states that a merged model keeps; none are kept where it is empty.
+    """
 
     def compute(new: list[int]) -> NDArray[np.float32]:
-        lengths = np.array([len(texts[place]) for place in new])
-        order = np.argsort(lengths, kind="stable")
-        states = np.zeros((len(new), model.width), dtype=np.float32)
-        with model.evaluating(), torch.no_grad():
-            for part in chunks(lengths[order].tolist()):
-                chosen = [new[place] for place in order[part].tolist()]
-                rows, attention = pad(model, [texts[place] for place in chosen])
-                found = model.pool_as([adapters[place] for place in chosen], rows, attention)
-                states[order[part]] = found.cpu().numpy()
-        return states
+        some, own = [texts[place] for place in new], [adapters[place] for place in new]
+        if model.merged is not None:
+            return pooled_merged(model, some, own, [keys[place] for place in new] if keys else ())
+        return _adapted(model, some, own)
 
     if not texts:
         return np.zeros((0, model.width), dtype=np.float32)
-    keys = [(adapter, ids.tobytes()) for ids, adapter in zip(texts, adapters, strict=True)]
-    return (cache or Cache()).of(keys, compute)
+    names = [(adapter, ids.tobytes()) for ids, adapter in zip(texts, adapters, strict=True)]
+    return (cache or Cache()).of(names, compute)
 
 
-def chunks(lengths: Sequence[int]) -> list[slice]:
-    """Cut rows that are sorted by length into batches of at most ROWS rows and TOKENS padded tokens."""
-    cuts, start = [], 0
-    for i, length in enumerate(lengths):
-        if i > start and (i - start >= ROWS or (i - start + 1) * length > TOKENS):
-            cuts.append(slice(start, i))
-            start = i
-    return [*cuts, slice(start, len(lengths))] if lengths else []
-
-
-def pad(model: Model, rows: Sequence[IntArray]) -> tuple[Any, Any]:
-    """Token ids and attention (n, longest) on the model's device."""
-    longest = max(len(row) for row in rows)
-    ids = np.full((len(rows), longest), model.tokenizer.pad, dtype=np.int64)
-    attention = np.zeros((len(rows), longest), dtype=np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        attention[i, : len(row)] = 1
-    return torch.from_numpy(ids).to(model.device), torch.from_numpy(attention).to(model.device)
+def _adapted(model: Model, texts: Sequence[IntArray], adapters: Sequence[str]) -> NDArray[np.float32]:
+    """The same by the whole body with PEFT's adapters."""
+    lengths = np.array([len(ids) for ids in texts])
+    order = np.argsort(lengths, kind="stable")
+    states = np.zeros((len(texts), model.width), dtype=np.float32)
+    with model.evaluating(), torch.no_grad():
+        for part in chunks(lengths[order].tolist()):
+            chosen = order[part].tolist()
+            rows, attention = pad(model, [texts[place] for place in chosen])
+            found = model.pool_as([adapters[place] for place in chosen], rows, attention)
+            states[order[part]] = found.cpu().numpy()
+    return states

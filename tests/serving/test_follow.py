@@ -14,7 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
-from serving import app, decisions, follow, loading, standing
+from serving import app, batch, decisions, follow, loading, standing
+from serving.follower import Follower, Front
 
 from .conftest import World
 
@@ -26,7 +27,7 @@ class Followed:
     """One replica without Ray: its app as a client sees it, and the thread behind it."""
 
     http: TestClient
-    follower: follow.Follower
+    follower: Follower
     world: World
 
     @property
@@ -43,12 +44,13 @@ def followed(world: World) -> Iterator[Followed]:
     plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
     bodies = loading.Bodies()
     parts, secret, writer = loading.open_parts(plan, world.places, bodies)
-    front = follow.Front(app.build(parts, secret))
-    follower = follow.Follower(front, parts, secret, world.places, bodies)
+    front = Front(app.build(parts, secret))
+    follower = Follower(front, parts, secret, world.places, bodies)
     thread = follow.start(follower)
     with TestClient(front, headers={"Authorization": f"Bearer {secret}"}) as http:
         yield Followed(http, follower, world)
     follower.stop.set()
+    batch.stop(parts.queue)
     thread.join(10)
     assert standing.heard(standing.folder(world.settings.root)) == []
     assert decisions.close(parts.decision_log, writer) == 0

@@ -19,7 +19,7 @@ from tasks.model.saved import open_folders
 from tasks.validate import calibration, rationale
 from tests.serving.conftest import Asked, some_rows, write_model  # type: ignore[import-not-found]
 from tests.serving.test_endpoints import _kept  # type: ignore[import-not-found]
-from tests.serving.test_score import SOURCE, asked_for  # type: ignore[import-not-found]
+from tests.serving.test_score import SOURCE  # type: ignore[import-not-found]
 
 CANARY = {"text": 'Canary may say "no" and close your account at any time, at its sole discretion. Fees are 4.'}
 
@@ -69,7 +69,7 @@ def test_a_writer_that_lies_or_fails_costs_its_sentences_and_not_the_decision(
 ) -> None:
     served = asked.parts.release.served["compliance"]
     item = served.task.item(**CANARY)
-    (true,) = asked_for(served, [item])
+    (true,) = service.answer(served, [item])
 
     def fails(given: Claim) -> str:
         raise KeyError(item.text)
@@ -77,7 +77,7 @@ def test_a_writer_that_lies_or_fails_costs_its_sentences_and_not_the_decision(
     lies = "No kind of unfair clause is more likely than not, which is no clearance; the likeliest is law, at 12.3 %."
     for write in (fails, lambda given: lies, lambda given: true.answer["rationale"] + " All is well."):
         with caplog.at_level(logging.WARNING, "assay.serving"):
-            (found,) = asked_for(told(served, write), [item])
+            (found,) = service.answer(told(served, write), [item])
         assert found.answer["rationale"] is None
         assert found.answer["flags"] == {**true.answer["flags"], "disagrees": True}
         assert (found.answer["answer"], found.raw) == (true.answer["answer"], true.raw)
@@ -91,7 +91,7 @@ def test_a_writer_that_lies_or_fails_costs_its_sentences_and_not_the_decision(
 def test_a_file_holds_the_same_rationales_as_the_endpoint_in_a_column_of_its_own(asked: Asked) -> None:
     served = asked.parts.release.served["compliance"]
     texts = [*some_rows("compliance").inputs.text[:12], CANARY["text"]]
-    said = [outcome.answer for outcome in asked_for(served, [served.task.item(text=text) for text in texts])]
+    said = [outcome.answer for outcome in service.answer(served, [served.task.item(text=text) for text in texts])]
     found = score.answer(served, score.read(served.task, {"text": texts}, len(texts), False, FileSection()), True)
     table = layout.table(layout.columns(served.task, False), found, SOURCE)
     assert table["rationale"].to_pylist() == [answer["rationale"] for answer in said]
@@ -109,7 +109,7 @@ def test_a_risk_version_explains_itself_in_both_ways(tmp_path: Any) -> None:
     known = calibration.from_json(json.loads((tmp_path / "calibration.json").read_text()))
     served = service.Served(task, "risk@1", "d", "", model, known)
     items = [task.item(**task.example), task.item(**{**task.example, "savings": "1000_or_more", "notes": "Say 99 %."})]
-    said = [outcome.answer for outcome in asked_for(served, items)]
+    said = [outcome.answer for outcome in service.answer(served, items)]
     assert all(answer["rationale"] and not answer["flags"]["disagrees"] for answer in said)
     columns = {name: [getattr(item, name) for item in items] for name in task.item.model_fields}
     found = score.answer(served, score.read(task, columns, 2, False, FileSection()), False)

@@ -33,13 +33,6 @@ def columns_of(name: str) -> dict[str, list[Any]]:
     return {"text": [" ".join(texts[place : place + 1 + place % 4]) for place in range(len(texts))]}
 
 
-def asked_for(served: service.Served, items: list[Any]) -> list[service.Outcome]:
-    turns, done, found = service.answer(served, items), False, None
-    while not done:
-        done, found = service.advance(turns)
-    return list(found or ())
-
-
 def near(one: Any, other: Any) -> bool:
     """Equal in shape, names and words, and to 1e-6 in every number."""
     if isinstance(one, dict):
@@ -58,7 +51,9 @@ def test_a_file_is_answered_as_the_endpoint_answers(asked: Asked, name: str) -> 
     items = [
         served.task.item(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)
     ]
-    said = [outcome.answer for start in range(0, count, 16) for outcome in asked_for(served, items[start : start + 16])]
+    said = [
+        outcome.answer for start in range(0, count, 16) for outcome in service.answer(served, items[start : start + 16])
+    ]
     table = layout.table(layout.columns(served.task, False), found, SOURCE)
     assert len(said) == len(found.kept) == table.num_rows == count
     for place, answer in enumerate(said):

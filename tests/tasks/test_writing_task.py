@@ -70,13 +70,6 @@ def served(staged: dict[str, Any]) -> service.Served:
     return service.Served(tasks.get(NAME), f"{NAME}@1", "d" * 64, "2026-01-01", model, known)
 
 
-def answered(served: service.Served, items: list[Any]) -> list[service.Outcome]:
-    turns, done, found = service.answer(served, items), False, None
-    while not done:
-        done, found = service.advance(turns)
-    return list(found or ())
-
-
 def asked_of_one_document(served: service.Served) -> list[Any]:
     example = dict(served.task.example)
     questions = ("What is the change in ticket sales?", "What is the total of food and drink?", example["question"])
@@ -110,7 +103,7 @@ def test_the_report_explains_the_program_that_was_served(staged: dict[str, Any])
 
 def test_the_numbers_that_the_log_keeps_are_json_and_give_the_answer_again(served: service.Served) -> None:
     (item,) = asked_of_one_document(served)[:1]
-    (outcome,) = answered(served, [item])
+    (outcome,) = service.answer(served, [item])
     kept = json.loads(json.dumps(outcome.raw, allow_nan=False))
     raw = program.restored(kept, served.task.head.width)
     found = served.task.decode(item, calibration.predict(served.task.head, served.calibration, raw))
@@ -125,9 +118,9 @@ def test_a_list_of_questions_on_one_document_reads_it_once_and_answers_as_one_by
     real: Callable[..., Any] = reading.read
     monkeypatch.setattr(reading, "read", lambda model, ids: read.append(len(ids)) or real(model, ids))
     items = asked_of_one_document(served)
-    together = [outcome.answer["answer"] for outcome in answered(served, items)]
+    together = [outcome.answer["answer"] for outcome in service.answer(served, items)]
     assert len(read) == 1
-    alone = [answered(served, [item])[0].answer["answer"] for item in items]
+    alone = [service.answer(served, [item])[0].answer["answer"] for item in items]
     assert len(read) == 1 + len(items)
     assert [each["program"] for each in together] == [each["program"] for each in alone]
 
@@ -143,7 +136,9 @@ def test_a_file_of_questions_is_answered_in_columns_that_follow_from_the_task(se
     table = layout.table(shape, found, layout.Source("b", f"{NAME}@1", "d", 1, range(2, 9), None))
     lines = [json.loads(line) for line in layout.write(table, shape, "jsonl").splitlines()]
     assert {"value", "program", "cited", "probability_right", "set"} <= set(lines[0])
-    assert [line["program"] for line in lines] == [each.answer["answer"]["program"] for each in answered(served, items)]
+    assert [line["program"] for line in lines] == [
+        each.answer["answer"]["program"] for each in service.answer(served, items)
+    ]
 
 
 def test_a_document_of_text_alone_does_not_wait_for_a_program(served: service.Served) -> None:

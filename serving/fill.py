@@ -1,0 +1,97 @@
+"""What goes into the next pass: requests in their order, texts of like length, and no more than others can wait for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from serving.question import Part, Unit
+from serving.service import Outcome
+from tasks.model.features import Features
+from tasks.model.model import Model
+from tasks.task import IntArray
+
+PASS = 1024.0  # what one pass costs at most, in tokens through the whole body: more gains nothing on a processor
+PIECE = 512.0  # the same of requests that it cannot finish: all others wait for so long at most
+WASTE = 48  # tokens of padding that one more text may cost: about what a pass of its own would
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hidden states of some rows of a part."""
+
+    rows: IntArray
+    features: Features
+
+
+@dataclass
+class Job:
+    """A request in the queue: what is still to be computed and what that costs, and what was found so far.
+
+    `since` is when it came, in seconds of the monotonic clock.
+    """
+
+    parts: Mapping[str, Part]
+    units: deque[Unit]
+    since: float
+    cost: float
+    answer: Future[list[Outcome]] = field(default_factory=Future)
+    found: dict[str, list[Found]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one pass computes of a job: the rows of each of its parts, in ascending order."""
+
+    job: Job
+    rows: Mapping[str, IntArray]
+
+
+@dataclass
+class Fill:
+    """A pass as it is filled. A text costs what the longest of them would, for all are padded to it."""
+
+    model: Model | None = None
+    longest: int = 0
+    weight: float = 0.0  # of the units with a text
+    beside: float = 0.0  # cost of the others
+    pieces: float = 0.0  # cost of requests that are not finished
+
+    def takes(self, unit: Unit, whole: bool) -> bool:
+        """Take one more unit, if it fits; `whole` says that its request can be finished in one pass."""
+        longest = max(self.longest, unit.length)
+        weight = self.weight + (unit.weight if unit.length else 0.0)
+        beside = self.beside + (0.0 if unit.length else unit.cost)
+        pieces = self.pieces + (0.0 if whole else unit.cost)
+        if self.model is not None:
+            wasted = weight * longest - self.weight * self.longest - unit.cost if unit.length and self.weight else 0.0
+            full = weight * longest + beside > PASS or pieces > PIECE
+            if full or unit.model is not self.model or wasted > WASTE * unit.weight:
+                return False
+        self.model, self.longest, self.weight, self.beside, self.pieces = unit.model, longest, weight, beside, pieces
+        return True
+
+
+def filled(jobs: Iterable[Job]) -> list[Share]:
+    """As much of the jobs as one pass takes: the first unit of the first in any case. What is taken leaves the jobs."""
+    fill, shares = Fill(), []
+    for job in jobs:
+        taken, whole = list[Unit](), job.cost <= PIECE
+        while job.units and fill.takes(job.units[0], whole):
+            taken.append(job.units.popleft())
+        if taken:
+            job.cost -= sum(unit.cost for unit in taken)
+            shares.append(Share(job, _rows(taken)))
+    return shares
+
+
+def _rows(units: Iterable[Unit]) -> dict[str, IntArray]:
+    found: dict[str, list[int]] = {}
+    for unit in units:
+        for name, own in unit.rows.items():
+            found.setdefault(name, []).extend(own)
+    return {name: np.array(sorted(own), dtype=np.int64) for name, own in found.items()}
