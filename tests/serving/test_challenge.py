@@ -37,7 +37,7 @@ class Tried:
     world: World
 
     def ask(self, number: int) -> Any:
-        text = {"text": f"{TEXTS[number % len(TEXTS)]} {number}"}
+        text = {"text": f"{TEXTS[number % len(TEXTS)]} {number}" + (" zzz" if number % 10 == 0 else "")}
         return self.http.post("/v1/tasks/sentiment", json=text, headers={"X-Client": str(number % 50)})
 
     def steps(self, ref: str) -> list[registry.Step]:
@@ -158,6 +158,9 @@ def test_what_a_challenger_cannot_answer_the_champion_answers_and_it_is_taken_ou
 
 
 def _poison(folder: Path) -> None:
-    """A scale that is no number: JSON's 1e999."""
-    state = read_json(folder / "calibration.json")
-    write_json(folder / "calibration.json", {**state, "temperature": 5e-324})
+    """One word weighs more than a number can hold: what has it cannot be answered, one request in ten."""
+    kept = read_json(folder / "classical.json")
+    state = kept["state"]
+    state["terms"][-1] = "zzz"
+    state["coef"][0][len(state["terms"]) - 1] = 1e308
+    write_json(folder / "classical.json", {**kept, "state": state})
