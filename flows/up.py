@@ -127,6 +127,10 @@ def _lost(settings: Settings, anew: bool) -> NoReturn:
     console.say(f"serve     Ray's control service (GCS) is gone; I end what is left of it and {then}")
     release.abandon(settings)
     local_ray.abandon()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:  # what was killed would stay as zombies of the process to come
+            pass
     if anew:
+        os.environ.pop("RAY_CLIENT_MODE", None)  # Ray's own, of this process
         os.execv(sys.executable, sys.orig_argv)
     os._exit(SAID_NO)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def replica_killed(service: Service, times: int) -> dict[str, Any]:
             gone = f"-{victim.pid}"
             victim.kill()
             began = time.monotonic()
-            until(120, lambda gone=gone: _two(service, gone))
+            until(120, partial(_two, service, gone))
             back = max(back, time.monotonic() - began)
         after = [each for each in load.heard if each.sent + each.seconds >= began]
         failed += sum(each.status != 200 for each in after)
