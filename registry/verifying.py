@@ -75,7 +75,7 @@ def _triggers(session: Session) -> Iterator[Check]:
         query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
         ends = ("no_change", "no_truncate")
     found = {row[0] for row in session.connection().execute(text(query))}
-    for name in ["event_chain", *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
+    for name in ["event_chain", "alias_approved", *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
         yield _check("trigger", name, "in force", "in force" if name in found else "missing")
 
 

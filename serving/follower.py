@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ class Follower:
     bodies: loading.Bodies
     section: ReleaseSection = RELEASE
     gcs: str = ""
-    name: str = field(default_factory=lambda: f"{os.uname().nodename}-{os.getpid()}")
+    name: str = field(default_factory=standing.name)
     stop: threading.Event = field(default_factory=threading.Event)
     orders: registry.Orders | None = None
     refused: dict[str, float] = field(default_factory=dict)

@@ -26,6 +26,8 @@ def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSe
     Ray must be connected (infra.cluster.connect). What is promoted afterwards the replicas take up by themselves.
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
+    if running():
+        raise NotServable("a service runs on this Ray already, and follows what is promoted; end it to start another")
     token(settings)
     standing.forget(standing.folder(settings.root))
     places = _places(settings, section)

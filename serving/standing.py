@@ -1,19 +1,20 @@
 """What each replica tells of itself: a small file under the home that it renews every second.
 
-So a command knows whether a service runs here and what all of its replicas answer with, not one that HAProxy picked;
-and replicas put together what each of them has seen of a version on trial. Light: commands import it.
+So a command knows whether a service runs here, and what all of its replicas answer with, not one that HAProxy picked.
+Light: commands import it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FRESH_SECONDS = 6.0  # a replica that has not renewed its file for so long is gone
+FRESH_SECONDS = 15.0  # a replica that has not renewed its file for so long is gone: on a busy machine looks are late
 KEPT_SECONDS = 3600.0  # a file that is older is taken away
 
 
@@ -23,19 +24,28 @@ class Standing:
 
     digests   task -> digest of the version that answers
     trouble   digest of a version -> why it does not answer; other keys hold what concerns the whole replica
-    evidence  of the version on trial, by its digest, as serving/evidence.py writes it
     """
 
     replica: str
     release: int
     digests: Mapping[str, str]
     trouble: Mapping[str, str]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def folder(home: Path) -> Path:
     """Where the replicas of a home's service tell of themselves."""
     return home / "serving"
+
+
+def name() -> str:
+    """What this process is called as a replica: its machine and its number."""
+    return f"{os.uname().nodename}-{os.getpid()}"
+
+
+def _dead(replica: str) -> bool:
+    """Whether it was a process of this machine that is there no more."""
+    machine, _, pid = replica.rpartition("-")
+    return machine == os.uname().nodename and Path("/proc").is_dir() and not Path("/proc", pid).exists()
 
 
 def tell(where: Path, standing: Standing) -> None:
@@ -47,11 +57,11 @@ def tell(where: Path, standing: Standing) -> None:
 
 
 def heard(where: Path, fresh: float = FRESH_SECONDS) -> list[Standing]:
-    """What replicas told within the last `fresh` seconds, by name; one that is gone is left out."""
+    """What replicas told within the last `fresh` seconds, by name; one whose process is gone is left out at once."""
     found, now = [], time.time()
     for path in sorted(where.glob("*.json")):
         try:
-            if now - path.stat().st_mtime <= fresh:
+            if now - path.stat().st_mtime <= fresh and not _dead(path.stem):
                 found.append(Standing(**json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             continue  # taken away between the list and the look

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy
 
 import registry as reg
 from registry.steps import SHADOW, WHOLE
@@ -121,3 +122,13 @@ def test_orders_are_read_again_only_where_something_moved(registry, register, se
     assert reg.orders(registry, known) is known
     reg.approve(registry, second[1].ref, "Ann", "well")
     assert reg.orders(registry, known) is not known
+
+
+def test_no_row_makes_a_champion_of_what_nobody_approved(registry, second) -> None:
+    other = second[1]
+    columns = "seq, task, alias, version_seq, move, time"
+    row = f"SELECT e.seq, 'risk', 'champion', v.seq, 'promote', '2099' FROM event e, version v WHERE v.number = {other.number}"
+    statement = sqlalchemy.text(f"INSERT INTO alias ({columns}) {row} AND e.kind = 'registered' LIMIT 1")
+    connection = registry.engine.connect().execution_options(assay_writes=True)
+    with pytest.raises(sqlalchemy.exc.DBAPIError, match="needs an approval"), connection, connection.begin():
+        connection.execute(statement)

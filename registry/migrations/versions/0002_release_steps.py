@@ -1,4 +1,7 @@
-"""The steps of a release, append-only as all tables are. This file is history: it is never edited."""
+"""The steps of a release, append-only as all tables are; a champion needs an approval, whoever writes the row.
+
+This file is history: it is never edited.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ down_revision = "0001"
 SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 TABLE = "release_step"
+UNAPPROVED = (
+    "NEW.alias = 'champion' AND NOT EXISTS (SELECT 1 FROM verdict WHERE version_seq = NEW.version_seq AND approved "
+    "AND seq = (SELECT max(seq) FROM verdict WHERE version_seq = NEW.version_seq))"
+)
+REFUSAL = "a champion needs an approval"
 
 
 def upgrade() -> None:
@@ -41,9 +49,18 @@ def _guard_sqlite() -> None:
         f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE seq = NEW.seq) "
         f"BEGIN SELECT RAISE(ABORT, '{TABLE} is append-only: UNIQUE constraint failed on seq'); END"
     )
+    op.execute(
+        f"CREATE TRIGGER alias_approved BEFORE INSERT ON alias WHEN {UNAPPROVED} "
+        f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    )
 
 
 def _guard_postgresql() -> None:
+    op.execute(
+        "CREATE FUNCTION assay_approved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {UNAPPROVED} THEN RAISE EXCEPTION '{REFUSAL}'; END IF; RETURN NEW; END $$"
+    )
+    op.execute("CREATE TRIGGER alias_approved BEFORE INSERT ON alias FOR EACH ROW EXECUTE FUNCTION assay_approved()")
     op.execute(
         f"CREATE TRIGGER {TABLE}_no_change BEFORE UPDATE OR DELETE ON {TABLE} "
         "FOR EACH ROW EXECUTE FUNCTION assay_append_only()"
