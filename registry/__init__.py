@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from registry.approval import approve, as_of, champions, promote, reject, rollback
+from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
-from registry.decisions import decision, decisions, log_decisions
+from registry.decisions import decision, decisions, log_decisions, of_request
+from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
@@ -53,6 +55,7 @@ __all__ = [
     "Step",
     "UnknownVersion",
     "Version",
+    "anchor_decisions",
     "approve",
     "as_of",
     "champions",
@@ -60,6 +63,7 @@ __all__ = [
     "decision",
     "decisions",
     "diff",
+    "erased_months",
     "fall_silent",
     "fetch",
     "finish_run",
@@ -67,7 +71,9 @@ __all__ = [
     "holds",
     "loaded",
     "log_decisions",
+    "log_erasure",
     "log_evaluation",
+    "of_request",
     "open_registry",
     "open_runs",
     "orders",

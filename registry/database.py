@@ -1,7 +1,8 @@
 """Opening the registry, and the two ways to speak with it: `reading` and `writing`.
 
 A writer holds one lock from its first statement to its commit (SQLite: BEGIN IMMEDIATE; PostgreSQL: a transaction
-advisory lock), so that events, version numbers and aliases form one order.
+advisory lock), so that events, version numbers and aliases form one order. The chain of served answers has a lock of
+its own; on SQLite, whose file has one lock, it is the same.
 Writers wait for each other, readers for nobody.
 """
 
@@ -21,7 +22,8 @@ from sqlmodel import Session
 from registry import address, artifacts, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
 
-LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer
+LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer of events
+DECISIONS_LOCK = LOCK + 1  # of who writes served answers
 WAIT_SECONDS = 60  # how long a writer waits for the others before it gives up
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -63,9 +65,9 @@ def reading(registry: Registry) -> Iterator[Session]:
 
 
 @contextlib.contextmanager
-def writing(registry: Registry) -> Iterator[Session]:
-    """A session that is alone in writing. Everything in it is committed together, or nothing is."""
-    with translated(registry.place), _locked(registry.engine) as connection, Session(connection) as session:
+def writing(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
+    """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is."""
+    with translated(registry.place), _locked(registry.engine, lock) as connection, Session(connection) as session:
         yield session
         session.flush()
 
@@ -127,10 +129,10 @@ def _on_begin(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _locked(engine: Engine) -> Iterator[Connection]:
+def _locked(engine: Engine, lock: int = LOCK) -> Iterator[Connection]:
     with engine.connect().execution_options(assay_writes=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
         yield connection
 
 

@@ -1,4 +1,4 @@
-"""The log of served answers. A batch is one event of the history, which holds the digest of the batch."""
+"""The log of served answers, in batches. Batches form a chain of their own (registry/chain.py)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import statements
-from registry.database import Registry, reading, writing
+from registry import chain
+from registry.database import DECISIONS_LOCK, Registry, reading, writing
 from registry.digest import canonical
 from registry.errors import Conflict, RegistryError, UnknownVersion
-from registry.events import append
 from registry.tables import DecisionRow
 
 FIELDS = ("id", "task", "version", "digest")
@@ -21,20 +20,21 @@ FIELDS = ("id", "task", "version", "digest")
 def log_decisions(registry: Registry, rows: Sequence[Mapping[str, Any]]) -> int:
     """Keep served answers; give how many were new.
 
-    Each row is JSON and holds at least id, task, version (`task@number`) and digest. A row that is there already is
-    passed over, so a batch may be sent again after a failure. Raises Conflict for a known id with another content.
+    Each row is JSON and holds at least id, task, version (`task@number`) and digest; `request` names its request, where
+    it can be asked for by that (`of_request`). A row that is there already is passed over, so a batch may be sent
+    again after a failure. Raises Conflict for a known id with another content.
     """
     new = {row.id: row for row in map(_row, range(len(rows)), rows)}
     if not new:
         return 0
     if len(new) != len(rows):
         raise RegistryError("two decisions of one batch have the same id; give each answer an id of its own")
-    with writing(registry) as session:
+    with writing(registry, DECISIONS_LOCK) as session:
         for row in _known(session, list(new)):
             if new.pop(row.id).body != row.body:
                 raise Conflict(f"decision {row.id!r} is kept with another content; give each answer an id of its own")
         if new:
-            _enter(session, list(new.values()))
+            chain.enter(session, list(new.values()))
     return len(new)
 
 
@@ -53,11 +53,24 @@ def decision(registry: Registry, decision_id: str) -> dict[str, Any]:
 
 def decisions(registry: Registry, task: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """The newest answers (of one task), oldest first."""
-    query = select(DecisionRow).order_by(col(DecisionRow.seq).desc(), col(DecisionRow.place).desc()).limit(limit)
+    query = select(DecisionRow).limit(limit)
     if task is not None:
         query = query.where(DecisionRow.task == task)
+    place = col(DecisionRow.place).desc()
+    chained = query.where(col(DecisionRow.batch).is_not(None)).order_by(col(DecisionRow.batch).desc(), place)
+    before = query.where(col(DecisionRow.batch).is_(None)).order_by(col(DecisionRow.seq).desc(), place)
     with reading(registry) as session:
-        return [json.loads(row.body) for row in session.exec(query)][::-1]
+        rows = list(session.exec(chained))
+        rows += list(session.exec(before.limit(limit - len(rows)))) if len(rows) < limit else []
+    return [json.loads(row.body) for row in rows[::-1]]
+
+
+def of_request(registry: Registry, request: str) -> list[dict[str, Any]]:
+    """The answers that one request was given, in their order; none where it is not known."""
+    query = select(DecisionRow).where(DecisionRow.request == request)
+    with reading(registry) as session:
+        rows = session.exec(query.order_by(col(DecisionRow.batch), col(DecisionRow.place)))
+        return [json.loads(row.body) for row in rows]
 
 
 def _of_batch(session: Session, decision_id: str) -> DecisionRow | None:
@@ -65,7 +78,8 @@ def _of_batch(session: Session, decision_id: str) -> DecisionRow | None:
     if not (batch and dot and number.isdigit()):
         return None
     query = select(DecisionRow).where(col(DecisionRow.id).startswith(f"{batch}.", autoescape=True))
-    return session.exec(query.order_by(col(DecisionRow.seq).desc()).limit(1)).first()
+    last = query.where(col(DecisionRow.batch).is_not(None)).order_by(col(DecisionRow.batch).desc()).limit(1)
+    return session.exec(last).first() or session.exec(query.order_by(col(DecisionRow.seq).desc()).limit(1)).first()
 
 
 def _row(place: int, said: Mapping[str, Any]) -> DecisionRow:
@@ -79,7 +93,14 @@ def _row(place: int, said: Mapping[str, Any]) -> DecisionRow:
         )
     body = canonical(dict(said))
     return DecisionRow(
-        id=said["id"], seq=0, place=place, task=task, version=int(number), digest=said["digest"], body=body
+        id=said["id"],
+        seq=0,
+        place=place,
+        task=task,
+        version=int(number),
+        digest=said["digest"],
+        body=body,
+        request=said.get("request"),
     )
 
 
@@ -89,12 +110,3 @@ def _known(session: Session, ids: list[str]) -> list[DecisionRow]:
         query = select(DecisionRow).where(col(DecisionRow.id).in_(ids[start : start + 500]))
         found += session.exec(query)
     return found
-
-
-def _enter(session: Session, rows: list[DecisionRow]) -> None:
-    statement = statements.of_decisions(rows)
-    event = append(session, statement.kind, statement.subject, statement.payload)
-    for place, row in enumerate(rows):
-        row.seq, row.place = event.seq, place
-    session.add_all(rows)
-    session.flush()

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from registry.digest import canonical, of_text
+from registry.chain import digest_of
+from registry.digest import of_text
 from registry.events import append
 from registry.tables import (
     AliasRow,
@@ -77,9 +78,8 @@ def of_run_end(row: RunEndRow) -> Statement:
 
 
 def of_decisions(rows: Sequence[DecisionRow]) -> Statement:
-    """A batch of answers was given: how many, and the digest of their records in their order."""
-    digest = of_text(canonical([of_text(row.body) for row in rows]))
-    return Statement("decisions", "decisions", {"count": len(rows), "digest": digest})
+    """A batch of answers was given, before they had a chain of their own: how many, and the digest of their records."""
+    return Statement("decisions", "decisions", {"count": len(rows), "digest": digest_of(rows)})
 
 
 def of_evaluation(version: VersionRow, said: Mapping[str, Any]) -> Statement:

@@ -1,7 +1,8 @@
 """The tables. All but `lease` are append-only: triggers refuse UPDATE and DELETE on both databases.
 
 An event is the source of truth, hash-chained to the one before. The other rows say the same in columns that can be
-searched; each carries the `seq` of its event, and `verify` holds the two against each other.
+searched; each carries the `seq` of its event, and `verify` holds the two against each other. Served answers have a
+chain of their own, of batches, whose end an event names once a minute: so who approves does not wait for who answers.
 Times are the database's own, as fixed-width UTC text: the same bytes on SQLite and PostgreSQL, in an order that a
 binary comparison keeps. JSON is kept as canonical text so that its bytes can be hashed again.
 """
@@ -13,7 +14,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-APPEND_ONLY = ("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision")
+APPEND_ONLY = (
+    *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
+    "decision_batch",
+)
 
 
 def _big(**how: Any) -> Any:
@@ -135,8 +139,25 @@ class RunEndRow(SQLModel, table=True):
     time: str = _time()
 
 
+class BatchRow(SQLModel, table=True):
+    """One batch of served answers: `digest` is of its rows in their order, `link` of all other fields of this row."""
+
+    __tablename__ = "decision_batch"
+    number: int = _big(primary_key=True, autoincrement=False)
+    time: str = _time()
+    count: int
+    digest: str
+    previous: str
+    link: str = Field(unique=True)
+
+
 class DecisionRow(SQLModel, table=True):
-    """One served answer. A batch of answers is one event, whose payload holds the digest of the batch."""
+    """One served answer, at its place in a batch.
+
+    batch    the number of its batch; None for a row from before there was a chain of batches
+    seq      the event of such an older row, whose payload holds the digest of its batch; else 0
+    request  names the request by its idempotency key, None where it had none
+    """
 
     __tablename__ = "decision"
     id: str = Field(primary_key=True)
@@ -146,6 +167,8 @@ class DecisionRow(SQLModel, table=True):
     version: int
     digest: str
     body: str
+    batch: int | None = _big(nullable=True, index=True)
+    request: str | None = Field(default=None, index=True)
 
 
 class LeaseRow(SQLModel, table=True):

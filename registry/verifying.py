@@ -1,19 +1,22 @@
-"""Proof: the chain is whole, every row says what its event says, and every artifact has its registered bytes.
+"""Proof: both chains are whole, every row says what its event says, and every artifact has its registered bytes.
 
 What this cannot see: a history whose newest events, and the rows of those events, were cut off together by someone who
-may drop triggers. That needs a checkpoint kept elsewhere.
+may drop triggers. That needs a checkpoint kept elsewhere. Of served answers it cannot see that those since the last
+anchor were cut off, which is a minute's, or more where nobody drained the log.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from registry import artifacts, statements
+from registry import artifacts, chain, statements
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.events import GENESIS, digest_of
@@ -42,7 +45,7 @@ def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
     """
     with reading(registry) as session:
         checks = [*_chain(session), *_triggers(session), *_rows(session), *_decisions(session)]
-        checks += _evaluations(session)
+        checks += [*_batches(session), *_evaluations(session)]
         wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     for row in wanted:
         checks += _files(registry, row)
@@ -75,7 +78,8 @@ def _triggers(session: Session) -> Iterator[Check]:
         query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
         ends = ("no_change", "no_truncate")
     found = {row[0] for row in session.connection().execute(text(query))}
-    for name in ["event_chain", "alias_approved", *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
+    alone = ("event_chain", "decision_chain", "alias_approved")
+    for name in [*alone, *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
         yield _check("trigger", name, "in force", "in force" if name in found else "missing")
 
 
@@ -125,17 +129,48 @@ def _shown(statement: statements.Statement, time: str) -> dict[str, Any]:
 
 
 def _decisions(session: Session) -> Iterator[Check]:
-    batches: dict[int, list[DecisionRow]] = {}
-    for row in session.exec(select(DecisionRow).order_by(col(DecisionRow.seq), col(DecisionRow.place))):
-        batches.setdefault(row.seq, []).append(row)
-        said = json.loads(row.body)
-        columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
-        yield _check("decision", row.id, {name: said.get(name) for name in columns}, columns)
-    for event in session.exec(select(Event).where(Event.kind == "decisions")):
-        statement = statements.of_decisions(batches.pop(event.seq, []))
-        yield _check("decisions", f"event {event.seq}", _said(event)["payload"], statement.payload)
-    for seq, rows in batches.items():
-        yield _check("decisions", f"event {seq}", "an event", f"{len(rows)} rows alone")
+    """Rows from before there was a chain of batches: each against its columns, each batch against its event."""
+    query = select(DecisionRow).where(col(DecisionRow.batch).is_(None)).execution_options(yield_per=1000)
+    events = {e.seq: e for e in session.exec(select(Event).where(Event.kind == "decisions"))}
+    rows = session.exec(query.order_by(col(DecisionRow.seq), col(DecisionRow.place)))
+    for seq, batch in groupby(rows, attrgetter("seq")):
+        found = list(batch)
+        yield from map(_columns, found)
+        said = _said(events.pop(seq))["payload"] if seq in events else "an event"
+        yield _check("decisions", f"event {seq}", said, statements.of_decisions(found).payload)
+    for event in events.values():
+        yield _check("decisions", f"event {event.seq}", _said(event)["payload"], "no row")
+
+
+def _batches(session: Session) -> Iterator[Check]:
+    """The chain of batches: links, rows, and each of its ends that the history of events names."""
+    anchors = {_said(e)["payload"]["batch"]: e for e in session.exec(select(Event).where(Event.kind == chain.ANCHORED))}
+    place, previous, time = 0, GENESIS, ""
+    for batch, rows in chain.batches(session):
+        where, place = f"batch {batch.number}", place + 1
+        yield (
+            _check("batch number", where, place, batch.number)
+            or _check("batch link", where, previous, batch.previous)
+            or _check("batch digest", where, chain.link_of(batch), batch.link)
+            or _check("batch time", where, True, batch.time >= time)
+        )
+        yield from map(_columns, rows)
+        said = {"count": batch.count, "digest": batch.digest}
+        yield _check("decisions", where, said, {"count": len(rows), "digest": chain.digest_of(rows)})
+        if (event := anchors.pop(batch.number, None)) is not None:
+            yield _check("anchor", f"event {event.seq}", _said(event)["payload"]["link"], batch.link)
+        previous, time = batch.link, batch.time
+    for number, event in anchors.items():
+        yield _check("anchor", f"event {event.seq}", f"batch {number}", "no batch")
+    for number in chain.strays(session):
+        yield _check("decisions", f"batch {number}", "a batch", "rows alone")
+
+
+def _columns(row: DecisionRow) -> Check:
+    said = json.loads(row.body)
+    columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
+    found: dict[str, Any] = {**columns, "request": row.request}
+    return _check("decision", row.id, {name: said.get(name) for name in found}, found)
 
 
 def _evaluations(session: Session) -> Iterator[Check]:

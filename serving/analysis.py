@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serving.problem import Fault, Problem
+from serving.problem import Fault, Problem, pointer
 from serving.service import Release
 from tasks.task import Task
 
@@ -45,7 +45,7 @@ def _known_fields(tasks: dict[str, Task], document: dict[str, Any]) -> None:
     known = {field for task in tasks.values() for field in task.item.model_fields}
     strange = sorted(set(document) - known)
     if strange:
-        faults = [Fault(path=f"/{field}", message="no task has this field") for field in strange[:20]]
+        faults = [Fault(path=pointer([field]), message="no task has this field") for field in strange[:20]]
         raise Problem(422, f"a field is unknown to every task; the fields are {', '.join(sorted(known))}", faults)
 
 

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, batch, challenge, decisions, metrics, page, problem, schema
-from serving.middleware import OPEN, guarded
+from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
+from serving.decisions import Asked, Given
+from serving.door import OPEN
+from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
-from serving.request import read_document, read_items
+from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
-
-FAULTS: dict[int | str, dict[str, Any]] = {
-    code: {"content": {problem.MEDIA: {"schema": {"$ref": f"{schema.REF}ProblemBody"}}}, "description": text}
-    for code, text in {
-        400: "not JSON",
-        401: "no or a wrong token",
-        413: "too large",
-        415: "not application/json",
-        422: "the item does not fit",
-        503: "not now",
-    }.items()
-}
-
+from serving.spool import tenant
 
 LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
 
@@ -56,7 +44,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
     """The app of one release, behind the token and the limits."""
     app = FastAPI(
         title="Assay", version=parts.release.digest[:12], description="Answers of the released versions.",
-        docs_url=None, redoc_url=None, openapi_url=None,
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     problem.install(app)
     for served in parts.release.served.values():
@@ -75,10 +63,13 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
     kind = served.task.item
 
     async def ask(request: Request) -> Response:
-        items, many = read_items(await request.body(), kind)
-        outcomes = await _answered(parts, {served.task.name: items}, request)
-        answers = [outcome.answer for outcome in outcomes]
-        return JSONResponse(answers if many else answers[0])
+        async def answer(asked: Asked) -> Any:
+            items, many = read_items(await body_of(request), kind)
+            outcomes = await _answered(parts, {served.task.name: items}, request)
+            answers = [outcome.answer for outcome in outcomes]
+            return await _kept(parts, asked, Given(items, outcomes, answers if many else answers[0]))
+
+        return await once.answered(parts.decision_log, request, answer)
 
     form = schema.reply_model(served.task)
     app.post(
@@ -87,45 +78,55 @@ def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
         operation_id=f"ask_{served.task.name}",
         response_model=form | list[form],  # type: ignore[valid-type]
         openapi_extra={"requestBody": schema.request_body(served.task)},
-        responses=FAULTS,
+        responses=schema.faults(*schema.OF_BODY),
     )(ask)
 
 
 def _add_analyze(app: FastAPI, parts: Parts) -> None:
     async def analyze(request: Request) -> Response:
-        document = read_document(await request.body())
-        items, others = analysis.match(parts.release, document)
-        outcomes = await _answered(parts, {name: [item] for name, item in items.items()}, request)
-        answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
-        return JSONResponse({"answered": sorted(answers), "answers": answers, "others": others})
+        async def answer(asked: Asked) -> Any:
+            document = read_document(await body_of(request))
+            items, others = analysis.match(parts.release, document)
+            outcomes = await _answered(parts, {name: [item] for name, item in items.items()}, request)
+            answers = {outcome.answer["task"]: outcome.answer for outcome in outcomes}
+            reply = {"answered": sorted(answers), "answers": answers, "others": others}
+            return await _kept(parts, asked, Given(list(items.values()), outcomes, reply))
 
-    content = {"schema": schema.Document.model_json_schema(), "example": {"text": "Net sales rose by 4 percent."}}
+        return await once.answered(parts.decision_log, request, answer)
+
+    tasks = [served.task for served in parts.release.served.values()]
+    content = {"schema": schema.document(tasks), "example": {"text": "Net sales rose by 4 percent."}}
     app.post(
         "/v1/analyze",
         summary="One document, for every task that can read it",
         operation_id="analyze",
         response_model=schema.Analysis,
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": content}}},
-        responses=FAULTS,
+        responses=schema.faults(*schema.OF_BODY),
     )(analyze)
 
 
 async def _answered(parts: Parts, asked: Mapping[str, Sequence[Any]], request: Request) -> list[Outcome]:
-    """Ask the model by way of the queue, then count and log. What cannot be logged is not answered."""
+    """Ask the model by way of the queue; not at all where its answer could not be kept."""
     decisions.room(parts.decision_log)
-    body = await request.body()
-    caller = batch.Caller(len(body), request.receive)
+    body = await body_of(request)
+    caller = batch.Caller(len(body), request.receive, tenant.of(request))
+    client = challenge.client(caller.tenant, request.headers.get("X-Client", ""), body)
 
     async def question(release: Release) -> list[Outcome]:
         return await batch.ask(parts.queue, release, asked, caller)
 
-    client = request.headers.get("X-Client") or hashlib.sha256(body).hexdigest()
     found = await challenge.ask(parts.challengers, parts.release, client, question)
-    decisions.put(parts.decision_log, list(chain.from_iterable(asked.values())), found.outcomes)
-    metrics.count(parts.metrics, [outcome.answer for outcome in found.outcomes])
     for name in asked.keys() & parts.challengers.keys():
         challenge.begin(parts.queue, parts.challengers[name], parts.release.served[name], found, asked[name])
     return found.outcomes
+
+
+async def _kept(parts: Parts, asked: Asked, given: Given) -> Any:
+    """What is sent, once it is on disk, and counted."""
+    await decisions.keep(parts.decision_log, asked, given)
+    metrics.count(parts.metrics, [outcome.answer for outcome in given.outcomes])
+    return given.reply
 
 
 def _add_facts(app: FastAPI, parts: Parts) -> None:
@@ -141,8 +142,20 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
             {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
         )
 
-    app.get("/v1/tasks", summary="What is served, with the schemas", response_model=list[schema.TaskRow])(tasks)
-    app.get("/v1/release", summary="The versions that answer", response_model=schema.ReleaseBody)(released)
+    async def decision(name: str, request: Request) -> Response:
+        return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
+
+    refused = schema.faults(*schema.OF_TOKEN)
+    rows_of, kind = list[schema.TaskRow], schema.ReleaseBody
+    app.get("/v1/tasks", summary="What is served, with the schemas", response_model=rows_of, responses=refused)(tasks)
+    app.get("/v1/release", summary="The versions that answer", response_model=kind, responses=refused)(released)
+    app.get(
+        "/v1/decisions/{name}",
+        summary="The record of one answer",
+        operation_id="decision",
+        response_model=schema.DecisionBody,
+        responses=schema.faults(*schema.OF_TOKEN, 404),
+    )(decision)
 
 
 def _task_row(served: Served) -> dict[str, Any]:
@@ -167,20 +180,23 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"status": "ok"})
 
     async def ready() -> Response:
-        if parts.decision_log.failing.is_set():
-            raise Problem(503, "decisions cannot be logged; look whether the registry's database answers")
+        decisions.room(parts.decision_log)
         if LOST in parts.trouble:
             raise Problem(503, parts.trouble[LOST])
         trouble = sorted(parts.trouble.values())
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
 
     async def figures() -> Response:
-        parts.metrics.decisions.set(len(parts.decision_log.waiting))
+        parts.metrics.spool.set(parts.decision_log.spool.waiting())
+        parts.metrics.undrained.set(parts.decision_log.drain.failing.is_set())
         return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
 
-    app.get("/healthz", summary="The process is alive")(alive)
-    app.get("/readyz", summary="Every task is loaded and can answer")(ready)
-    app.get("/metrics", summary="Figures for Prometheus")(figures)
+    refused = schema.faults()
+    app.get("/healthz", summary="The process is alive", responses=refused)(alive)
+    app.get("/readyz", summary="Every task is loaded and can answer", responses=refused)(ready)
+    text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+    told = {**text, **schema.faults(*schema.OF_TOKEN)}
+    app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=told)(figures)
 
 
 def _add_unknown(app: FastAPI, parts: Parts) -> None:

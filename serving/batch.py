@@ -23,10 +23,10 @@ from serving.metrics import Metrics
 from serving.problem import Problem
 from serving.question import Part
 from serving.service import Outcome, Release
+from serving.spool import tenant
 
 MOST = 512  # requests that wait
 LARGE = 16_384  # bytes from which a request is read in a thread of its own, for its tokens take milliseconds
-TENANT = "default"
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -37,7 +37,7 @@ class Caller:
 
     size: int
     receive: Receive
-    tenant: str = TENANT
+    tenant: str = tenant.DEFAULT
 
 
 @dataclass
@@ -73,7 +73,7 @@ def warm(queue: Queue, release: Release) -> None:
     for name, served in release.served.items():
         item = served.task.item.model_validate(dict(served.task.example))
         for items in ([item], [item] * 8):
-            put(queue, question.of(release, {name: items}, queue.secret, TENANT)).result()
+            put(queue, question.of(release, {name: items}, queue.secret, tenant.DEFAULT)).result()
 
 
 async def ask(queue: Queue, release: Release, asked: Mapping[str, Sequence[Any]], caller: Caller) -> list[Outcome]:

@@ -53,10 +53,16 @@ class Asked:
     seconds: float
 
 
+def client(tenant: str, told: str, body: bytes) -> str:
+    """Who asks: a tenant's client as its header names it; else the question itself, so that it meets one version."""
+    named = told.encode(errors="surrogateescape") if told else hashlib.sha256(body).digest()
+    return f"{tenant}\0{named.hex()}"
+
+
 def answers(challenger: Challenger, client: str) -> bool:
     """Whether a client gets the challenger's answers: by HMAC, so that it stays with it as the share grows."""
-    text = f"{challenger.served.digest}\0{batch.TENANT}\0{client}"
-    found = hmac.new(challenger.key, text.encode(errors="surrogatepass"), hashlib.sha256).digest()
+    text = f"{challenger.served.digest}\0{client}"
+    found = hmac.new(challenger.key, text.encode(), hashlib.sha256).digest()
     return int.from_bytes(found[:8], "big") < challenger.share * 2**64
 
 

@@ -15,8 +15,8 @@ from tasks.model.features import Features
 from tasks.model.model import Model
 from tasks.task import IntArray
 
-PASS = 1024.0  # what one pass costs at most, in tokens through the whole body: more gains nothing on a processor
-PIECE = 512.0  # the same of requests that it cannot finish: all others wait for so long at most
+PASS = 640  # padded tokens of one pass at most: on a processor more of them gain nothing and keep others waiting
+PIECE = 512  # the same of requests that it cannot finish
 WASTE = 48  # tokens of padding that one more text may cost: about what a pass of its own would
 
 
@@ -38,7 +38,7 @@ class Job:
     parts: Mapping[str, Part]
     units: deque[Unit]
     since: float
-    cost: float
+    cost: int
     answer: Future[list[Outcome]] = field(default_factory=Future)
     found: dict[str, list[Found]] = field(default_factory=dict)
 
@@ -57,22 +57,21 @@ class Fill:
 
     model: Model | None = None
     longest: int = 0
-    weight: float = 0.0  # of the units with a text
-    beside: float = 0.0  # cost of the others
-    pieces: float = 0.0  # cost of requests that are not finished
+    texts: int = 0
+    beside: int = 0  # cost of the units without a text
+    pieces: int = 0  # cost of the units of requests that are not finished
 
     def takes(self, unit: Unit, whole: bool) -> bool:
         """Take one more unit, if it fits; `whole` says that its request can be finished in one pass."""
-        longest = max(self.longest, unit.length)
-        weight = self.weight + (unit.weight if unit.length else 0.0)
-        beside = self.beside + (0.0 if unit.length else unit.cost)
-        pieces = self.pieces + (0.0 if whole else unit.cost)
+        longest, texts = max(self.longest, unit.length), self.texts + (unit.length > 0)
+        beside = self.beside + (0 if unit.length else unit.cost)
+        pieces = self.pieces + (0 if whole else unit.cost)
         if self.model is not None:
-            wasted = weight * longest - self.weight * self.longest - unit.cost if unit.length and self.weight else 0.0
-            full = weight * longest + beside > PASS or pieces > PIECE
-            if full or unit.model is not self.model or wasted > WASTE * unit.weight:
+            wasted = texts * longest - self.texts * self.longest - unit.length if self.texts and unit.length else 0
+            full = texts * longest + beside > PASS or pieces > PIECE
+            if full or unit.model is not self.model or wasted > WASTE:
                 return False
-        self.model, self.longest, self.weight, self.beside, self.pieces = unit.model, longest, weight, beside, pieces
+        self.model, self.longest, self.texts, self.beside, self.pieces = unit.model, longest, texts, beside, pieces
         return True
 
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from infra import child
+from serving import gateway
 
 HOST = "127.0.0.1"
 LONGEST_TEMPORARY = 18  # characters, so that a socket's whole name fits
@@ -40,6 +41,7 @@ def environment(folder: Path) -> dict[str, str]:
         **replica_environment(),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("loopback.sh")),
         "ASSAY_HAPROXY": str(_binary()),
+        "ASSAY_RULES": str(folder),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "a"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m"),
@@ -51,6 +53,8 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(gateway.BUFFER),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(gateway.CONNECTIONS),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "40",  # a client that sends nothing; longer than a body may take
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",  # 5 s are too short on a machine that trains at the same time
         # A HAProxy that was killed fails the check at once, and is back after three of them; one on a busy machine is
@@ -94,12 +98,13 @@ _WATCHES: dict[Path, subprocess.Popen[bytes]] = {}  # of the HAProxy that this p
 
 
 def make(folder: Path) -> Path:
-    """Make the folder anew, open to its owner alone. Raises OSError where it is another user's.
+    """Make the folder anew with HAProxy's rules, open to its owner alone. Raises OSError where it is another user's.
 
     It is taken away, and HAProxy with it, when this process is gone, however it ends.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
+    gateway.write(folder)
     _WATCHES[folder] = child.watch(str(folder))
     return folder
 

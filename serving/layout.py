@@ -55,7 +55,8 @@ def columns(task: Task, ids: bool) -> tuple[Column, ...]:
     ours = [Column("row", "int64", _lines), *([Column("id", "string", _ids)] if ids else ())]
     ours.append(Column("decision", "string", _decisions))
     beside = [*_calibrated(task), *([Column("rationale", "string", _rationales)] if task.rationale else ())]
-    beside += [_flag(name) for name in FLAGS]
+    beside += [_flag(name) for name in FLAGS if name != "suspicious"]
+    beside.append(Column("suspicious", "json", lambda answered, source: _json(answered.flags["suspicious"])))
     beside += [_constant("version"), _constant("digest")]
     taken = {column.name for column in (*ours, *beside)}
     fields = [_field(name, _kind(field.annotation), taken) for name, field in task.answer.model_fields.items()]

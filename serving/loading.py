@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import registry
@@ -21,19 +20,19 @@ from tasks.validate import calibration
 Bodies = dict[str, Backbone]
 
 
-def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str, Thread]:
-    """All that the app needs: the parts, the token, and the thread that writes decisions."""
+def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str]:
+    """All that the app needs: the parts and the token."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
     release = load(book, plan, places, bodies)
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
-    key = commitment.secret(Path(places.token_file).with_name("commitment.key"))
-    decision_log, writer = decisions.start(book, key)
+    home = Path(places.token_file).parent
+    decision_log = decisions.start(book, commitment.secret(home / "commitment.key"), home)
     figures = metrics.create()
     queue = batch.start(places.deadline_ms / 1000, figures)
     batch.warm(queue, release)
-    return app.Parts(release, decision_log, figures, queue), token, writer
+    return app.Parts(release, decision_log, figures, queue), token
 
 
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:

@@ -22,7 +22,8 @@ class Metrics:
     seconds: Histogram
     answers: Counter
     flags: Counter
-    decisions: Gauge
+    spool: Gauge
+    undrained: Gauge
     release: Gauge
     unloadable: Counter
     waited: Histogram
@@ -40,7 +41,8 @@ def create() -> Metrics:
         ),
         answers=Counter("assay_answers", "Answers by task and version", ["task", "version"], registry=registry),
         flags=Counter("assay_flags", "Flags that answers carried", ["task", "flag"], registry=registry),
-        decisions=Gauge("assay_decisions_waiting", "Decisions not yet in the registry", registry=registry),
+        spool=Gauge("assay_spool_bytes", "Answers on disk that the registry does not hold yet", registry=registry),
+        undrained=Gauge("assay_registry_refuses", "1 while the registry takes no answers", registry=registry),
         release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
         unloadable=Counter(
             "assay_unloadable", "Attempts to load a version that failed", ["task", "version"], registry=registry

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import problem
+from serving.door import OPEN, Room, door, header
+from serving.gateway import BODY, BODY_SECONDS
 from serving.metrics import Metrics
 from serving.problem import Problem
 
-BODY = 1024 * 1024
-BODY_SECONDS = 30.0
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -24,9 +22,12 @@ SECURITY = (
 
 def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
     """The app behind a bearer token and the limits on bodies; each answer is counted and timed."""
-    secret = token.encode()
+    check, room = door(token), Room()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await _websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
@@ -40,8 +41,9 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
             await send(message)
 
         try:
-            _authorize(scope, secret)
-            await app(scope, await _limited(scope, receive), counted)
+            check(scope)
+            with room.place(scope):
+                await app(scope, _limited(scope, receive), counted)
         except Problem as refusal:
             await problem.render(refusal)(scope, receive, counted)
         except Exception as error:
@@ -52,45 +54,44 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
             metrics.requests.labels(route, str(status)).inc()
             metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
+    async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            check(scope)
+        except Problem:
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
+            return
+        await app(scope, receive, send)
+
     return serve
 
 
-def _authorize(scope: Scope, secret: bytes) -> None:
-    if scope["path"] in OPEN:
-        return
-    kind, _, given = _header(scope, b"authorization").partition(b" ")
-    if kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), secret):
-        return
-    detail = "a valid bearer token is needed; send Authorization: Bearer TOKEN with the one in the service's token file"
-    raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
-
-
-async def _limited(scope: Scope, receive: Receive) -> Receive:
-    """The body, read whole within its limits, as the app will receive it."""
-    if scope["method"] not in {"POST", "PUT", "PATCH"}:
-        return receive
-    length = _header(scope, b"content-length")
-    if length and (not length.isdigit() or int(length) > BODY):
-        raise _too_large()
-    kind = _header(scope, b"content-type").split(b";")[0].strip().lower()
-    if kind != b"application/json":
-        raise Problem(415, "the body must be application/json; send that as Content-Type")
-    if _header(scope, b"content-encoding").lower() not in {b"", b"identity"}:
-        raise Problem(415, "a compressed body is not read; send it plain")
-    try:
-        body = await asyncio.wait_for(_read(receive), BODY_SECONDS)
-    except TimeoutError as error:
-        raise Problem(408, f"the body did not arrive within {BODY_SECONDS:.0f} s; send it again") from error
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """The body as the app will receive it: read whole within its limits, once a route asks for it."""
     told = False
 
-    async def replay() -> Message:
+    async def limited() -> Message:
         nonlocal told
         if told:
             return await receive()
         told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": await _body(scope, receive), "more_body": False}
 
-    return replay
+    return limited
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    length = header(scope, b"content-length")
+    if length and (not length.isdigit() or int(length) > BODY):
+        raise _too_large()
+    kind = header(scope, b"content-type").split(b";")[0].strip().lower()
+    if kind != b"application/json":
+        raise Problem(415, "the body must be application/json; send that as Content-Type")
+    if header(scope, b"content-encoding").lower() not in {b"", b"identity"}:
+        raise Problem(415, "a compressed body is not read; send it plain")
+    try:
+        return await asyncio.wait_for(_read(receive), BODY_SECONDS)
+    except TimeoutError as error:
+        raise Problem(408, f"the body did not arrive within {BODY_SECONDS} s; send it again") from error
 
 
 async def _read(receive: Receive) -> bytes:
@@ -108,11 +109,6 @@ async def _read(receive: Receive) -> bytes:
 
 def _too_large() -> Problem:
     return Problem(413, f"the body is larger than {BODY} bytes; send fewer items at a time")
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    return next((value for key, value in headers if key == name), b"")
 
 
 def _route(scope: Scope) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from serving import app, batch, question, service
 from serving.places import NotServable
 from serving.service import Outcome, Release, Served
+from serving.spool import tenant
 from tasks.task import FloatArray
 
 TOLERANCE = 1e-5  # of a raw answer: sums in another order, never another weight
@@ -29,7 +30,7 @@ def through(parts: app.Parts) -> dict[str, FloatArray]:
     """The same of the release that answers, by way of its queue. Raises Problem 503 where that is full."""
     found = {}
     for name, served in parts.release.served.items():
-        asked = question.of(parts.release, {name: [_example(served)]}, parts.queue.secret, batch.TENANT)
+        asked = question.of(parts.release, {name: [_example(served)]}, parts.queue.secret, tenant.DEFAULT)
         (outcome,) = batch.put(parts.queue, asked).result()
         found[name] = _flat(outcome)
     return found

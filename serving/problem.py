@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-MEDIA = "application/problem+json"
+from serving.gateway import PROBLEM as MEDIA
+
 LISTED = 20  # so that 256 broken items do not give an answer larger than the question
 
 log = logging.getLogger("assay.serving")
@@ -55,8 +56,9 @@ def invalid(error: ValidationError, prefix: str = "") -> list[Fault]:
 
 
 def pointer(location: Sequence[int | str]) -> str:
-    """A place in a body as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    """A place in a body as a JSON pointer (RFC 6901); half of a surrogate pair is spelt out."""
+    whole = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return whole.encode("utf-8", "backslashreplace").decode()
 
 
 def render(problem: Problem) -> Response:

@@ -16,8 +16,8 @@ from tasks.model.model import Model
 from tasks.model.texts import Texts
 from tasks.task import Inputs, IntArray
 
-PROGRAM = 64.0  # what a program costs to write, in tokens through the whole body: a pass for each of its symbols
-SERIES, TABLE = 16.0, 1.0  # the same of rows that the body does not read
+PROGRAM = 64  # what a program costs to write, in tokens through the body: a pass for each of its symbols
+SERIES, TABLE = 16, 1  # the same of rows that the body does not read
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,13 @@ class Unit:
     """Rows of one request that are computed in one pass, because they ask about the same text.
 
     length  tokens of that text, 0 where the body reads none
-    weight  what a token of it costs, whole passes of the body being 1; without tokens, what the unit costs
+    cost    in tokens through the body
     """
 
     model: Model
     length: int
-    weight: float
+    cost: int
     rows: Mapping[str, Sequence[int]]
-
-    @property
-    def cost(self) -> float:
-        """In tokens through the whole body."""
-        return self.weight * max(self.length, 1)
 
 
 def of(release: Release, asked: Mapping[str, Sequence[Any]], secret: bytes, tenant: str) -> dict[str, Part]:
@@ -86,30 +81,23 @@ def units(parts: Mapping[str, Part]) -> deque[Unit]:
     found: list[Unit] = []
     for name, part in parts.items():
         if part.texts is None:
-            found += [Unit(part.served.model, 0, _weight(part), {name: (row,)}) for row in range(len(part.inputs))]
+            found += [Unit(part.served.model, 0, _cost(part), {name: (row,)}) for row in range(len(part.inputs))]
             continue
         for row, key in enumerate(part.texts.keys):
             same.setdefault((id(part.served.model), key), {}).setdefault(name, []).append(row)
     for rows in same.values():
         name = next(iter(rows))
-        model, read = parts[name].served.model, parts[name].texts
+        read = parts[name].texts
         assert read is not None
-        found.append(Unit(model, len(read.tokens.ids[rows[name][0]]), _passes(model, len(rows)), rows))
+        length = len(read.tokens.ids[rows[name][0]])
+        found.append(Unit(parts[name].served.model, length, length, rows))
     return deque(sorted(found, key=lambda unit: unit.length))
 
 
-def _weight(part: Part) -> float:
+def _cost(part: Part) -> int:
     if part.served.task.writer is not None:
         return PROGRAM
     return TABLE if part.inputs.series is None else SERIES
-
-
-def _passes(model: Model, tasks: int) -> float:
-    """How many passes of the whole body as many as `tasks` ask for: the trunk of a merged model is passed once."""
-    if model.merged is None or model.trunk is None:
-        return float(tasks)
-    lower = model.trunk.depth / len(model.trunk.stands)
-    return lower + tasks * (1 - lower)
 
 
 def joined(parts: Sequence[Part]) -> tuple[Inputs, Texts | None]:

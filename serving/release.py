@@ -10,14 +10,14 @@ from typing import Any
 import registry
 from infra import cluster
 from infra.settings import Settings, token
-from serving import ingress, standing
+from serving import gateway, ingress, standing
 from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 
 APPLICATION = "assay"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
-MOST_ONGOING = 64
 
 
 def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSection = RELEASE) -> dict[str, str]:
@@ -117,7 +117,7 @@ def _start(settings: Settings) -> int:
             http_options={"host": ingress.HOST, "port": port},
             proxy_location="HeadOnly",
             controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            logging_config=QUIET,
         )
     except BaseException:
         stop(settings)
@@ -126,13 +126,17 @@ def _start(settings: Settings) -> int:
 
 
 def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any], ...]) -> dict[str, str]:
+    from ray.serve.config import BackpressureConfig
+
     serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(Replica),
         name="endpoints",
         num_replicas=section.replicas,
-        max_ongoing_requests=MOST_ONGOING,
-        max_queued_requests=MOST_ONGOING,
+        max_ongoing_requests=gateway.ONGOING + gateway.FREE,  # the app itself keeps to ONGOING questions
+        max_queued_requests=gateway.FREE,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
         max_constructor_retry_count=1,  # a release that does not load is told at once
         graceful_shutdown_timeout_s=10,
         ray_actor_options={

@@ -21,7 +21,7 @@ class Replica:
 
         ingress.keep_to_loopback()
         where, bodies = Places(**places), loading.Bodies()
-        self.parts, token, self.writer = loading.open_parts(plan, where, bodies)
+        self.parts, token = loading.open_parts(plan, where, bodies)
         self.front = follower.Front(app.build(self.parts, token))
         self.follower = follower.Follower(
             self.front, self.parts, token, where, bodies, ReleaseSection(**trial), cluster.address()
@@ -40,4 +40,4 @@ class Replica:
             self.follower.stop.set()
             self.thread.join(5.0)
         if hasattr(self, "parts"):
-            decisions.close(self.parts.decision_log, self.writer)
+            decisions.close(self.parts.decision_log)

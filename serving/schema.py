@@ -7,10 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from serving.flags import Unread
+from serving.gateway import PROBLEM, SENTENCES
 from serving.request import BATCH
 from tasks.task import Task
 
 REF = "#/components/schemas/"
+OF_ALL = (400, 408, 414, 429, 431, 500, 502, 503, 504)  # what the gateway may say to any request
+OF_TOKEN, OF_BODY = (401,), (401, 409, 410, 413, 415, 422)
 
 
 class Flags(BaseModel):
@@ -18,7 +22,14 @@ class Flags(BaseModel):
 
     truncated: bool = Field(description="the text was longer than the model's window; the rest was not read")
     out_of_distribution: bool = Field(description="the input is unlike 99 % of what the version was validated on")
-    abstained: bool = Field(description="do not act on it: nothing can be ruled out, or the input is too unlike")
+    abstained: bool = Field(
+        description="do not act on it: nothing can be ruled out, the input is too unlike, or something in it misleads"
+    )
+    suspicious: dict[str, int] = Field(
+        description="what in the input may mislead, counted: zero_width, soft_hyphen, bidi, tag, control, homoglyph, "
+        "stacked_marks, special_token, instruction in texts; gap, future, zoneless, constant in series"
+    )
+    borderline: bool = Field(description="within 1e-5 of a cut that decides: another pass may decide otherwise")
     disagrees: bool = Field(description="the rationale did not agree with the answer or the input, and is withheld")
 
 
@@ -36,13 +47,7 @@ class Envelope(BaseModel):
         description="fixed sentences of given evidence; null where there are none, or withheld"
     )
     flags: Flags
-
-
-class Document(BaseModel):
-    """One document for every task that can read it; further fields are those of the tasks."""
-
-    model_config = {"extra": "allow"}
-    text: str | None = Field(default=None, description="the text of the document")
+    unread: list[Unread] | None = Field(description="the characters beyond the model's window, where flags.truncated")
 
 
 class Analysis(BaseModel):
@@ -77,6 +82,21 @@ class ReleaseBody(BaseModel):
     versions: dict[str, dict[str, str]]
 
 
+class DecisionBody(BaseModel):
+    """What is kept of one answer, without what was asked."""
+
+    model_config = {"extra": "allow"}
+    decision: str
+    task: str
+    version: str = Field(description="task@number")
+    digest: str
+    time: str
+    input: str = Field(description="HMAC-SHA256 of the item's canonical JSON under a key of this home")
+    raw: list[list[float]] | None = Field(description="what the version said, uncalibrated")
+    flags: dict[str, Any]
+    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased")
+
+
 def reply_model(task: Task) -> type[BaseModel]:
     """The answer of one task: the envelope with the task's own fields under `answer`."""
     return create_model(f"{_title(task)}Reply", __base__=Envelope, answer=(task.answer, ...))
@@ -101,6 +121,28 @@ def item_schemas(tasks: Iterable[Task]) -> dict[str, Any]:
         found |= {f"{title}{name}": part for name, part in schema.pop("$defs", {}).items()}
         found[f"{title}Item"] = schema
     return found
+
+
+def document(tasks: Iterable[Task]) -> dict[str, Any]:
+    """One document for every task that can read it: the fields of one task as its item has them, and those of others.
+
+    Where the fields of another task do not fit it, that task is told under `others`, and refuses nothing.
+    """
+    tasks = list(tasks)
+    known = sorted({name for task in tasks for name in task.item.model_fields})
+    found = item_schemas(tasks)
+    forms = []
+    for task in tasks:
+        one = found[f"{_title(task)}Item"]
+        fields = {name: one["properties"].get(name, {}) for name in known}
+        forms.append({**one, "title": f"for {task.name}", "properties": fields})
+    return {"anyOf": forms}
+
+
+def faults(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, each as a problem; those that every route has are among them."""
+    content = {PROBLEM: {"schema": {"$ref": f"{REF}ProblemBody"}}}
+    return {code: {"content": content, "description": SENTENCES[code]} for code in sorted({*codes, *OF_ALL})}
 
 
 def _title(task: Task) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from serving.flags import odd, with_odd
 from serving.service import Said, Served, say, texts
 from serving.sheets import Reason
 from tasks.data.cells import missing_of
@@ -21,7 +22,8 @@ from tasks.model import forward
 from tasks.task import FloatArray, Inputs, IntArray, Prediction, Task
 from tasks.validate import rationale
 
-EARLY = ("truncated", "out_of_distribution", "abstained")  # flags that are known before a rationale is written
+# Flags that are known before a rationale is written.
+EARLY = ("truncated", "out_of_distribution", "abstained", "borderline", "suspicious")
 FLAGS = (*EARLY, "disagrees")
 
 
@@ -45,7 +47,7 @@ class Answered:
     chance    (m, outputs); where an item may be several rows, {output: p} or a list of them for each; None for numbers
     interval  (m, 2); where an item may be several rows, a pair or a list of them for each; None but for numbers
     sets      for each row or item the conformal set, or a list of them; None for numbers
-    flags     name -> m booleans
+    flags     name -> m booleans; "suspicious" -> m counts by kind
     rationales  for each row or item its sentences, None where they are withheld; None where the task has none
     """
 
@@ -54,7 +56,7 @@ class Answered:
     chance: FloatArray | list[Any] | None
     interval: FloatArray | list[Any] | None
     sets: list[Any] | None
-    flags: Mapping[str, list[bool]]
+    flags: Mapping[str, list[Any]]
     wrong: Mapping[int, Reason]
     rationales: list[str | None] | None = None
 
@@ -89,14 +91,17 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
     one = OfItem(lambda place: np.array([place]), lambda place: _row(said.predicted, place))
     good, decoded, wrong = _decoded(task, rows, one.predicted)
     told, pick = said.told, np.array(good, dtype=np.int64)
-    columns = zip(EARLY, (said.truncated.tolist(), told.outside, told.abstained), strict=True)
+    up = [_flags(task, rows, one.at(place), place, {"abstained": told.abstained[place]}) for place in good]
+    plain = ("truncated", "out_of_distribution", "borderline")
+    columns = dict(zip(plain, (said.truncated.tolist(), told.outside, told.borderline), strict=True))
     found = Answered(
         kept=rows.kept[pick].tolist(),
         fields=_fields(task, decoded),
         chance=None if told.chance is None else told.chance[pick],
         interval=None if told.interval is None else told.interval[pick],
         sets=None if told.sets is None else [told.sets[place] for place in good],
-        flags={name: [column[place] for place in good] for name, column in columns},
+        flags={name: [column[place] for place in good] for name, column in columns.items()}
+        | {name: [each[name] for each in up] for name in ("abstained", "suspicious")},
         wrong=wrong,
     )
     return _reasoned(task, rows, found, good, one)
@@ -140,10 +145,17 @@ def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
     good, decoded, wrong = _decoded(task, rows, each.predicted)
     records = [own[place].record for place in good]
     chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
-    flags = {name: [record["flags"][name] for record in records] for name in EARLY}
+    up = [_flags(task, rows, own[place].rows, place, own[place].record["flags"]) for place in good]
+    flags = {name: [each[name] for each in up] for name in EARLY}
     kept = [int(rows.kept[place]) for place in good]
     found = Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
     return _reasoned(task, rows, found, good, each)
+
+
+def _flags(task: Task, rows: Readable, at: IntArray, place: int, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of the item at a place, by the policy on what may mislead."""
+    item = None if rows.items is None else rows.items[place]
+    return with_odd(flags, odd(task, item, rows.inputs, at))
 
 
 def _decoded(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from serving import flags
 from serving.problem import Fault, Problem, invalid
 from tasks.data import program
 from tasks.model import forward
@@ -91,6 +92,8 @@ def outcomes(served: Served, items: Sequence[Any], inputs: Inputs, said: Said, f
             "digest": served.digest,
             "answer": filled.model_dump(mode="json"),
             **own.record,
+            "flags": flags.with_odd(own.record["flags"], flags.odd(served.task, item, inputs, own.rows)),
+            "unread": flags.unread(served.model, served.task, item, texts(inputs, own.rows) or (), own.cut),
         }
         found.append(Outcome(_reasoned(served.task, item, told, own, inputs), own.raw))
     return found
@@ -112,12 +115,16 @@ def texts(inputs: Inputs, rows: IntArray) -> list[str] | None:
 
 @dataclass(frozen=True)
 class Own:
-    """What a version says of one item: its rows, what decode is given, what every answer carries, raw numbers."""
+    """What a version says of one item: its rows, what decode is given, what every answer carries, raw numbers.
+
+    `cut` says of each row whether the end of its text was not read.
+    """
 
     rows: IntArray
     predicted: Prediction
     record: dict[str, Any]
     raw: list[list[float]]
+    cut: list[bool]
 
 
 @dataclass(frozen=True)
@@ -136,20 +143,20 @@ class Said:
         """The item at `place`."""
         rows = self.order[self.bounds[place] : self.bounds[place + 1]]
         records = [calibration.record(self.head, self.told, row) for row in rows.tolist()]
-        record = _merged(records, bool(self.truncated[rows].any()))
-        return Own(rows, self.predicted.take(rows), record, program.kept(self.raw[rows]))
+        cut = self.truncated[rows].tolist()
+        return Own(rows, self.predicted.take(rows), _merged(records, any(cut)), program.kept(self.raw[rows]), cut)
 
 
 def say(served: Served, inputs: Inputs, found: Features) -> Said:
     """One version on the hidden states of its inputs: raw numbers, records, flags. Shared by every way in."""
     head, name = served.task.head, served.task.name
-    raw = forward.combine(served.model, name, found)
+    raw, hidden = forward.combine(served.model, name, found), forward.side_by_side(served.model, name, found)
     order = np.argsort(inputs.owner, kind="stable")
     items = int(inputs.owner.max(initial=-1)) + 1
     return Said(
         head=head,
         raw=raw,
-        told=calibration.tell(head, served.calibration, raw, forward.side_by_side(served.model, name, found)),
+        told=calibration.tell(head, served.calibration, raw, hidden, forward.beyond(served.model, name, inputs)),
         predicted=calibration.predict(head, served.calibration, raw),
         truncated=np.zeros(len(inputs), dtype=np.bool_) if found.truncated is None else found.truncated,
         order=order,
@@ -158,15 +165,19 @@ def say(served: Served, inputs: Inputs, found: Features) -> Said:
 
 
 def _merged(records: Sequence[dict[str, Any]], truncated: bool) -> dict[str, Any]:
-    """One record for an item: its row's own, or lists over its rows; a flag is up where half of the rows carry it."""
+    """One record for an item: its row's own, or lists over its rows.
+
+    A flag is up where half of the rows carry it, `borderline` where one does.
+    """
     names = sorted({name for record in records for name in record["flags"]})
     most = {name: 2 * sum(record["flags"][name] for record in records) >= len(records) for name in names}
-    flags = most | {"truncated": truncated}
+    near = any(record["flags"]["borderline"] for record in records)
+    up = most | {"truncated": truncated, "borderline": near}
     if len(records) == 1:
-        return {**records[0], "flags": flags}
+        return {**records[0], "flags": up}
     parts = ("probability", "interval", "set")
     lists = {part: [record[part] for record in records] for part in parts}
-    return {part: None if None in rows else rows for part, rows in lists.items()} | {"flags": flags}
+    return {part: None if None in rows else rows for part, rows in lists.items()} | {"flags": up}
 
 
 def _refuses(task: Task, item: Any) -> bool:

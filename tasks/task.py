@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -282,6 +283,7 @@ class Task:
     long     files of one row per day or moment that it reads beside those of items
     writer   how a body writes its programs, for a `program` head
     doubts   the first rows of a file, by columns -> what is odd in them; ValueError for what cannot be meant
+    odd      item, the moment it is asked -> how many of each kind of thing in it, beside its text, may mislead
     rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
                items, so that a task which reads `columns` has none
     """
@@ -315,4 +317,5 @@ class Task:
     long: Long | None = None
     writer: Writer | None = None
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None
+    odd: Callable[[Any, datetime], Mapping[str, int]] | None = None
     rationale: Any = None

@@ -14,28 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-WORDS = [
-    "profit",
-    "sales",
-    "margin",
-    "order",
-    "book",
-    "fell",
-    "rose",
-    "outlook",
-    "quarter",
-    "cost",
-    "growth",
-    "loss",
-    "debt",
-    "bank",
-    "shares",
-    "dividend",
-    "steady",
-    "guidance",
-    "weaker",
-    "demand",
-]
+WORDS = (
+    "profit sales margin order book fell rose outlook quarter cost growth loss debt bank shares",
+    "dividend steady guidance weaker demand",
+)
 PATIENCE = 60.0  # seconds that one answer may take
 
 
@@ -137,10 +119,11 @@ async def _company(target: Target) -> None:
 def _questions(target: Target) -> Iterator[bytes]:
     """Requests as bytes; every text is another one."""
     parts, draw = urlsplit(target.url), random.Random(1)
+    words = " ".join(WORDS).split()
     head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {target.token}\r\n"
 
     def item() -> dict[str, str]:
-        return {"text": " ".join(draw.choice(WORDS) for _ in range(target.words)) + f" {draw.randrange(10**9)}"}
+        return {"text": " ".join(draw.choice(words) for _ in range(target.words)) + f" {draw.randrange(10**9)}"}
 
     while True:
         if target.get:

@@ -39,7 +39,7 @@ class Document(BaseModel):
 
 
 class Peft:
-    """One task as PEFT's and transformers' documentation have it: tokenizer, adapted body, mean pooling, linear head."""
+    """One task as PEFT's documentation has it: tokenizer, adapted body, mean pooling, linear head."""
 
     def __init__(self, folder: Path, outputs: int) -> None:
         base = folder_of(BackboneSection())

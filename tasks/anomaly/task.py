@@ -22,6 +22,9 @@ from tasks.task import Head, Inputs, Item, Metric, Prediction, Task
 
 LABELS = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "normal": 0.0, "anomaly": 1.0, "0.0": 0.0, "1.0": 1.0}
 
+GAP = 10  # usual steps; a weekend among days is 3, one among days of trade with its holidays 5
+CLOCKS_APART, FARTHEST_ZONE = 300_000_000, 50_400_000_000  # microseconds: two machines' clocks; 14 hours
+
 Value = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 
@@ -90,6 +93,19 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     return {"score": chance, "alarm": alarm, "since": start, "since_time": item.timestamps[start] if known else None}
 
 
+def odd(item: Any, now: datetime) -> dict[str, int]:
+    """Count stamps without a zone and stamps after `now`, and the steps that are GAP times as long as the usual one."""
+    if item.timestamps is None:
+        return {}
+    times = _stamps(item.timestamps).astype(np.int64)
+    steps = np.diff(times)
+    zoneless = sum(stamp.tzinfo is None for stamp in item.timestamps)
+    latest = int(_stamps([now])[0].astype(np.int64)) + CLOCKS_APART
+    late = times if not zoneless else times - FARTHEST_ZONE  # what no zone of the earth can make past
+    counts = {"gap": (steps > GAP * np.median(steps)).sum(), "future": (late > latest).sum(), "zoneless": zoneless}
+    return {kind: int(count) for kind, count in counts.items() if count}
+
+
 def target(value: Any) -> Sequence[float]:
     """Read a label: 1, true or "anomaly", and 0, false or "normal"."""
     key = str(value).strip().lower()
@@ -133,4 +149,5 @@ TASK = Task(
     channels=features.CHANNELS,
     length=features.LENGTH,
     doubts=doubts,
+    odd=odd,
 )

@@ -98,6 +98,12 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], hidden: Sequence[Sequence
     return Tokens(tuple(masked[key] for key in asked), cut[rows])
 
 
+def reach(tokenizer: Tokenizer, text: str) -> int:
+    """The characters of a text that its tokens reach: what stands after them is cut off."""
+    encoding = tokenizer.backend.encode(text)
+    return int(_spread(text, encoding)[:, 1].max(initial=0))
+
+
 def _first(ids: dict[str, int], backend: Any, names: Sequence[str]) -> int | None:
     found = (ids.get(name, backend.token_to_id(name)) for name in names)
     return next((int(value) for value in found if value is not None), None)

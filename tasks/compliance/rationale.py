@@ -30,6 +30,10 @@ def write(given: Claim) -> str:
 def _cautions(flags: tuple[str, ...]) -> Iterator[str]:
     if "out_of_distribution" in flags:
         yield "Do not act on this answer: the text is unlike what the version was validated on."
+        if "suspicious" in flags:
+            yield "The text holds signs or words that may mislead a model."
+    elif "suspicious" in flags:
+        yield "Do not act on this answer: the text holds signs or words that may mislead a model."
     elif "abstained" in flags:
         yield (
             "Do not act on this answer: in half of the sentences or more, no kind can be ruled out "

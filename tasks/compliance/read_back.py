@@ -23,6 +23,11 @@ CAUTIONS = (
         "sentence is unlike what the version was validated on. ",
         ("abstained",),
     ),
+    (
+        "Do not act on this answer: the text holds signs or words that may mislead a model. ",
+        ("abstained", "suspicious"),
+    ),
+    ("The text holds signs or words that may mislead a model. ", ("suspicious",)),
     ("A part of the text lay beyond the model's window and was not read. ", ("truncated",)),
 )
 FAIR = re.compile(

@@ -5,6 +5,7 @@ A form that reads a column in two ways ("03/04/2024") is refused, not guessed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from tasks.task import DataError, IntArray
 
@@ -27,6 +28,11 @@ DAYS = (
     *("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y"),
 )
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_RFC_3339 = (
+    r"^(1[89]\d\d|2[01]\d\d|22[0-5]\d|226[01])-"
+    r"((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+    r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-3]):[0-5]\d)?$"
+)
 _CLOCK = re.compile(r"[T ]\d{1,2}:\d{2}.*$")
 _ZONE = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?")
@@ -66,7 +72,10 @@ def stamp(value: Any) -> Any:
         if not FIRST_YEAR <= found.year <= LAST_YEAR:
             raise ValueError(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it")
         return found
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer that no float holds
+        number = math.inf
     unit = unix_unit(number)
     if unit is None:
         raise ValueError("a number is a Unix time of the years 1990 to 2100, or no time: write 2024-03-01T09:30:00Z")
@@ -74,7 +83,18 @@ def stamp(value: Any) -> Any:
 
 
 # pydantic takes no text for a time behind a function in strict mode, so `stamp` reads it.
-Stamp = Annotated[datetime, BeforeValidator(stamp)]
+Stamp = Annotated[
+    datetime,
+    BeforeValidator(stamp),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _RFC_3339},
+                *({"type": "number", "minimum": EARLIEST * n, "exclusiveMaximum": LATEST * n} for n in UNITS),
+            ]
+        }
+    ),
+]
 
 
 def read_days(values: Sequence[Any], what: str) -> Dates:

@@ -16,7 +16,7 @@ def clean(text: str) -> str:
 
     Raises ValueError for blank text, a NUL, or half of a surrogate pair: no model should answer about those.
     """
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _HALF.search(text):
         raise ValueError("the text holds a lone surrogate, which is no character; send valid UTF-8")
     if "\x00" in text:
         raise ValueError(f"the text holds a NUL at character {text.index(chr(0))}; remove it")
@@ -48,6 +48,7 @@ def sentences(text: str, semicolons: bool = False) -> tuple[Span, ...]:
     return tuple(zip([first, *(end for _, end in breaks)], [*(start for start, _ in breaks), last], strict=True))
 
 
+_HALF = re.compile("[\ud800-\udfff]")
 _GAP = re.compile(r"\s+")
 _OPENING = re.compile(r"[\"“\[]?[A-Z0-9]|\(")
 _END = re.compile(r"[.!?][\"”')]?$")
@@ -77,6 +78,13 @@ def _parts(text: str, heading: int | None, start: int, end: int) -> bool:
     )
 
 
-Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(clean)]
-Notes = Annotated[str | None, Field(max_length=20_000), AfterValidator(lambda text: text and clean(text))]
-LongText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(clean)]
+# What `clean` takes, as JSON Schema tells it: no NUL, and a character that Python does not call white space.
+_BLANK = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+TOLD = {"pattern": rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"}
+
+Text = Annotated[str, Field(min_length=1, max_length=20_000, json_schema_extra=TOLD), AfterValidator(clean)]
+Notes = Annotated[
+    Annotated[str, Field(max_length=20_000, json_schema_extra={"pattern": f"^$|{TOLD['pattern']}"})] | None,
+    AfterValidator(lambda text: text and clean(text)),
+]
+LongText = Annotated[str, Field(min_length=1, max_length=100_000, json_schema_extra=TOLD), AfterValidator(clean)]

@@ -201,6 +201,13 @@ def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
     return np.concatenate([np.zeros((found.rows, 0)), *blocks], axis=1)
 
 
+def beyond(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
+    """(n,) whether a number of a row's table lies farther out than the net is shown, which clips it."""
+    if inputs.table is None or "table" not in model.parts[name]:
+        return np.zeros(len(inputs), dtype=np.bool_)
+    return model.frames[name].beyond(inputs.table)
+
+
 def truncated(model: Model, name: str, inputs: Inputs) -> NDArray[np.bool_]:
     """(n,) whether a row's text is longer than the body's window, so that its end was not read."""
     if model.tasks[name].writer is not None:

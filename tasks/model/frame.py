@@ -37,6 +37,17 @@ class Frame:
         filled[:, codes] = np.where(missing[:, codes], 0.0, values[:, codes])
         return np.concatenate([filled, missing], axis=1).astype(np.float32)
 
+    def beyond(self, values: FloatArray) -> NDArray[np.bool_]:
+        """(n,) whether a value of a row lies so far out that `table` clips it: nothing like it was learned from.
+
+        A mark of 0 or 1 does not count, however rare its 1 was: its variance is that of its share, p (1 - p).
+        """
+        mean, deviation = np.array(self.mean), np.array(self.deviation)
+        away = np.abs((values - mean) / deviation) > FAR
+        away &= ~(np.isin(values, (0.0, 1.0)) & np.isclose(deviation**2, mean * (1 - mean), rtol=1e-6, atol=1e-12))
+        away[:, list(self.categories)] = False
+        return np.asarray(away.any(axis=1))
+
     def ends(self, device: Any) -> tuple[Any, Any]:
         """Centre and spread as float32 tensors (head.width,)."""
         return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 
 from tasks.data import program
 from tasks.model import reading
-from tasks.model.grammar import BEGIN, Grammar, Ids, Place, following, spelt
+from tasks.model.decoding import Path, walk
+from tasks.model.grammar import Ids, spelt
 from tasks.model.model import Model
 from tasks.model.reading import Reading
-from tasks.model.scoring import MOST, Script, minus_log, of_script, script, writer_of
+from tasks.model.scoring import Script, minus_log, of_script, script, writer_of
 from tasks.task import PROGRAM, FloatArray, Inputs
 
 BEAMS = 4
@@ -37,13 +37,6 @@ class Written:
     programs: FloatArray
     states: FloatArray
     cut: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Beam:
-    ids: Ids
-    score: float
-    place: Place
 
 
 def write(model: Model, name: str, inputs: Inputs, *, alone: bool = False) -> Written:
@@ -104,19 +97,18 @@ def search(model: Model, held: Reading, row: Script) -> tuple[list[tuple[float, 
 
     The search ends when no open beam can beat the worst of BEAMS whole programs: a program only grows less likely.
     """
-    asked = reading.ask(model, [held], [row.question])
-    state = reading.last(asked, reading.forward(model, asked))
-    first, beams = state[0].double().cpu().numpy(), [_Beam((), 0.0, BEGIN)]
     done: list[tuple[float, Ids]] = []
-    for _ in range(MOST):
-        grown = _grow(model, row.grammar, beams, state)
-        done = sorted(done + [(score, ids) for ids, score, place, _ in grown if place is None], reverse=True)[:BEAMS]
-        alive = [(_Beam(ids, score, place), at) for ids, score, place, at in grown if place is not None][:BEAMS]
-        if not alive or (len(done) == BEAMS and done[-1][0] >= alive[0][0].score):
-            break
-        beams = [beam for beam, _ in alive]
-        asked, state = reading.step(model, asked, [at for _, at in alive], [beam.ids[-1] for beam in beams])
-    return [(score, "".join(spelt(row.grammar, ids))) for score, ids in done], first
+
+    def likeliest(grown: Sequence[Path]) -> list[Path]:
+        ordered = sorted(grown, key=lambda path: -path.score)
+        ended = [(path.score, path.ids) for path in ordered if path.place is None]
+        done[:] = sorted(done + ended, reverse=True)[:BEAMS]
+        alive = [path for path in ordered if path.place is not None][:BEAMS]
+        over = alive and len(done) == BEAMS and done[-1][0] >= alive[0].score
+        return [] if over else alive
+
+    state = walk(model, [held], [row], likeliest)
+    return [(score, "".join(spelt(row.grammar, ids))) for score, ids in done], state[0].double().cpu().numpy()
 
 
 def chances(model: Model, held: Reading, row: Script, programs: Sequence[str]) -> list[float]:
@@ -148,15 +140,3 @@ def shares(candidates: FloatArray, weights: FloatArray) -> FloatArray:
     scores = np.where(there, np.where(there[:, None], candidates[:, :2], 0.0) @ weights, -np.inf)
     power = np.exp(scores - scores.max())
     return np.asarray(power / power.sum())
-
-
-def _grow(
-    model: Model, grammar: Grammar, beams: Sequence[_Beam], state: Any
-) -> list[tuple[Ids, float, Place | None, int]]:
-    """Every allowed continuation of every beam: tokens, score, place (None at the end), which beam; the best first."""
-    grown: list[tuple[Ids, float, Place | None, int]] = []
-    for at, beam in enumerate(beams):
-        after = following(grammar, beam.place)
-        chances = (state[at] @ model.words(list(after)).T).log_softmax(0).tolist()
-        grown += [((*beam.ids, t), beam.score + c, after[t], at) for t, c in zip(after, chances, strict=True)]
-    return sorted(grown, key=lambda entry: -entry[1])

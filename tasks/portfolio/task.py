@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import numpy as np
@@ -80,6 +81,12 @@ def decode(item: Any, found: Prediction) -> dict[str, Any]:
     }
 
 
+def odd(item: Any, now: datetime) -> dict[str, int]:
+    """Count the assets whose closes do not move within the window."""
+    still = sum(len(set(closes[-WINDOW - 1 :])) == 1 for closes in item.assets.values())
+    return {"constant": still} if still else {}
+
+
 def target(value: Any) -> Sequence[float]:
     """Read a label: the return of the 21 trading days that follow (0.05 is 5 %), or a list with one per asset."""
     given = value if isinstance(value, (list, tuple)) else [value]
@@ -136,4 +143,5 @@ TASK = Task(
     length=WINDOW,
     purge_days=35,
     doubts=doubts,
+    odd=odd,
 )

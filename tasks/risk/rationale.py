@@ -26,6 +26,10 @@ def write(given: Claim) -> str:
 def _cautions(flags: tuple[str, ...]) -> Iterator[str]:
     if "out_of_distribution" in flags:
         yield "Do not act on this answer: the applicant is unlike those that the version was validated on."
+        if "suspicious" in flags:
+            yield "The notes hold signs or words that may mislead a model."
+    elif "suspicious" in flags:
+        yield "Do not act on this answer: the notes hold signs or words that may mislead a model."
     elif "abstained" in flags:
         yield "Do not act on this answer: neither default nor repayment can be ruled out."
     if "truncated" in flags:

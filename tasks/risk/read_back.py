@@ -13,6 +13,7 @@ EVENT = "default"
 PER_CENT = r"(?P<at>(?:[0-9]{1,2}\.[0-9]|over 99\.9|under 0\.1) %)"
 SENTENCES = re.compile(
     r"(?:Do not act on this answer: (?P<cause>[^.:]+)\. )?"
+    r"(?P<odd>The notes hold signs or words that may mislead a model\. )?"
     r"(?P<unread>A part of the notes lay beyond the model's window and was not read\. )?"
     r"(?:(?P<bad>Default is more likely than repayment, at)|Repayment is more likely than default, which stands at) "
     rf"{PER_CENT}\. "
@@ -23,6 +24,7 @@ SENTENCES = re.compile(
 CAUSES = {
     None: (),
     "the applicant is unlike those that the version was validated on": ("abstained", "out_of_distribution"),
+    "the notes hold signs or words that may mislead a model": ("abstained", "suspicious"),
     "neither default nor repayment can be ruled out": ("abstained",),
 }
 FACT = re.compile(r"([a-z_]+) \(([\w-]+)\)")
@@ -33,11 +35,15 @@ def read(text: str) -> Claim:
     found = SENTENCES.fullmatch(text)
     if found is None or found["cause"] not in CAUSES:
         raise ValueError("it is not made of a rationale's sentences")
-    flags = CAUSES[found["cause"]]
+    flags = (
+        *CAUSES[found["cause"]],
+        *(["suspicious"] if found["odd"] else []),
+        *(["truncated"] if found["unread"] else []),
+    )
     return Claim(
         holds=(EVENT,) if found["bad"] else (),
         likeliest=None,
-        flags=(*flags, "truncated") if found["unread"] else flags,
+        flags=flags,
         chance={EVENT: {EVENT: found["at"]}},
         evidence=tuple(_fact(part) for part in found["facts"].split(", ")) if found["facts"] else (),
     )

@@ -18,7 +18,8 @@ import torch
 from tasks import digest
 from tasks.data import program
 from tasks.model import reading
-from tasks.model.grammar import BEGIN, Ids, Place, following, spelt
+from tasks.model.decoding import Path, walk
+from tasks.model.grammar import Ids, spelt
 from tasks.model.model import Model
 from tasks.model.scoring import Line, Script, minus_log, of_script, script, writer_of
 from tasks.task import PROGRAM, FloatArray, Rows
@@ -30,7 +31,6 @@ from tasks.train.writing import Lines
 
 QUESTIONS, SAMPLES = 8, 8  # of one step, and of one question
 RATE = 0.1  # of the learning rate of the epochs
-MOST = 3 * program.OPERANDS  # tokens of a sample; one that is longer has not parsed, and earns nothing
 
 
 @dataclass(frozen=True)
@@ -131,24 +131,15 @@ def _line(row: Script, ids: Ids) -> Line:
 def _sample(model: Model, name: str, scripts: Sequence[Script], draws: np.random.Generator) -> list[Ids | None]:
     documents = {row.document: reading.read(model, row.document) for row in scripts}
     model.activate(name)
-    asked = reading.ask(model, [documents[row.document] for row in scripts], [row.question for row in scripts])
-    state = reading.last(asked, reading.forward(model, asked))
     done: list[Ids | None] = [None] * len(scripts)
-    open_: list[tuple[int, Ids, Place]] = [(place, (), BEGIN) for place in range(len(scripts))]
-    for _ in range(MOST):
-        alive, kept = [], []
-        for at, (place, ids, where) in enumerate(open_):
-            after = following(scripts[place].grammar, where)
-            chances = (state[at] @ model.words(list(after)).T).double().softmax(0).cpu().numpy()
-            token = list(after)[int(draws.choice(len(after), p=chances / chances.sum()))]
-            there = after[token]
-            if there is None:
-                done[place] = (*ids, token)
-            else:
-                alive.append((place, (*ids, token), there))
-                kept.append(at)
-        if not alive:
-            break
-        open_ = alive
-        asked, state = reading.step(model, asked, kept, [ids[-1] for _, ids, _ in alive])
+
+    def one(grown: Sequence[Path]) -> list[Path]:
+        scores = np.array([path.score for path in grown])
+        chances = np.exp(scores - scores.max())
+        path = grown[int(draws.choice(len(grown), p=chances / chances.sum()))]
+        if path.place is None:
+            done[path.row] = path.ids
+        return [] if path.place is None else [path]
+
+    walk(model, [documents[row.document] for row in scripts], scripts, one)
     return done

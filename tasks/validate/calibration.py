@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tasks.task import FloatArray, Head, Prediction
@@ -17,6 +18,7 @@ from tasks.task import FloatArray, Head, Prediction
 COVERAGE = 0.9
 TWO_SIDES = {"score": ("0", "1"), "program": ("wrong", "right")}  # what a head of one logit decides between
 FEW_CLUSTERS = 20  # so many speak for the model's own deviation; below it no percentile of rows is taken at its word
+NEAR = 1e-5  # how far two passes over the same input may differ, so how near to a cut a decision may turn out otherwise
 NORMAL = 1.6448536269514722  # deviations on each side that hold 90 % of a normal
 
 
@@ -86,12 +88,51 @@ def probability(head: Head, raw: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1 + np.tanh(raw / 2)))
 
 
-def out_of_distribution(calibration: Calibration, hidden: FloatArray | None, rows: int) -> list[bool]:
-    """Per row whether its hidden state is farther from the validation rows than 99 % of them."""
+def distance(calibration: Calibration, hidden: FloatArray | None) -> FloatArray | None:
+    """(n,) how far hidden states are from the validation rows, in deviations; None where there is no limit to it."""
     if hidden is None or calibration.limit is None:
-        return [False] * rows
+        return None
     away = (np.asarray(hidden, dtype=np.float64) - np.array(calibration.mean)) / np.array(calibration.scale)
-    return [bool(value) for value in np.sqrt((away**2).mean(axis=1)) > calibration.limit]
+    return np.asarray(np.sqrt((away**2).mean(axis=1)))
+
+
+def out_of_distribution(
+    calibration: Calibration, hidden: FloatArray | None, rows: int, beyond: NDArray[np.bool_] | None = None
+) -> list[bool]:
+    """Per row whether its hidden state is farther from the validation rows than 99 % of them.
+
+    `beyond` (rows,) are those whose numbers lie so far out that the net, and so its hidden state, is shown less.
+    """
+    far = np.zeros(rows, dtype=np.bool_) if beyond is None else beyond
+    away = distance(calibration, hidden)
+    if away is None or calibration.limit is None:
+        return [bool(value) for value in far]
+    return [bool(value) for value in far | (away > calibration.limit)]
+
+
+def borderline(
+    head: Head, calibration: Calibration, chance: FloatArray | None, hidden: FloatArray | None, rows: int
+) -> list[bool]:
+    """Per row whether a number is within NEAR of a cut that decides, so that a replay may fall on its other side.
+
+    Cuts are the edge of the conformal set, one half (`multilabel`, `score`, `program`), the tie of the two likeliest
+    classes (`classify`: each within NEAR of their middle), and the limit of the distance (relative to it).
+    """
+    found, away = np.zeros(rows, dtype=np.bool_), distance(calibration, hidden)
+    if away is not None and calibration.limit is not None:
+        found |= np.abs(away - calibration.limit) <= NEAR * max(1.0, calibration.limit)
+    if chance is None:
+        return found.tolist()
+    both = np.column_stack([1 - chance, chance]) if head.kind in TWO_SIDES else chance
+    edge = (np.abs(1 - both - calibration.conformal) <= NEAR) & (calibration.conformal < 1)  # at 1 nothing is ruled out
+    if head.kind != "multilabel":
+        edge[np.arange(len(both)), both.argmax(axis=1)] = False  # the likeliest is in the set whatever its probability
+    if head.kind == "classify":
+        second, first = np.partition(both, -2, axis=1)[:, -2:].T
+        found |= first - second <= 2 * NEAR
+    else:
+        found |= (np.abs(chance - 0.5) <= NEAR).any(axis=1)
+    return (found | edge.any(axis=1)).tolist()
 
 
 def label_sets(head: Head, calibration: Calibration, raw: FloatArray) -> list[tuple[str, ...]]:
@@ -156,6 +197,7 @@ class Told:
     interval  (n, 2) for `regress`, else None
     sets      the conformal set of each row, None for `regress`
     outside   whether a row is out of distribution; abstained, whether it is that, or no output can be ruled out
+    borderline  whether a number is so near to a cut that another pass may decide otherwise
     """
 
     chance: FloatArray | None
@@ -163,17 +205,27 @@ class Told:
     sets: list[tuple[str, ...]] | None
     outside: list[bool]
     abstained: list[bool]
+    borderline: list[bool]
 
 
-def tell(head: Head, calibration: Calibration, raw: FloatArray, hidden: FloatArray | None = None) -> Told:
-    """The columns of rows of UNcalibrated raw."""
-    outside = out_of_distribution(calibration, hidden, len(raw))
+def tell(
+    head: Head,
+    calibration: Calibration,
+    raw: FloatArray,
+    hidden: FloatArray | None = None,
+    beyond: NDArray[np.bool_] | None = None,
+) -> Told:
+    """The columns of rows of UNcalibrated raw; `hidden` and `beyond` as out_of_distribution takes them."""
+    outside = out_of_distribution(calibration, hidden, len(raw), beyond)
     if head.kind == "regress":
-        return Told(None, intervals(head, calibration, raw), None, outside, outside)
+        near = borderline(head, calibration, None, hidden, len(raw))
+        return Told(None, intervals(head, calibration, raw), None, outside, outside, near)
     sets = label_sets(head, calibration, raw)
     full = len(TWO_SIDES.get(head.kind, head.outputs))
     abstained = [len(names) == full or away for names, away in zip(sets, outside, strict=True)]
-    return Told(probability(head, calibrated(head, calibration, raw)), None, sets, outside, abstained)
+    chance = probability(head, calibrated(head, calibration, raw))
+    near = borderline(head, calibration, chance, hidden, len(raw))
+    return Told(chance, None, sets, outside, abstained, near)
 
 
 def record(head: Head, told: Told, row: int) -> dict[str, Any]:
@@ -182,7 +234,11 @@ def record(head: Head, told: Told, row: int) -> dict[str, Any]:
         "probability": None if told.chance is None else dict(zip(head.outputs, told.chance[row].tolist(), strict=True)),
         "interval": None if told.interval is None else told.interval[row].tolist(),
         "set": None if told.sets is None else list(told.sets[row]),
-        "flags": {"out_of_distribution": told.outside[row], "abstained": told.abstained[row]},
+        "flags": {
+            "out_of_distribution": told.outside[row],
+            "abstained": told.abstained[row],
+            "borderline": told.borderline[row],
+        },
     }
 
 

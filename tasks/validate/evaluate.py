@@ -107,5 +107,6 @@ def measure(model: Model, name: str, folder: Folder, sides: Sides, ablation: boo
         baseline_name=folder.read(folder.classical)["name"] if baseline is None else baseline.name,
         hidden=forward.side_by_side(model, name, valid),
         hidden_test=forward.side_by_side(model, name, test),
+        beyond_test=forward.beyond(model, name, sides.test.inputs),
         truncated=float(np.mean(forward.truncated(model, name, sides.test.inputs))),
     )

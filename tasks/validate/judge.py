@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.task import FloatArray, Rows, Task
 from tasks.validate import calibrate, fairness, segments
@@ -46,7 +47,7 @@ class Measured:
 
     valid, test   name of the model -> (n, head.width): "full", "baseline", and "without <part>" (test only)
     hidden        hidden states of the validation rows, from which is learned what lies out of distribution
-    hidden_test   those of the test rows
+    hidden_test   those of the test rows; beyond_test, which of these hold numbers that are clipped
     truncated     share of test rows that were longer than the model can read
     champion      what answers now, asked on the test rows
     contaminated  a sentence where test rows have been learned from
@@ -57,6 +58,7 @@ class Measured:
     baseline_name: str
     hidden: FloatArray | None = None
     hidden_test: FloatArray | None = None
+    beyond_test: NDArray[np.bool_] | None = None
     truncated: float = 0.0
     champion: Champion | None = None
     contaminated: str | None = None
@@ -111,7 +113,9 @@ def judge(
         champion=_beside(measured.champion, comparison),
         fairness=_fairness(task, test, raws[FULL], seed),
         truncated=measured.truncated,
-        out_of_distribution=float(np.mean(out_of_distribution(calibration, measured.hidden_test, len(test)))),
+        out_of_distribution=float(
+            np.mean(out_of_distribution(calibration, measured.hidden_test, len(test), measured.beyond_test))
+        ),
     )
 
 

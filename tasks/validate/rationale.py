@@ -16,6 +16,11 @@ from typing import Any
 from tasks.data.rationale import Claim, Evidence, Rationale
 from tasks.task import FloatArray, Prediction, Task
 
+SPOKEN = (
+    "abstained",
+    "out_of_distribution",
+    "truncated",
+)  # flags that a rationale must tell of; the others it need not
 BOUNDS = {"100.0": "over 99.9", "0.0": "under 0.1"}  # nothing is called certain or impossible by rounding
 
 
@@ -25,12 +30,15 @@ class Disagrees(ValueError):
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided of one item. `answer` is JSON; `texts` what the model read of each of its rows, if text."""
+    """What was decided of one item. `answer` is JSON; `texts` what the model read of each of its rows, if text.
+
+    A flag is up where it is true: a boolean, or counts of what may mislead.
+    """
 
     item: Any
     answer: Mapping[str, Any]
     predicted: Prediction
-    flags: Mapping[str, bool]
+    flags: Mapping[str, Any]
     texts: Sequence[str] | None
 
 
@@ -91,7 +99,7 @@ def given(task: Task, how: Rationale, decision: Decision) -> Claim:
     return Claim(
         holds=tuple(name for name in how.speaks if top[name] > 0),
         likeliest=max(top, key=top.__getitem__),
-        flags=tuple(sorted(name for name, up in decision.flags.items() if up)),
+        flags=tuple(name for name in SPOKEN if decision.flags.get(name)),
         chance={name: _row(outputs, decision.predicted.probability, best[name]) for name in how.speaks},
         evidence=evidence,
     )

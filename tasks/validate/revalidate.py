@@ -56,7 +56,8 @@ def revalidate(config: Mapping[str, Any]) -> dict[str, Any]:
     found = forward.features(model, task.name, rows.inputs)
     own = from_json(folder.read(folder.calibration))
     raw = forward.combine(model, task.name, found)
-    outside = np.array(out_of_distribution(own, forward.side_by_side(model, task.name, found), len(rows)))
+    hidden, beyond = forward.side_by_side(model, task.name, found), forward.beyond(model, task.name, rows.inputs)
+    outside = np.array(out_of_distribution(own, hidden, len(rows), beyond))
     answers = Answers(raw, calibrated(task.head, own, raw), outside)
     return judge(task, rows, answers, own, report, contamination.known(folder, rows)).model_dump(mode="json")
 

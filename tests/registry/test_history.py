@@ -45,6 +45,7 @@ def lived(registry, champion) -> reg.Registry:
     reg.finish_run(registry, "r1", "completed")
     row = {"task": "risk", "version": "risk@1", "digest": version.digest, "answer": {"probability": 0.2}}
     reg.log_decisions(registry, [{**row, "id": "d1"}, {**row, "id": "d2"}])
+    assert reg.anchor_decisions(registry)
     return registry
 
 
@@ -57,7 +58,7 @@ def test_a_registry_that_nobody_touched_is_whole(lived) -> None:
 def test_no_row_can_be_changed_deleted_replaced_or_truncated(lived) -> None:
     sqlite = lived.engine.dialect.name == "sqlite"
     for table in tables.APPEND_ONLY:
-        column = "id" if table == "decision" else "seq"
+        column = {"decision": "id", "decision_batch": "number"}.get(table, "seq")
         anew = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}" if sqlite else f"TRUNCATE {table} CASCADE"
         for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", anew):
             with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"append-only|follow the last one"):
@@ -91,6 +92,12 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
         ("decision", "UPDATE decision SET body = replace(body, '0.2', '0.9') WHERE id = 'd1'", "decisions"),
         ("decision", "UPDATE decision SET digest = 'x' WHERE id = 'd1'", "decision"),
         ("decision", "DELETE FROM decision WHERE id = 'd2'", "decisions"),
+        ("decision", "DELETE FROM decision", "decisions"),
+        ("decision", "UPDATE decision SET batch = 2 WHERE id = 'd2'", "decisions"),
+        ("decision", "UPDATE decision SET request = 'x'", "decision"),
+        ("decision_batch", "UPDATE decision_batch SET digest = 'x'", "batch digest"),
+        ("decision_batch", "UPDATE decision_batch SET link = 'x'", "anchor"),
+        ("decision_batch", "DELETE FROM decision_batch", "anchor"),
     ],
 )
 def test_a_change_behind_the_triggers_is_found(lived, table, change, what) -> None:
@@ -99,6 +106,18 @@ def test_a_change_behind_the_triggers_is_found(lived, table, change, what) -> No
     assert not found["ok"]
     assert what in {failure["what"] for failure in found["failures"]}
     assert all(set(failure) == {"what", "where", "expected", "found"} for failure in found["failures"])
+
+
+def test_a_batch_that_does_not_follow_the_last_one_is_refused(lived) -> None:
+    with database.reading(lived) as session:
+        link = session.get(tables.BatchRow, 1).link
+    for number, previous in ((3, link), (2, "0" * 64)):
+        statement = (
+            'INSERT INTO decision_batch (number, time, "count", digest, previous, link) '
+            f"VALUES ({number}, '2099', 1, 'x', '{previous}', 'y')"
+        )
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="must follow the last one of the chain"):
+            _execute(lived, statement)
 
 
 def test_a_missing_trigger_is_found(lived) -> None:

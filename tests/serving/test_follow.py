@@ -43,7 +43,7 @@ def followed(world: World) -> Iterator[Followed]:
     versions = [version.ref for version in registry.champions(world.book).values()]
     plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
     bodies = loading.Bodies()
-    parts, secret, writer = loading.open_parts(plan, world.places, bodies)
+    parts, secret = loading.open_parts(plan, world.places, bodies)
     front = Front(app.build(parts, secret))
     follower = Follower(front, parts, secret, world.places, bodies)
     thread = follow.start(follower)
@@ -53,7 +53,7 @@ def followed(world: World) -> Iterator[Followed]:
     batch.stop(parts.queue)
     thread.join(10)
     assert standing.heard(standing.folder(world.settings.root)) == []
-    assert decisions.close(parts.decision_log, writer) == 0
+    assert decisions.close(parts.decision_log) == 0
 
 
 def until(condition: Callable[[], Any]) -> Any:

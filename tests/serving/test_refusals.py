@@ -51,7 +51,11 @@ def test_without_the_token_nothing_is_told(http: TestClient, header: str) -> Non
         (b"{}", 422, "/text"),
         (b'{"text": 4}', 422, "/text"),
         (b'{"text": "   "}', 422, "/text"),
-        (b'{"text": "\\ud800"}', 422, ""),
+        (b'{"text": "\\ud800"}', 422, "/text"),
+        (b'{"\\ud800": "a"}', 422, "/\\ud800"),
+        (b'{"text": "a", "\\udfff": {"\\ud800\\ud800": 1}}', 422, "/\\udfff"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', 400, "/\\ud800"),
+        (b'{"text": "a", "a~/b": 1}', 422, "/a~0~1b"),
         (b'{"text": "a\\u0000b"}', 422, "/text"),
         (b'{"text": "a", "colour": "red"}', 422, "/colour"),
         (b'[{"text": "a"}, {"text": null}]', 422, "/1/text"),
@@ -84,7 +88,7 @@ def test_a_body_larger_than_a_mebibyte_is_refused_before_it_is_read(ask: Callabl
 def test_a_body_without_end_is_given_up_after_a_mebibyte(http: TestClient) -> None:
     read, told = 0, []
     headers = [(b"authorization", http.headers["authorization"].encode()), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": b""}
 
     async def receive() -> Any:
         nonlocal read

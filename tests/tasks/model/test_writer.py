@@ -74,7 +74,7 @@ def test_a_random_body_of_every_kind_writes_programs_of_its_document(kind: str) 
 def greedy(model: Model, held: Any, row: scoring.Script) -> float:
     asked = reading.ask(model, [held], [row.question])
     state, at, total = reading.last(asked, reading.forward(model, asked)), BEGIN, 0.0
-    for _ in range(writer.MOST):
+    for _ in range(scoring.MOST):
         after = following(row.grammar, at)
         chances = (state[0] @ model.words(list(after)).T).log_softmax(0)
         best = int(chances.argmax())

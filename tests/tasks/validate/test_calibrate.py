@@ -144,7 +144,39 @@ def test_a_row_far_from_the_validation_rows_is_out_of_distribution_and_abstains(
         0.002 < np.mean([record["flags"]["out_of_distribution"] for record in near]) < 0.04
     )  # one in a hundred is meant
     far = answer(SCORE, fitted, np.full((1, 1), 5.0), np.full((1, 8), 9.0))[0]
-    assert far["flags"] == {"out_of_distribution": True, "abstained": True}
+    assert far["flags"] == {"out_of_distribution": True, "abstained": True, "borderline": False}
+
+
+NEAR, FAR = 4e-6, 4e-5  # of a cut: within and beyond what two passes over one input may differ by
+
+
+def logit(chance: float) -> float:
+    return float(np.log(chance / (1 - chance)))
+
+
+@pytest.mark.parametrize("away", [NEAR, -NEAR, FAR, -FAR])
+@pytest.mark.parametrize(
+    ("head", "conformal", "logits"),
+    [
+        (SCORE, 1.0, lambda away: [logit(0.5 + away)]),  # one half
+        (SCORE, 0.7, lambda away: [logit(0.3 + away)]),  # the edge of the set
+        (LABELS, 1.0, lambda away: [3.0, logit(0.5 + away)]),
+        (LABELS, 0.8, lambda away: [logit(0.2 + away), 3.0]),
+        (CLASSES, 1.0, lambda away: [*np.log([0.4 + away, 0.4 - away, 0.2])]),  # a tie of two classes
+        (CLASSES, 0.75, lambda away: [*np.log([0.6, 0.25 + away, 0.15 - away])]),
+    ],
+)
+def test_a_probability_next_to_a_cut_is_borderline(head, conformal, logits, away) -> None:
+    found = answer(head, Calibration(conformal=conformal), np.array([logits(away)]))[0]
+    assert found["flags"]["borderline"] is (abs(away) == NEAR)
+
+
+def test_a_likeliest_class_is_in_the_set_whatever_the_edge_and_a_distance_has_one() -> None:
+    sure = answer(CLASSES, Calibration(conformal=0.4), np.log(np.array([[0.6, 0.2, 0.2]])))[0]
+    assert sure["set"] == ["a"] and not sure["flags"]["borderline"]
+    known = Calibration(mean=(0.0,), scale=(1.0,), limit=2.0)
+    told = [answer(REGRESS, known, np.zeros((1, 2)), np.array([[2.0 + away]]))[0]["flags"] for away in (1e-6, 1e-3)]
+    assert [flags["borderline"] for flags in told] == [True, False]
 
 
 def test_without_hidden_states_or_with_few_nothing_is_called_out_of_distribution() -> None:

@@ -54,6 +54,8 @@ def test_the_facts_of_a_risk_answer_are_said_to_be_the_scorecards() -> None:
         (["abstained"], "Do not act on this answer: "),
         (["abstained", "out_of_distribution"], "Do not act on this answer: the "),
         (["truncated"], "A part of the "),
+        (["abstained", "suspicious"], "Do not act on this answer: the "),
+        (["abstained", "out_of_distribution", "suspicious", "truncated"], "Do not act on this answer: the "),
         (["abstained", "out_of_distribution", "truncated"], "Do not act on this answer: the "),
     ],
 )

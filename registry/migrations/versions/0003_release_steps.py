@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "release_step"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.String().with_variant(sa.String(collation="C"), "postgresql")

@@ -1,0 +1,77 @@
+"""Who may come in, and how many at a time: the token in constant time, 429 for whoever guesses, room for health."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
+
+from serving.gateway import ONGOING
+from serving.problem import Problem
+
+OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+WRONG = RateLimitItemPerMinute(20)  # wrong tokens from one address; the right one is let in all the same
+FREE = OPEN | {"/metrics"}  # what takes no place of a question
+
+
+def door(token: str) -> Callable[[Scope], None]:
+    """A check of a request's token: Problem 401, and 429 after 20 wrong ones from one address within a minute."""
+    secret = token.encode()
+    guesses = MovingWindowRateLimiter(MemoryStorage())
+
+    def check(scope: Scope) -> None:
+        if scope["path"] in OPEN:
+            return
+        kind, _, given = header(scope, b"authorization").partition(b" ")
+        if kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), secret):
+            return
+        address = _address(scope)
+        if given and not guesses.hit(WRONG, address):
+            wait = max(1, math.ceil(guesses.get_window_stats(WRONG, address).reset_time - time.time()))
+            detail = (
+                f"{WRONG.amount} wrong tokens came from this address within a minute; wait, then send the right one"
+            )
+            raise Problem(429, detail, headers={"Retry-After": str(wait)})
+        detail = "a valid bearer token is needed; send Authorization: Bearer TOKEN with the one in the token file"
+        raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+    return check
+
+
+class Room:
+    """How many questions are being answered. Health and metrics take no place, so that they are told under any load."""
+
+    def __init__(self, places: int = ONGOING) -> None:
+        self._free = places
+
+    @contextmanager
+    def place(self, scope: Scope) -> Iterator[None]:
+        """A place for a request. Raises Problem 429 where none is free."""
+        taken = scope["path"] not in FREE
+        if taken and self._free <= 0:
+            detail = "as many questions are being answered as there are places; try again in a second"
+            raise Problem(429, detail, headers={"Retry-After": "1"})
+        self._free -= taken
+        try:
+            yield
+        finally:
+            self._free += taken
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """The first header of that name, b"" where there is none."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    return next((value for key, value in headers if key == name), b"")
+
+
+def _address(scope: Scope) -> str:
+    """The client's address as HAProxy saw it, which sets this header over whatever the client wrote there."""
+    seen = header(scope, b"x-forwarded-for").decode("latin-1")
+    return seen or str((scope.get("client") or ("unknown",))[0])
