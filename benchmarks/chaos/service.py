@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,10 @@ from typing import Any
 import httpx
 import psutil
 
-from serving import standing
+import registry
+from benchmarks.chaos import planted
+from infra.settings import Settings
+from serving import ingress, standing
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = 4
@@ -286,7 +289,16 @@ def _environment(home: Path, port: int) -> dict[str, str]:
     return {**kept, "ASSAY_HOME": str(home), "ASSAY_PORT": str(port)}
 
 
-if __name__ == "__main__":
-    with serving(Path(sys.argv[1]), int(sys.argv[2])) as found:
-        for name in sys.argv[4:] or TRIALS:
-            print(json.dumps({"case": name, **TRIALS[name](found, int(sys.argv[3]))}), flush=True)
+def run(name: str, times: int) -> dict[str, Any]:
+    """One trial on a service of its own."""
+    with tempfile.TemporaryDirectory(prefix="assay-chaos-") as place:
+        home = Path(place) / "home"
+        settings = Settings(home=home)
+        book = registry.open_registry(settings.database, settings.artifacts)
+        registry.promote(book, planted.version(book, home, "first", planted.unchanged))
+        planted.version(book, home, "second", planted.equal(2))
+        registry.close(book)
+        with serving(home, ingress.free_port()) as service:
+            figures = TRIALS[name](service, times)
+    passed = figures.pop("pass")
+    return {"figures": {key: round(value, 2) for key, value in figures.items()}, "pass": bool(passed)}
