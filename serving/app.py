@@ -137,10 +137,14 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
     async def tasks() -> Response:
         return JSONResponse(rows)
 
+    told = {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
+    tried = {
+        name: {"version": each.served.version, "digest": each.served.digest, "share": each.share}
+        for name, each in parts.challengers.items()
+    }
+
     async def released() -> Response:
-        return JSONResponse(
-            {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
-        )
+        return JSONResponse({**told, "challengers": tried})
 
     async def decision(name: str, request: Request) -> Response:
         return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
