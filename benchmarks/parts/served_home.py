@@ -73,7 +73,7 @@ def _version(name: str, layers: int, folder: Path) -> Path:
     made.frames[name] = frame_of(found, parts, rows.inputs, rows.target, offset)
     saved.save(made, name, folder)
     some = rows.take(np.arange(min(CALIBRATED, len(rows))))
-    hidden = forward.side_by_side(made, name, forward.features(made, name, some.inputs), some.inputs)
+    hidden = forward.side_by_side(made, name, forward.features(made, name, some.inputs))
     known = calibrate.fit(found.head, forward.raw(made, name, some.inputs), some.target, hidden)
     digest.write_json(folder / "calibration.json", calibration.to_json(known))
     return folder

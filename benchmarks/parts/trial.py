@@ -20,9 +20,9 @@ from tasks.task import FloatArray, IntArray, Rows
 from tasks.train import loop as train
 from tasks.validate import calibrate, calibration
 from tasks.validate.bootstrap import Comparison, clusters, compare
-from tasks.validate.calibration import ece
 from tasks.validate.evaluate import measure
 from tasks.validate.judge import BASELINE, FULL, Sides, independent, truth
+from tasks.validate.reliability import ece
 
 DRAWS = 1000
 

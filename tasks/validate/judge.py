@@ -16,7 +16,6 @@ from tasks.validate.calibration import (
     Calibration,
     calibrated,
     coverage,
-    ece,
     out_of_distribution,
     probability,
     truths,
@@ -33,6 +32,7 @@ from tasks.validate.judgement import (
     Judgement,
     Segment,
 )
+from tasks.validate.reliability import ece
 from tasks.validate.section import ValidateSection
 
 FULL = "full"

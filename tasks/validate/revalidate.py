@@ -25,9 +25,10 @@ from tasks.model.saved import open_folders
 from tasks.task import DataError, FloatArray, Place, Rows, Task
 from tasks.validate import calibrate, contamination, segments
 from tasks.validate.bootstrap import Estimate, Score, clusters, compare
-from tasks.validate.calibration import Calibration, calibrated, coverage, ece, from_json, out_of_distribution
+from tasks.validate.calibration import Calibration, calibrated, coverage, from_json, out_of_distribution
 from tasks.validate.judge import FULL, finite, independent, truth
 from tasks.validate.judgement import Judgement, SegmentFigures
+from tasks.validate.reliability import ece
 from tasks.validate.revalidation import Difference, Known, Promises, Revalidation
 
 Mask = NDArray[np.bool_]

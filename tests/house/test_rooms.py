@@ -127,7 +127,7 @@ def unlike(annotation: ast.AST, aliases: set[str]) -> bool:
 
 def quoted(text: object) -> list[ast.AST]:
     """The type that stands in quotes."""
-    with contextlib.suppress(SyntaxError):  # a text that is no type
+    with contextlib.suppress(SyntaxError, UnicodeEncodeError):  # a text that is no type
         return [ast.parse(text, mode="eval").body] if isinstance(text, str) else []
     return []
 

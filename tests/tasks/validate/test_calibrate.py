@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from tasks.task import FloatArray, Head
 from tasks.validate import calibrate, calibration
 from tasks.validate.calibrate import fit, loss
-from tasks.validate.calibration import Calibration, answer, calibrated, ece, intervals, label_sets, probability
+from tasks.validate.calibration import Calibration, answer, calibrated, intervals, label_sets, probability
+from tasks.validate.reliability import ece
 
 CLASSES = Head("classify", ("a", "b", "c"))
 LABELS = Head("multilabel", ("x", "y"))
