@@ -7,6 +7,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import psutil
 import pytest
 
 import registry
+from benchmarks.chaos.service import Load, until
 from infra.settings import Settings, token
 from serving import ingress, places, release, standing
 from serving.places import NotServable
@@ -147,6 +149,24 @@ def altered(world: World, change: Callable[[Path], object]) -> str:
 def _other_body(path: Path) -> None:
     head = json.loads(path.read_text())
     path.write_text(json.dumps({**head, "backbone": {**head["backbone"], "digest": "0" * 64}}))
+
+
+def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed: Deployed) -> None:
+    load = Load(str(deployed.http.base_url), token(deployed.settings))
+    threads = [threading.Thread(target=load.client, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(60, lambda: len(load.heard) >= 40)
+        victim = next(each for each in _family() if "ServeReplica:assay" in " ".join(each.cmdline()))
+        victim.kill()
+        killed = time.monotonic()
+        until(60, lambda: sum(each.status == 200 and each.sent > killed for each in load.heard) >= 40)
+    finally:
+        load.stop.set()
+        for thread in threads:
+            thread.join()
+    assert sum(each.status != 200 for each in load.heard) <= len(threads)
 
 
 def test_a_taken_port_is_told_with_the_cure() -> None:
