@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 
 import registry
 from tasks.digest import read_json, write_json
-from tests.serving.conftest import some_rows, write_model  # type: ignore[import-not-found]
 
+_TESTS = importlib.import_module("tests.serving.conftest")  # the suite's own small models
+some_rows, write_model = _TESTS.some_rows, _TESTS.write_model
 TEXTS = [str(text) for text in some_rows("sentiment").inputs.text or ()]
 MARK = "zzz"  # what `errs` cannot read
 Change = Callable[[Path], object]

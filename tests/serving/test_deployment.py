@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 import registry
-from benchmarks.chaos.service import Load, until
+from benchmarks.chaos.running import Load, until
 from infra.settings import Settings, token
 from serving import ingress, places, release, standing
 from serving.places import NotServable
