@@ -26,6 +26,7 @@ OWNERS = {
     "rich": {"flows"},
     "fastapi": {"serving"},
     "starlette": {"serving"},
+    "cryptography": {"serving"},
     "ray.serve": {"serving"},
     "ray": {"infra"},
     "shap": {"interpret"},

@@ -6,7 +6,9 @@ import dataclasses
 import datetime
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,25 @@ def test_an_answer_is_on_disk_when_it_arrives_and_found_by_its_id(ask: Ask, aske
     found = http.get(f"/v1/decisions/{answer['decision']}").json()
     assert found["answer"] == answer
     assert {"sealed", "item", "key", "reply"}.isdisjoint(found) and "Canary" not in json.dumps(found["raw"])
+
+
+def test_an_answer_waits_for_the_disk(asked: Asked, world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    """The disk is slow, so it is looked whether anything was sent while it is at work."""
+    at_work, gate, real = threading.Event(), threading.Event(), os.fdatasync
+
+    def slow(handle: int) -> None:
+        at_work.set()
+        assert gate.wait(30)
+        real(handle)
+
+    with another(asked, world, tmp_path) as http, ThreadPoolExecutor(1) as pool:
+        assert http.post(PATH, json=TEXT).status_code == 200
+        monkeypatch.setattr(os, "fdatasync", slow)
+        answer = pool.submit(http.post, PATH, json=TEXT)
+        assert at_work.wait(30)
+        assert not wait([answer], timeout=0.3).done
+        gate.set()
+        assert answer.result(30).status_code == 200
 
 
 def test_a_decision_of_another_tenant_is_as_unknown_as_one_that_never_was(http: TestClient, world: World) -> None:

@@ -125,8 +125,9 @@ def test_a_disk_that_refuses_fails_every_record_of_the_group_and_is_tried_again(
     broken.clear()
     _until(lambda: _roomy(spool))
     spool.append(record("b")).result(30)
+    assert b'"lost"' not in b"".join(files.contents(spool.root)), "nor would another process find what was refused"
     _drained(book, spool)
-    assert ids(book) == ["a", "b"], "what was refused is not in the log"
+    assert ids(book) == ["a", "b"]
 
 
 def test_files_are_rotated_and_go_once_they_are_drained(tmp_path: Path, book: registry.Registry) -> None:
@@ -169,6 +170,27 @@ def test_what_a_dead_process_left_is_drained_once_and_a_living_one_is_let_alone(
     assert drain.adopt(book, spool) == 0
     assert registry.verify(book)["ok"]
     living.close()
+    spool.close()
+
+
+def test_a_dead_process_is_let_alone_until_the_registry_takes_what_it_left(
+    tmp_path: Path, book: registry.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "spool"
+    folder, spool = left(root, framed(record("a")), framed(record("b"))), Spool(root, ROOMY)
+    real = registry.log_decisions
+
+    def second_fails(book: registry.Registry, rows: Any) -> int:
+        if rows[0]["id"] == "b":
+            raise registry.RegistryUnreachable("away")
+        return real(book, rows)
+
+    monkeypatch.setattr(registry, "log_decisions", second_fails)
+    with pytest.raises(registry.RegistryUnreachable):
+        drain.adopt(book, spool)
+    assert folder.exists() and ids(book) == ["a"]
+    monkeypatch.undo()
+    assert drain.adopt(book, spool) == 2 and ids(book) == ["a", "b"]
     spool.close()
 
 
