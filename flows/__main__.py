@@ -35,6 +35,8 @@ ITEM: Argument = (
 FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
 VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
 WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
+MOVE: Argument = (("verb",), {"choices": ["start", "stop"], "help": "put a version on trial, or end its trial"})
+MOVED: Argument = (("name",), {"metavar": "VERSION|TASK", "help": "the version to start, or the task to stop"})
 ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
 FILE: Argument = (
     ("file",),
@@ -73,6 +75,8 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION,)),
     ("rollback", "give the task back to the champion before", (TASK,)),
+    ("releases", "what answers, what is on trial, and every step of it", ()),
+    ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
     ("ask", "one question to the running endpoint", (TASK, ITEM)),
     ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
 from argparse import Namespace
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 import registry
 from flows import console, paths
+from flows.documents import BAD_INPUT, DONE, SAID_NO
+from flows.documents import book as _book
+from flows.documents import record as _record
+from flows.documents import show as _show
 from infra.settings import Settings
-
-DONE, SAID_NO, BAD_INPUT = 0, 1, 2
-
-
-def _book() -> registry.Registry:
-    settings = Settings()
-    return registry.open_registry(settings.database, settings.artifacts)
-
-
-def _show(arguments: Namespace, document: Mapping[str, Any]) -> int:
-    """A document as JSON where asked, else as a table of keys and values."""
-    if arguments.json:
-        console.emit(document)
-        return DONE
-    table = Table(show_header=False)
-    for key, value in document.items():
-        text = (
-            json.dumps(value, indent=1, ensure_ascii=False, default=str)
-            if isinstance(value, dict | list)
-            else str(value)
-        )
-        table.add_row(key, text)
-    console.show(table)
-    return DONE
-
-
-def _record(value: Any) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
-    return document
 
 
 def new(arguments: Namespace) -> int:
@@ -130,14 +102,31 @@ def reject(arguments: Namespace) -> int:
 
 
 def promote(arguments: Namespace) -> int:
-    """Make an approved version the champion of its task."""
-    registry.promote(_book(), arguments.version)
-    return show(arguments)
+    """Make an approved version the champion of its task, and wait until it answers."""
+    from flows.moves import promote
+
+    return promote(arguments)
 
 
 def rollback(arguments: Namespace) -> int:
-    """Give the task back to the champion before."""
-    return _show(arguments, _record(registry.rollback(_book(), arguments.task)))
+    """Give the task back to the champion before, and wait until it answers."""
+    from flows.moves import rollback
+
+    return rollback(arguments)
+
+
+def releases(arguments: Namespace) -> int:
+    """What answers, what is on trial, and every step of it."""
+    from flows.moves import releases
+
+    return releases(arguments)
+
+
+def release(arguments: Namespace) -> int:
+    """Put a version on trial beside the champion, or end its trial."""
+    from flows.moves import release
+
+    return release(arguments)
 
 
 def report(arguments: Namespace) -> int:

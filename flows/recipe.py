@@ -9,14 +9,14 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, SerializeAsAny, ValidationError
 
 import tasks
 from flows import user_text
 from interpret.section import ExplainSection
-from serving.section import ServeSection
+from serving.section import ReleaseSection, ServeSection
 from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.data.section import DataSection, TaskSection
 from tasks.digest import of_json
@@ -29,12 +29,6 @@ RECIPES = Path(__file__).parent / "recipes"
 
 class RecipeError(ValueError):
     """The recipe cannot be used; the message names every key that is wrong, its value and the cure."""
-
-
-class ReleaseSection(Section):
-    """Who lets a version answer: a person (the default), or the recipe itself, which is recorded as such."""
-
-    approval: Literal["person", "automatic"] = "person"
 
 
 class ScheduleSection(Section):

@@ -11,19 +11,20 @@ from prefect.cache_policies import NO_CACHE
 import registry
 from flows import console
 from infra.settings import Settings
-from serving.release import redeploy, running
+from serving import standing
+
+WAIT_SECONDS = 60.0
 
 
 @flow(name="release", validate_parameters=False)
 def release(versions: list[str], approval: str) -> dict[str, Any]:
-    """Approve and promote versions (approval "automatic"), or ask a person to ("person"); swap what is served."""
+    """Approve and promote versions (approval "automatic"), or ask a person to ("person"); wait until they answer."""
     settings = Settings()
     book = registry.open_registry(settings.database, settings.artifacts)
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
-    if running():
-        swap = task(redeploy, name="deploy", cache_policy=NO_CACHE, persist_result=False)
-        swap(settings)
+    taken_up = task(answering, name="deploy", cache_policy=NO_CACHE, persist_result=False)
+    taken_up(settings, book)
     create_table_artifact(
         key="approvals",
         description="What was decided about each version",
@@ -44,3 +45,16 @@ def decide(book: registry.Registry, ref: str, approval: str) -> str:
         text = f"waits for a person: ./assay approve {ref} --as NAME --reason TEXT"
     console.say(f"release   {ref:<14} {text}")
     return text
+
+
+def answering(settings: Settings, book: registry.Registry) -> dict[str, str]:
+    """Wait until the service on this home, if one runs, answers with the champions; gives what it cannot load."""
+    trouble = {}
+    for name, champion in registry.champions(book).items():
+        found = standing.wait(standing.folder(settings.root), name, champion.digest, WAIT_SECONDS)
+        if found is not None and found["trouble"]:
+            trouble[champion.ref] = found["trouble"]
+            console.say(
+                f"release   {champion.ref:<14} does not answer: {found['trouble']}; what answered before goes on"
+            )
+    return trouble

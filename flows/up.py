@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
+import sys
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from flows import client, console, prefect_server, recipe, schedule
-from infra import cluster
+from infra import cluster, local_ray
 from infra.settings import Settings
 from serving import ingress
-from serving.section import ServeSection
+
+LOOK_SECONDS = 1.0
+SAID_NO = 1
 
 
 def run(recipe_path: str, once: bool, as_json: bool) -> int:
@@ -24,9 +27,13 @@ def run(recipe_path: str, once: bool, as_json: bool) -> int:
         from flows.retrain import retrain
 
         document: dict[str, Any] = retrain(recipe_path)
-        with _serving(settings, plan.serve) as addresses, schedule.running(recipe_path, [], cluster.address()):
+        with _serving(settings, plan) as addresses, schedule.running(recipe_path, [], cluster.address()):
             _show(document, {"prefect": server.url.removesuffix("/api"), **addresses}, as_json)
-            _questions(settings) if once else _wait()
+            if once:
+                _questions(settings)
+            else:
+                _wait()
+                _lost(settings, anew=False)
     return 0
 
 
@@ -34,9 +41,10 @@ def serve(recipe_path: str, overrides: list[str]) -> int:
     """Answer over HTTP with the champions, in the foreground, until Ctrl-C or SIGTERM."""
     plan = recipe.load(recipe_path, overrides)  # what is served, with its bodies, the versions say
     settings = _claim_ports()
-    with _ray(settings), _serving(settings, plan.serve) as addresses:
+    with _ray(settings), _serving(settings, plan) as addresses:
         _show(None, addresses, as_json=False)
         _wait()
+        _lost(settings, anew=not settings.ray_address)
     return 0
 
 
@@ -58,13 +66,13 @@ def _ray(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings, section: ServeSection) -> Iterator[dict[str, str]]:
+def _serving(settings: Settings, plan: recipe.Recipe) -> Iterator[dict[str, str]]:
     from serving import release
 
     try:
-        yield release.deploy(settings, section)
+        yield release.deploy(settings, plan.serve, plan.release)
     finally:
-        release.stop()
+        release.stop(settings)
 
 
 def _show(document: dict[str, Any] | None, addresses: dict[str, str], as_json: bool) -> None:
@@ -101,5 +109,28 @@ def _questions(settings: Settings) -> None:
 
 
 def _wait() -> None:
+    """Until a signal comes, or Ray's control service is gone: what answers then would never be mended."""
     console.say("\nCtrl-C ends everything.")
-    threading.Event().wait()
+    where = cluster.address()
+    while not cluster.lost(where):
+        time.sleep(LOOK_SECONDS)
+
+
+def _lost(settings: Settings, anew: bool) -> NoReturn:
+    """Say it, end what the dead Ray leaves behind (replicas, HAProxy with the port, folders), and begin again or end.
+
+    This process ends too: what it holds of the old Ray would wait for it, and after a minute kill it without a word.
+    """
+    from serving import release
+
+    then = "start anew" if anew else "end with status 1: give the command again"
+    console.say(f"serve     Ray's control service (GCS) is gone; I end what is left of it and {then}")
+    release.abandon(settings)
+    local_ray.abandon()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:  # what was killed would stay as zombies of the process to come
+            pass
+    if anew:
+        os.environ.pop("RAY_CLIENT_MODE", None)  # Ray's own, of this process
+        os.execv(sys.executable, sys.orig_argv)
+    os._exit(SAID_NO)

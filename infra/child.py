@@ -99,20 +99,26 @@ def _clear(folder: str) -> int:
     spared = {os.getpid(), os.getppid()}  # the parent may live, and have Ray's log still open
     _wait_for_parent()
     for _ in range(PATIENCE * 5):
-        users = [pid for pid in _users(folder) if pid not in spared]
-        for pid in users:
+        found = [pid for pid in users(folder) if pid not in spared]
+        for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if not users:
+        if not found:
             break
         time.sleep(0.2)
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _users(folder: str) -> list[int]:
-    """The processes that have a file of the folder open or stand in it; empty where the system has no /proc."""
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _uses(path, folder)]
+def users(folder: str, name: str = "") -> list[int]:
+    """The processes (of a name) that have a file of the folder open, name it or stand in it; none without a /proc."""
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _named(path, name) and _uses(path, folder)]
+
+
+def _named(process: Path, name: str) -> bool:
+    with contextlib.suppress(OSError):
+        return not name or (process / "comm").read_text().strip() == name
+    return False
 
 
 def _uses(process: Path, folder: str) -> bool:

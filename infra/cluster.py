@@ -71,6 +71,18 @@ def address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+def lost(where: str) -> bool:
+    """Whether nothing listens any more at the address of Ray's control service (GCS): it is gone, with all it knew."""
+    host, _, port = where.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # a busy machine, or a network that is cut for a while
+    return False
+
+
 def has_actor(name: str, namespace: str) -> bool:
     """Whether an actor of that name lives on the Ray that is connected; False where none is.
 

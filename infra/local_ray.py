@@ -59,8 +59,15 @@ def stop() -> None:
     import ray
 
     ray.shutdown()
+    abandon()
+
+
+def abandon() -> bool:
+    """Kill what is left of a local Ray and remove its folder, without a word to it; gives whether there was one."""
+    ours = bool(_WATCHES)
     while _WATCHES:
         child.unwatch(_WATCHES.pop())
+    return ours
 
 
 def _start_in(folder: str, variables: Mapping[str, str]) -> None:

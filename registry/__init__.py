@@ -10,6 +10,18 @@ from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.orders import (
+    Challenger,
+    Orders,
+    fall_silent,
+    loaded,
+    orders,
+    release_steps,
+    start_challenger,
+    stop_challenger,
+    take_step,
+    unloadable,
+)
 from registry.runs import (
     Lease,
     Release,
@@ -23,20 +35,24 @@ from registry.runs import (
     start_run,
     take_lease,
 )
+from registry.steps import Step
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "Challenger",
     "Conflict",
     "Damaged",
     "EventRecord",
     "Lease",
     "NotAllowed",
+    "Orders",
     "Registry",
     "RegistryError",
     "RegistryUnreachable",
     "Release",
     "Run",
+    "Step",
     "UnknownVersion",
     "Version",
     "anchor_decisions",
@@ -48,26 +64,34 @@ __all__ = [
     "decisions",
     "diff",
     "erased_months",
+    "fall_silent",
     "fetch",
     "finish_run",
     "history",
     "holds",
+    "loaded",
     "log_decisions",
     "log_erasure",
     "log_evaluation",
     "of_request",
     "open_registry",
     "open_runs",
+    "orders",
     "promote",
     "register",
     "reject",
     "release",
+    "release_steps",
     "releases",
     "rollback",
     "run",
     "show",
+    "start_challenger",
     "start_run",
+    "stop_challenger",
     "take_lease",
+    "take_step",
+    "unloadable",
     "verify",
     "versions",
 ]

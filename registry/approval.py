@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import statements
+from registry import statements, steps
 from registry.database import Registry, reading, writing
 from registry.errors import NotAllowed, RegistryError, UnknownVersion
 from registry.tables import AliasRow, VerdictRow, VersionRow
@@ -39,9 +39,9 @@ def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:
         raise RegistryError(f"{alias!r} is no alias; use lower-case letters, digits, '-' and '_', a letter first")
     with writing(registry) as session:
         version = record(session, find(session, ref))
-        _may_answer(version, alias)
+        may_answer(version, alias)
         if alias not in version.aliases:
-            _move(session, version, alias, "promote")
+            move_alias(session, version, alias, "promote")
         return record(session, find(session, version.ref))
 
 
@@ -53,7 +53,7 @@ def rollback(registry: Registry, task: str, alias: str = CHAMPION) -> Version:
             row = session.get(VersionRow, seq)
             version = record(session, row) if row is not None else None
             if version is not None and version.status not in {"rejected", "refused"}:
-                _move(session, version, alias, "rollback")
+                move_alias(session, version, alias, "rollback")
                 return record(session, find(session, version.ref))
         raise UnknownVersion(
             f"{task}@{alias} has no earlier version to go back to; promote another one, `versions {task}` lists them"
@@ -69,11 +69,16 @@ def champions(registry: Registry) -> dict[str, Version]:
 
 
 def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
-    """Which version answered for each task at a moment, since when, and who had approved it: the `as-of` document."""
+    """The `as-of` document: which version was to answer for each task at a moment, and what answered.
+
+    `champions` says since when each was it and who had approved it; `answered`, the release that a service had loaded
+    last, with the versions that were on trial beside it, None where none was loaded or the service had ended.
+    """
     moment = _moment(time)
     with reading(registry) as session:
         moves = [row for row in latest_moves(session, at=moment) if row.alias == CHAMPION]
-        return {"at": moment, "champions": {row.task: _champion(session, row, moment) for row in moves}}
+        champions = {row.task: _champion(session, row, moment) for row in moves}
+        return {"at": moment, "champions": champions, "answered": steps.answered(session, moment)}
 
 
 def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
@@ -100,14 +105,16 @@ def _verdict(approved: bool, by: str, reason: str, automatic: bool) -> VerdictRo
     )
 
 
-def _may_answer(version: Version, alias: str) -> None:
+def may_answer(version: Version, alias: str = CHAMPION) -> None:
+    """Raises NotAllowed for a refused or rejected version, and for a champion that nobody approved."""
     if version.status in {"refused", "rejected"}:
         raise NotAllowed(f"{version.ref} was {version.status} and cannot become {alias}; promote another version")
     if alias == CHAMPION and version.status != "approved":
         raise NotAllowed(f"{version.ref} is not approved; run `approve {version.ref} --as NAME --reason TEXT` first")
 
 
-def _move(session: Session, version: Version, alias: str, move: str) -> None:
+def move_alias(session: Session, version: Version, alias: str, move: str) -> None:
+    """Enter that an alias points to a version from now on."""
     target = find(session, version.ref)
     row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=target.seq, move=move, time="")
     statements.enter(session, row, statements.of_alias(row, target))

@@ -109,17 +109,17 @@ def release(registry: Registry, versions: Sequence[Version | str], by: str) -> R
         last = session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number).desc()).limit(1)).first()
         text = canonical(dict(sorted(served.items())))
         if last is not None and last.versions == text:
-            return _release(last)
+            return release_of(last)
         number = 1 if last is None else last.number + 1
         row = ReleaseRow(seq=0, number=number, versions=text, digest=of_text(text), by=by, time="")
         statements.enter(session, row, statements.of_release(row))
-        return _release(row)
+        return release_of(row)
 
 
 def releases(registry: Registry) -> list[Release]:
-    """Every release, oldest first; the last one is what should be served."""
+    """Every release, oldest first; one without versions says that a service had ended."""
     with reading(registry) as session:
-        return [_release(row) for row in session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number)))]
+        return [release_of(row) for row in session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number)))]
 
 
 def take_lease(registry: Registry, name: str, holder: str, seconds: float) -> Lease:
@@ -162,5 +162,12 @@ def _run(session: Session, run_id: str) -> Run:
     return Run(run_id=row.run_id, kind=row.kind, status=status, started=row.time, ended=ended, facts=facts)
 
 
-def _release(row: ReleaseRow) -> Release:
+def last_release(session: Session) -> Release | None:
+    """What a service has loaded last; None where none ever did, or the last one has ended."""
+    row = session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number).desc()).limit(1)).first()
+    return None if row is None or not json.loads(row.versions) else release_of(row)
+
+
+def release_of(row: ReleaseRow) -> Release:
+    """A row as the outside sees it."""
     return Release(row.number, json.loads(row.versions), row.digest, row.by, row.time)

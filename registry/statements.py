@@ -12,9 +12,18 @@ from sqlmodel import Session
 from registry.chain import digest_of
 from registry.digest import of_text
 from registry.events import append
-from registry.tables import AliasRow, DecisionRow, ReleaseRow, RunEndRow, RunRow, VerdictRow, VersionRow
+from registry.tables import (
+    AliasRow,
+    DecisionRow,
+    ReleaseRow,
+    ReleaseStepRow,
+    RunEndRow,
+    RunRow,
+    VerdictRow,
+    VersionRow,
+)
 
-Row = VersionRow | VerdictRow | AliasRow | ReleaseRow | RunRow | RunEndRow
+Row = VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,12 @@ def of_release(row: ReleaseRow) -> Statement:
     """A deployment was made: the versions that it serves together."""
     said = {"by": row.by, "digest": row.digest, "versions": json.loads(row.versions)}
     return Statement("released", f"release {row.number}", said)
+
+
+def of_step(row: ReleaseStepRow, version: VersionRow) -> Statement:
+    """A version moved into the traffic or out of it: the step, who says so, and all that it rests on."""
+    said = {"step": row.step, "by": row.by, "digest": version.digest, "facts": json.loads(row.facts)}
+    return Statement("release_step", f"{version.task}@{version.number}", said)
 
 
 def of_run(row: RunRow) -> Statement:

@@ -14,7 +14,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-APPEND_ONLY = ("event", "version", "verdict", "alias", "release", "run", "run_end", "decision", "decision_batch")
+APPEND_ONLY = (
+    *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
+    "decision_batch",
+)
 
 
 def _big(**how: Any) -> Any:
@@ -98,6 +101,19 @@ class ReleaseRow(SQLModel, table=True):
     versions: str
     digest: str
     by: str
+    time: str = _time()
+
+
+class ReleaseStepRow(SQLModel, table=True):
+    """A version moved on its way into the traffic, or out of it: to which step, who says so, and on what evidence."""
+
+    __tablename__ = "release_step"
+    seq: int = _seq()
+    task: str = Field(index=True)
+    version_seq: int = _version()
+    step: str
+    by: str
+    facts: str
     time: str = _time()
 
 

@@ -26,6 +26,7 @@ from registry.tables import (
     DecisionRow,
     Event,
     ReleaseRow,
+    ReleaseStepRow,
     RunEndRow,
     RunRow,
     VerdictRow,
@@ -77,7 +78,8 @@ def _triggers(session: Session) -> Iterator[Check]:
         query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
         ends = ("no_change", "no_truncate")
     found = {row[0] for row in session.connection().execute(text(query))}
-    for name in ["event_chain", "decision_chain", *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
+    alone = ("event_chain", "decision_chain", "alias_approved")
+    for name in [*alone, *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
         yield _check("trigger", name, "in force", "in force" if name in found else "missing")
 
 
@@ -89,6 +91,7 @@ def _rows(session: Session) -> Iterator[Check]:
     known = {row.seq: row for row in session.exec(select(VersionRow))}
     yield from _table(session, VerdictRow, ("approved", "rejected"), statements.of_verdict, known)
     yield from _table(session, AliasRow, ("alias",), statements.of_alias, known)
+    yield from _table(session, ReleaseStepRow, ("release_step",), statements.of_step, known)
 
 
 def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: Any = None) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, batch, decisions, metrics, once, page, problem, schema
+from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
 from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.middleware import guarded
@@ -21,15 +21,23 @@ from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
 from serving.spool import tenant
 
+LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
+
 
 @dataclass(frozen=True)
 class Parts:
-    """What the endpoints work with. The model is asked in one thread, by way of the queue."""
+    """What the endpoints work with. The model is asked in one thread, by way of the queue.
+
+    trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
+    challengers  by task the version on trial beside its champion
+    """
 
     release: Release
     decision_log: decisions.Log
     metrics: metrics.Metrics
     queue: batch.Queue
+    trouble: dict[str, str] = field(default_factory=dict)
+    challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -101,8 +109,17 @@ def _add_analyze(app: FastAPI, parts: Parts) -> None:
 async def _answered(parts: Parts, asked: Mapping[str, Sequence[Any]], request: Request) -> list[Outcome]:
     """Ask the model by way of the queue; not at all where its answer could not be kept."""
     decisions.room(parts.decision_log)
-    caller = batch.Caller(len(await body_of(request)), request.receive, tenant.of(request))
-    return await batch.ask(parts.queue, parts.release, asked, caller)
+    body = await body_of(request)
+    caller = batch.Caller(len(body), request.receive, tenant.of(request))
+    client = challenge.client(caller.tenant, request.headers.get("X-Client", ""), body)
+
+    async def question(release: Release) -> list[Outcome]:
+        return await batch.ask(parts.queue, release, asked, caller)
+
+    found = await challenge.ask(parts.challengers, parts.release, client, question)
+    for name in asked.keys() & parts.challengers.keys():
+        challenge.begin(parts.queue, parts.challengers[name], parts.release.served[name], found, asked[name])
+    return found.outcomes
 
 
 async def _kept(parts: Parts, asked: Asked, given: Given) -> Any:
@@ -120,10 +137,14 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
     async def tasks() -> Response:
         return JSONResponse(rows)
 
+    told = {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
+    tried = {
+        name: {"version": each.served.version, "digest": each.served.digest, "share": each.share}
+        for name, each in parts.challengers.items()
+    }
+
     async def released() -> Response:
-        return JSONResponse(
-            {"release": release.number, "digest": release.digest, "since": release.since, "versions": versions}
-        )
+        return JSONResponse({**told, "challengers": tried})
 
     async def decision(name: str, request: Request) -> Response:
         return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
@@ -164,7 +185,10 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
     async def ready() -> Response:
         decisions.room(parts.decision_log)
-        return JSONResponse({"status": "ready", "tasks": list(parts.release.served)})
+        if LOST in parts.trouble:
+            raise Problem(503, parts.trouble[LOST])
+        trouble = sorted(parts.trouble.values())
+        return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
 
     async def figures() -> Response:
         parts.metrics.spool.set(parts.decision_log.spool.waiting())

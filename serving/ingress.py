@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
+from infra import child
 from serving import gateway
 
 HOST = "127.0.0.1"
 LONGEST_TEMPORARY = 18  # characters, so that a socket's whole name fits
+DRAIN_LONGEST = 10.0  # seconds that the end waits for answers that are under way
 DRAIN_SECONDS = "2"  # how long a replica that was replaced still takes requests; HAProxy reloads within one
 
 
@@ -51,6 +57,9 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_MAXCONN": str(gateway.CONNECTIONS),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "40",  # a client that sends nothing; longer than a body may take
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",  # 5 s are too short on a machine that trains at the same time
+        # A HAProxy that was killed fails the check at once, and is back after three of them; one on a busy machine is
+        # slow to answer it, and was ended for that while the limit was 3 s.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "30",
     }
@@ -85,17 +94,42 @@ def sockets_folder(address: str) -> Path:
     return Path(parent if len(parent) <= LONGEST_TEMPORARY else "/tmp") / f"assay-{name}"
 
 
+_WATCHES: dict[Path, subprocess.Popen[bytes]] = {}  # of the HAProxy that this process started
+
+
 def make(folder: Path) -> Path:
-    """Make the folder anew with HAProxy's rules, open to its owner alone. Raises OSError where it is another user's."""
-    remove(folder)
+    """Make the folder anew with HAProxy's rules, open to its owner alone. Raises OSError where it is another user's.
+
+    It is taken away, and HAProxy with it, when this process is gone, however it ends.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     gateway.write(folder)
+    _WATCHES[folder] = child.watch(str(folder))
     return folder
 
 
+def drain(folder: Path) -> None:
+    """Take no further connection, and wait until those that are open have had their answers."""
+    end = time.monotonic() + DRAIN_LONGEST
+    while time.monotonic() < end and (found := child.users(str(folder), "haproxy")):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)  # HAProxy's soft stop; Serve may have started another one meanwhile
+        time.sleep(0.1)
+
+
 def remove(folder: Path) -> None:
-    """Take the sockets' folder away."""
+    """End what is left of HAProxy and take the sockets' folder away."""
+    if watch := _WATCHES.pop(folder, None):
+        child.unwatch(watch)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandon() -> None:
+    """The same for all folders of this process, without a word to Ray, which is gone."""
+    for folder in list(_WATCHES):
+        remove(folder)
 
 
 def free_port() -> int:

@@ -11,16 +11,19 @@ import tasks
 from serving import app, batch, commitment, decisions, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
+from tasks.backbone.body import Backbone
 from tasks.model import saved
 from tasks.model.merged import merge
 from tasks.model.model import Model
 from tasks.validate import calibration
 
+Bodies = dict[str, Backbone]
 
-def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str]:
+
+def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str]:
     """All that the app needs: the parts and the token."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
-    release = load(book, plan, places)
+    release = load(book, plan, places, bodies)
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
@@ -32,12 +35,15 @@ def open_parts(plan: Mapping[str, Any], places: Places) -> tuple[app.Parts, str]
     return app.Parts(release, decision_log, figures, queue), token
 
 
-def load(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> Release:
-    """Fetch and load what a release record names. Each digest is checked before a file is parsed."""
+def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:
+    """Fetch and load what a release record names. Each digest is checked before a file is parsed.
+
+    `bodies` were opened for releases before; their weights are shared, so that a new version is its adapter and head.
+    """
     fetched = fetch(book, plan, places)
     served: dict[str, Served] = {}
     for group in _by_backbone(fetched).values():
-        served |= _load_group(group, places.threads)
+        served |= _load_group(group, places.threads, bodies)
     return Release(dict(sorted(served.items())), int(plan["number"]), str(plan["digest"]), str(plan["time"]))
 
 
@@ -45,14 +51,13 @@ def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:
     """Versions on the same backbone share it, whatever they call it; those without text share the absence of one."""
     groups: dict[str, list[Fetched]] = {}
     for each in fetched:
-        facts = each.folder.backbone() or {}
-        same = [facts.get(key, "") for key in (*saved.BODY, "dtype")]
-        groups.setdefault(" ".join(same), []).append(each)
+        groups.setdefault(saved.body_key(each.folder.backbone() or {}), []).append(each)
     return groups
 
 
-def _load_group(group: Sequence[Fetched], threads: int) -> dict[str, Served]:
-    model = merge(saved.open_folders({each.version.task: each.folder.path for each in group}, threads))
+def _load_group(group: Sequence[Fetched], threads: int, bodies: Bodies | None) -> dict[str, Served]:
+    folders = {each.version.task: each.folder.path for each in group}
+    model = merge(saved.open_folders(folders, threads, bodies))
     return {each.version.task: _served(each, model) for each in group}
 
 

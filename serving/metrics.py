@@ -25,6 +25,7 @@ class Metrics:
     spool: Gauge
     undrained: Gauge
     release: Gauge
+    unloadable: Counter
     waited: Histogram
     rows: Histogram
 
@@ -43,6 +44,9 @@ def create() -> Metrics:
         spool=Gauge("assay_spool_bytes", "Answers on disk that the registry does not hold yet", registry=registry),
         undrained=Gauge("assay_registry_refuses", "1 while the registry takes no answers", registry=registry),
         release=Gauge("assay_served", "1 for what answers", ["task", "version", "digest"], registry=registry),
+        unloadable=Counter(
+            "assay_unloadable", "Attempts to load a version that failed", ["task", "version"], registry=registry
+        ),
         waited=Histogram("assay_queue_seconds", "Until a request began", buckets=SECONDS, registry=registry),
         rows=Histogram("assay_pass_rows", "Rows that shared a pass of the model", buckets=ROWS, registry=registry),
     )

@@ -1,57 +1,64 @@
-"""Deploy a release on Ray Serve, behind HAProxy on the loopback; swap it without a gap; stop it."""
+"""Deploy the champions on Ray Serve, behind HAProxy on the loopback; stop it."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import registry
 from infra import cluster
 from infra.settings import Settings, token
-from serving import gateway, ingress
+from serving import gateway, ingress, standing
 from serving.places import NotServable, Places, fetch
 from serving.replica import Replica
-from serving.section import DEFAULT, ServeSection
+from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 
 APPLICATION = "assay"
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
 
 
-def deploy(
-    settings: Settings, section: ServeSection = DEFAULT, versions: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Serve versions (task -> task@number; the champions unless given) and give the addresses, once all can answer.
+def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSection = RELEASE) -> dict[str, str]:
+    """Serve the champions and give the addresses, once all replicas can answer. `trial`: how challengers are tried.
 
-    Ray must be connected (infra.cluster.connect). Where Serve runs already, the release is swapped: the old one answers
-    until the new one is ready.
+    Ray must be connected (infra.cluster.connect). What is promoted afterwards the replicas take up by themselves.
     Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
     """
+    if running():
+        raise NotServable("a service runs on this Ray already, and follows what is promoted; end it to start another")
     token(settings)
+    standing.forget(standing.folder(settings.root))
     places = _places(settings, section)
-    plan = _plan(places, versions)
-    if not running():
-        settings = settings.model_copy(update={"port": _start(settings)})
-    return _run(settings, plan, places)
+    plan = _plan(places)
+    settings = settings.model_copy(update={"port": _start(settings)})
+    return _run(settings, section, (plan, dataclasses.asdict(places), trial.model_dump(mode="json")))
 
 
-def redeploy(settings: Settings, versions: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Swap the release of a running deployment. Raises as `deploy`, and NotServable where nothing is deployed."""
-    if not running():
-        raise NotServable("nothing is deployed on this Ray, so no release can be swapped; run ./assay serve RECIPE")
-    return deploy(settings, versions=versions)
-
-
-def stop() -> None:
+def stop(settings: Settings) -> None:
     """End Serve with its replicas and HAProxy, after what was answered is logged. Does nothing where none runs."""
     if not running():
         return
     folder = ingress.sockets_folder(cluster.address())
+    ingress.drain(folder)
     _serve().shutdown()
     ingress.remove(folder)
+    _fall_silent(settings)
+
+
+def abandon(settings: Settings) -> None:
+    """The same where Ray is gone: HAProxy and its folder go, and nothing is asked of what does not answer."""
+    ingress.abandon()
+    _fall_silent(settings)
+
+
+def _fall_silent(settings: Settings) -> None:
+    book = registry.open_registry(settings.database, settings.artifacts)
+    try:
+        registry.fall_silent(book, by="serving")
+    finally:
+        registry.close(book)
 
 
 def addresses(settings: Settings) -> dict[str, str]:
@@ -67,15 +74,16 @@ def _places(settings: Settings, section: ServeSection) -> Places:
         artifacts_url=settings.artifacts,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
+        threads=section.threads,
         deadline_ms=section.deadline_ms,
     )
 
 
-def _plan(places: Places, versions: Mapping[str, str] | None) -> dict[str, Any]:
+def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
     try:
-        wanted = dict(versions or {name: each.ref for name, each in registry.champions(book).items()})
+        wanted = {name: each.ref for name, each in registry.champions(book).items()}
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
         fetch(book, {"versions": {name: {"version": ref} for name, ref in wanted.items()}}, places)
@@ -112,25 +120,24 @@ def _start(settings: Settings) -> int:
             logging_config=QUIET,
         )
     except BaseException:
-        stop()
+        stop(settings)
         raise
     return port
 
 
-def _run(settings: Settings, plan: dict[str, Any], places: Places) -> dict[str, str]:
+def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any], ...]) -> dict[str, str]:
     from ray.serve.config import BackpressureConfig
 
     serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(Replica),
         name="endpoints",
-        num_replicas=1,
-        max_surge_percent=100,  # the new replica answers before the old one is stopped
+        num_replicas=section.replicas,
         max_ongoing_requests=gateway.ONGOING + gateway.FREE,  # the app itself keeps to ONGOING questions
         max_queued_requests=gateway.FREE,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
-        max_constructor_retry_count=1,  # a release that does not load is told at once; the old one goes on
+        max_constructor_retry_count=1,  # a release that does not load is told at once
         graceful_shutdown_timeout_s=10,
         ray_actor_options={
             "num_cpus": REPLICA_CPUS,
@@ -139,7 +146,7 @@ def _run(settings: Settings, plan: dict[str, Any], places: Places) -> dict[str, 
         },
     )
     try:
-        serve.run(deployment.bind(plan, dataclasses.asdict(places)), name=APPLICATION, route_prefix="/")
+        serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)

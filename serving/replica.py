@@ -12,23 +12,32 @@ from serving.places import Places
 
 
 class Replica:
-    """One process of the deployment. `plan` and `places` are plain dicts, for they come from another process."""
+    """One process of the deployment, which follows the registry. It comes from another, so it is given plain dicts."""
 
-    def __init__(self, plan: Mapping[str, Any], places: Mapping[str, Any]) -> None:
-        from serving import ingress, loading
+    def __init__(self, plan: Mapping[str, Any], places: Mapping[str, Any], trial: Mapping[str, Any]) -> None:
+        from infra import cluster
+        from serving import app, follow, follower, ingress, loading
+        from serving.section import ReleaseSection
 
         ingress.keep_to_loopback()
-        self.parts, self.token = loading.open_parts(plan, Places(**places))
+        where, bodies = Places(**places), loading.Bodies()
+        self.parts, token = loading.open_parts(plan, where, bodies)
+        self.front = follower.Front(app.build(self.parts, token))
+        self.follower = follower.Follower(
+            self.front, self.parts, token, where, bodies, ReleaseSection(**trial), cluster.address()
+        )
+        self.thread = follow.start(self.follower)
 
     def __serve_build_asgi_app__(self) -> Any:
         """Called by Ray Serve after __init__."""
-        from serving import app
-
-        return app.build(self.parts, self.token)
+        return self.front
 
     def __del__(self) -> None:
         """Called by Ray Serve when the replica is drained: what was answered is logged before the process ends."""
         from serving import decisions
 
+        if hasattr(self, "thread"):
+            self.follower.stop.set()
+            self.thread.join(5.0)
         if hasattr(self, "parts"):
             decisions.close(self.parts.decision_log)

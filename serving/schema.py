@@ -80,6 +80,9 @@ class ReleaseBody(BaseModel):
     digest: str
     since: str
     versions: dict[str, dict[str, str]]
+    challengers: dict[str, dict[str, str | float]] = Field(
+        description="versions on trial, and the share of the clients that each answers; 0 in the shadow"
+    )
 
 
 class DecisionBody(BaseModel):

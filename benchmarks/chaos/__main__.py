@@ -11,10 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos import rows
+from benchmarks.chaos import rows, service, trials
 from benchmarks.parts import ledger
 from flows import console
 
+KILLS = 10  # seeds for each kill of a running service, whose next start takes half a minute
+SERVICE = {
+    "F8_promote": "promote and rollback under load: the new digest within 3 s, 0 failed, 0 mixed",
+    "F9_replica": "kill -9 of one of two replicas: only what it had under way fails, two again in 60 s",
+    "F9_haproxy": "kill -9 of HAProxy: answers again within 8 s",
+    "F10_gcs": "kill -9 of Ray's GCS: not ready within 15 s, anew within 120 s, nothing left",
+    "F19_sigterm": "SIGTERM under load: 0 failed, nothing left",
+    "trial_worse": "shuffled labels: out of the shadow within 50 compared requests",
+    "trial_errs": "errors in 5 %: out within 400 of its requests",
+    "trial_equal": "an equal version: arrives at 1 by itself, no false alarm",
+}
 HEAD = (
     "row",
     "seeds",
@@ -32,17 +43,28 @@ HEAD = (
 
 def main(asked: list[str]) -> int:
     """Run rows and write the page."""
-    if unknown := sorted(set(asked) - set(rows.ROWS)):
-        raise SystemExit(f"there is no row {', '.join(unknown)}; the rows are {', '.join(rows.ROWS)}")
+    names = [*rows.ROWS, *SERVICE]
+    if unknown := sorted(set(asked) - set(names)):
+        raise SystemExit(f"there is no row {', '.join(unknown)}; the rows are {', '.join(names)}")
     seeds, seconds = int(os.environ.get("CHAOS", "20")), float(os.environ.get("CHAOS_SECONDS", "120"))
     held = True
-    for name in asked or list(rows.ROWS):
-        console.say(f"chaos     {name}: {rows.ROWS[name].text} ({seeds} seeds, {seconds:.0f} s)")
-        found = rows.run(name, rows.ROWS[name], seeds, seconds)
+    for name in asked or names:
+        text = SERVICE[name] if name in SERVICE else rows.ROWS[name].text
+        console.say(f"chaos     {name}: {text} ({seeds} seeds, {seconds:.0f} s)")
+        found = _service(name, seeds) if name in SERVICE else rows.run(name, rows.ROWS[name], seeds, seconds)
         console.emit(found)
         keep(found)
         held = held and bool(found["pass"])
     return 0 if held else 1
+
+
+def _service(name: str, seeds: int) -> dict[str, Any]:
+    """A row that is no count of the log: a running service, or a version on trial."""
+    if name.startswith("trial_"):
+        found = trials.run(name.removeprefix("trial_"), seeds)
+    else:
+        found = service.run(name, max(1, seeds // KILLS))
+    return {"case": name, "text": SERVICE[name], **found}
 
 
 def keep(found: dict[str, Any], docs: Path = ledger.DOCS) -> None:
@@ -54,8 +76,10 @@ def keep(found: dict[str, Any], docs: Path = ledger.DOCS) -> None:
         (
             [f"{row['case']}: {row['text']}", *(row[n] for n in names), verdict(row), ledger.mark(row)]
             for row in known.values()
+            if "figures" not in row
         ),
     )
+    lines += ["", *_figures([row for row in known.values() if "figures" in row])]
     told = (
         "Written by `make chaos`; the suite holds a smaller draw.",
         "Answers are counted when they are sent; afterwards the registry must hold each once, in the order of each "
@@ -64,6 +88,26 @@ def keep(found: dict[str, Any], docs: Path = ledger.DOCS) -> None:
     )
     text = "\n".join(["# Faults", "", *ledger.prose(*told), *ledger.machines(known), "", *lines]) + "\n"
     (docs / "chaos.md").write_text(text, encoding="utf-8")
+
+
+def _figures(of: list[dict[str, Any]]) -> list[str]:
+    """The rows of a running service, each with what was counted of it."""
+    if not of:
+        return []
+    told = (
+        "A service is `./assay serve` as a user starts it, two replicas behind HAProxy, four clients that never pause; "
+        "a trial is one replica that follows a registry. Seconds are of the machine with all that ran on it."
+    )
+    cells = (
+        [
+            f"{row['case']}: {row['text']}",
+            ", ".join(f"{name} {value:g}" for name, value in row["figures"].items()),
+            verdict(row),
+            ledger.mark(row),
+        ]
+        for row in of
+    )
+    return [*ledger.prose(told), "", *ledger.table(("row", "figures", "", "measured"), cells)]
 
 
 def verdict(row: dict[str, Any]) -> str:

@@ -102,7 +102,10 @@ def main(port: int) -> None:
     served = release.served[text[-1]]
 
     def same(texts: Sequence[str]) -> list[Any]:
-        return [said.answer for said in service.answer(served, [served.task.item(text=each) for each in texts])]
+        return [
+            said.answer
+            for said in service.answer(served, [served.task.item.model_validate({"text": each}) for each in texts])
+        ]
 
     uvicorn.run(
         _app(alone, Batcher(same, thread), text[-1]),

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.parts.load import Target
 from benchmarks.parts.process import ROOT
@@ -30,7 +31,7 @@ class Server:
     token: str
     pids: tuple[int, ...]
 
-    def at(self, path: str, **more: int) -> Target:
+    def at(self, path: str, **more: Any) -> Target:
         """A target of this server."""
         return Target(self.url + path, self.token, **more)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,8 +28,8 @@ class Backbone:
     `pooling` says which hidden state stands for the text: the mean over tokens (encoders) or the last token (decoders).
     `words`, (vocabulary, width), scores the next word from a decoder's hidden state: the input words where the body
     ties them, else a matrix beside the body, which does not move to a card with it. None where nothing can be written:
-    for encoders, and for a decoder whose files hold no such matrix. One Backbone carries one Model: adapters are put
-    into its body.
+    for encoders, and for a decoder whose files hold no such matrix. One Backbone carries one Model, for adapters are
+    put into its body; `again` gives one for another Model on the same weights.
     """
 
     body: Any
@@ -54,6 +56,12 @@ class Backbone:
             "tokenizer_digest": self.tokenizer_digest,
             "config_digest": self.config_digest,
         }
+
+
+def again(backbone: Backbone) -> Backbone:
+    """A body of its own modules on the same weights, which are not copied: for another Model, while nothing learns."""
+    shared = {id(tensor): tensor for tensor in (*backbone.body.parameters(), *backbone.body.buffers())}
+    return dataclasses.replace(backbone, body=copy.deepcopy(backbone.body, shared))
 
 
 def frozen(body: Any, tokenizer: Tokenizer, name: str, digests: Sequence[str], words: Any = None) -> Backbone:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks import digest, get
-from tasks.backbone.body import Backbone
+from tasks.backbone.body import Backbone, again
 from tasks.backbone.device import set_threads
 from tasks.backbone.load import open_backbone
 from tasks.backbone.places import of_version
@@ -66,14 +66,27 @@ def load(
     return model
 
 
-def open_folders(folders: Mapping[str, Path], threads: int) -> Model:
+def open_folders(folders: Mapping[str, Path], threads: int, bodies: dict[str, Backbone] | None = None) -> Model:
     """The models of several folders on the one body that they were trained on, computing with `threads`.
 
+    bodies  opened before, by what makes them; a new one is put among them, so that the next model shares its weights
     No body is opened where none of them has text. Raises ValueError as `load` and `open_backbone` do.
     """
     set_threads(threads)
     facts = next((told for folder in folders.values() if (told := Folder(folder).backbone())), None)
-    return load(open_backbone(of_version(facts)) if facts else None, folders)
+    return load(_body(facts, {} if bodies is None else bodies) if facts else None, folders)
+
+
+def body_key(facts: Mapping[str, str]) -> str:
+    """What makes a body the same as another: digests and the kind of its numbers, not its name."""
+    return " ".join(facts.get(key, "") for key in (*BODY, "dtype"))
+
+
+def _body(facts: Mapping[str, str], bodies: dict[str, Backbone]) -> Backbone:
+    key = body_key(facts)
+    if key not in bodies:
+        bodies[key] = open_backbone(of_version(facts))
+    return again(bodies[key])
 
 
 def _classical(task: Task, folder: Folder) -> dict[str, Any]:

@@ -16,11 +16,8 @@ from typing import Any
 from tasks.data.rationale import Claim, Evidence, Rationale
 from tasks.task import FloatArray, Prediction, Task
 
-SPOKEN = (
-    "abstained",
-    "out_of_distribution",
-    "truncated",
-)  # flags that a rationale must tell of; the others it need not
+# Flags that a rationale must tell of; the others it need not.
+SPOKEN = ("abstained", "out_of_distribution", "suspicious", "truncated")
 BOUNDS = {"100.0": "over 99.9", "0.0": "under 0.1"}  # nothing is called certain or impossible by rounding
 
 

@@ -40,6 +40,7 @@ def lived(registry, champion) -> reg.Registry:
     """A registry in which every table holds rows."""
     version = champion(1)
     reg.release(registry, [version], "Ann")
+    reg.loaded(registry, version.ref, "serving", {"before": None})
     reg.start_run(registry, "r1", "retrain")
     reg.finish_run(registry, "r1", "completed")
     row = {"task": "risk", "version": "risk@1", "digest": version.digest, "answer": {"probability": 0.2}}

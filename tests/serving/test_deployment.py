@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,9 @@ import psutil
 import pytest
 
 import registry
+from benchmarks.chaos.running import Load, until
 from infra.settings import Settings, token
-from serving import ingress, places, release
+from serving import ingress, places, release, standing
 from serving.places import NotServable
 from tests.sockets import opened  # type: ignore[import-not-found]
 
@@ -45,7 +47,7 @@ def deployed(world: World, ray_local: None) -> Iterator[Deployed]:
     settings = world.settings.model_copy(update={"port": port})
     with httpx.Client(base_url=found["endpoints"], headers={"Authorization": f"Bearer {token(settings)}"}) as http:
         yield Deployed(settings, http)
-    release.stop()
+    release.stop(settings)
     assert [process for process in _family() if process.name() == "haproxy"] == []
 
 
@@ -89,32 +91,50 @@ def test_a_one_task_request_takes_milliseconds(deployed: Deployed) -> None:
     assert p50 < 250, "a tiny model on an idle machine answers within a few milliseconds"
 
 
-def test_a_swap_answers_every_request_and_each_from_one_release(deployed: Deployed, world: World) -> None:
+def test_a_promotion_answers_every_request_and_each_from_one_release(deployed: Deployed, world: World) -> None:
     before = registry.champions(world.book)["sentiment"]
     after = registry.promote(world.book, world.make("sentiment", 2))
     digests = {each.ref: each.digest for each in (before, after)}
-    seen: Counter[str] = Counter()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        swap = pool.submit(release.redeploy, deployed.settings)
-        while not swap.done() or seen[after.ref] < 20:
-            answers = deployed.http.post(PATH, json=[TEXT, TEXT]).raise_for_status().json()
-            assert {answer["digest"] for answer in answers} == {digests[answers[0]["version"]]}
-            seen[answers[0]["version"]] += 1
-            assert sum(seen.values()) < 20_000, "the new release never answered"
-        swap.result()
+    seen = asked_until(deployed, after, digests)
     assert seen[before.ref] > 0
-    registry.rollback(world.book, "sentiment")
+    back = registry.rollback(world.book, "sentiment")
+    assert asked_until(deployed, back, digests)[back.ref] > 0
+    told = standing.wait(standing.folder(world.settings.root), "sentiment", back.digest, 30)
+    assert told is not None
+    assert (told["replicas"], told["digest"], told["trouble"]) == (2, back.digest, "")
+    answered = registry.as_of(world.book, datetime.now(UTC))["answered"]
+    assert answered["versions"]["sentiment"] == {"version": back.ref, "digest": back.digest}
+    step = next(each for each in registry.release_steps(world.book)[::-1] if each.version == back.ref)
+    assert step.facts["version"] == after.ref
+    assert {name: each["apart"] for name, each in step.facts["untouched"].items()} == {"compliance": 0, "volatility": 0}
 
 
-def test_a_release_that_cannot_load_leaves_the_one_that_answers(deployed: Deployed, world: World) -> None:
-    answering = deployed.http.get("/v1/release").json()
-    with pytest.raises(registry.UnknownVersion, match="sentiment@99"):
-        release.redeploy(deployed.settings, {"sentiment": "sentiment@99"})
-    strange = altered(world, lambda folder: _name_backbone(folder / "head.json", "tiny-ghost"))
-    with pytest.raises(NotServable, match="there is no tiny backbone 'ghost'"):
-        release.redeploy(deployed.settings, {"sentiment": strange})
-    assert deployed.http.get("/v1/release").json() == answering
+def asked_until(deployed: Deployed, wanted: registry.Version, digests: dict[str, str]) -> Counter[str]:
+    """Ask without a pause until both replicas answer with a version; no answer fails or mixes two releases."""
+    seen: Counter[str] = Counter()
+    where = standing.folder(deployed.settings.root)
+    while {each.digests["sentiment"] for each in standing.heard(where)} != {wanted.digest} or not seen[wanted.ref]:
+        answers = deployed.http.post(PATH, json=[TEXT, TEXT]).raise_for_status().json()
+        assert {answer["digest"] for answer in answers} == {digests[answers[0]["version"]]}
+        seen[answers[0]["version"]] += 1
+        assert sum(seen.values()) < 20_000, "the new release never answered"
+    return seen
+
+
+def test_a_version_that_cannot_load_leaves_the_one_that_answers_and_is_told(deployed: Deployed, world: World) -> None:
+    answering = deployed.http.get("/v1/release").json()["versions"]
+    strange = altered(world, lambda folder: _other_body(folder / "head.json"))
+    registry.approve(world.book, strange, by="A. Tester", reason="a test")
+    digest = registry.promote(world.book, strange).digest
+    told = standing.wait(standing.folder(world.settings.root), "sentiment", digest, 30)
+    assert told is not None
+    assert "expected 0000" in told["trouble"]
+    assert deployed.http.get("/v1/release").json()["versions"] == answering
     assert deployed.http.post(PATH, json=TEXT).status_code == 200
+    ready = deployed.http.get("/readyz")
+    assert ready.status_code == 200 and "expected 0000" in str(ready.json()["trouble"])
+    assert registry.release_steps(world.book)[-1].step == "unloadable"
+    registry.rollback(world.book, "sentiment")
 
 
 def altered(world: World, change: Callable[[Path], object]) -> str:
@@ -126,9 +146,27 @@ def altered(world: World, change: Callable[[Path], object]) -> str:
     return registry.register(world.book, "sentiment", files["model"], files["report"], facts, key=folder.name).ref
 
 
-def _name_backbone(path: Path, name: str) -> None:
+def _other_body(path: Path) -> None:
     head = json.loads(path.read_text())
-    path.write_text(json.dumps({**head, "backbone": {**head["backbone"], "name": name}}))
+    path.write_text(json.dumps({**head, "backbone": {**head["backbone"], "digest": "0" * 64}}))
+
+
+def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed: Deployed) -> None:
+    load = Load(str(deployed.http.base_url), token(deployed.settings))
+    threads = [threading.Thread(target=load.client, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(60, lambda: len(load.heard) >= 40)
+        victim = next(each for each in _family() if "ServeReplica:assay" in " ".join(each.cmdline()))
+        victim.kill()
+        killed = time.monotonic()
+        until(60, lambda: sum(each.status == 200 and each.sent > killed for each in load.heard) >= 40)
+    finally:
+        load.stop.set()
+        for thread in threads:
+            thread.join()
+    assert sum(each.status != 200 for each in load.heard) <= len(threads)
 
 
 def test_a_taken_port_is_told_with_the_cure() -> None:

@@ -13,7 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import tasks
-from serving import decisions, service
+from serving import batch
+from serving.spool.writer import NoRoom
 
 from .conftest import Asked
 
@@ -130,7 +131,7 @@ def test_a_fault_of_ours_tells_neither_the_caller_nor_the_log_what_was_asked(
     def broken(*_: Any) -> Any:
         raise RuntimeError("Canary 77 in the message")
 
-    monkeypatch.setattr(service, "answer", broken)
+    monkeypatch.setattr(batch, "ask", broken)
     with caplog.at_level(logging.INFO):
         problem = _is_problem(ask(PATH, {"text": "Canary 77 in the text"}), 500)
     incident = problem["detail"].rpartition(" ")[2]
@@ -142,7 +143,10 @@ def test_a_fault_of_ours_tells_neither_the_caller_nor_the_log_what_was_asked(
 def test_what_cannot_be_logged_is_not_answered(
     ask: Callable[..., Any], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "MOST_WAITING", 0)
+    def full(_: Any) -> None:
+        raise NoRoom("the spool is full")
+
+    monkeypatch.setattr(type(asked.parts.decision_log.spool), "room", full)
     answer = ask(PATH, TEXT)
     _is_problem(answer, 503)
     assert answer.headers["retry-after"] == "5"

@@ -1,0 +1,127 @@
+"""A replica follows the registry: what is promoted there answers here within seconds, and nothing is dropped.
+
+A thread looks twice a second. A new version is loaded beside the old one, on the same body, is asked its task's
+example, and then one reference is changed: a request sees one release from start to end, the next one sees the new.
+What cannot be loaded changes nothing, and is told: at /readyz, in /metrics, in the registry, to who promoted it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import registry
+from infra import cluster
+from serving import app, follower, probes, standing, trial
+from serving.follower import BY, Follower
+from serving.places import NotServable
+from serving.service import Release
+
+LOOK_SECONDS = 0.5
+
+log = logging.getLogger("assay.serving")
+
+
+def start(of: Follower) -> threading.Thread:
+    """Follow from now on, in a thread that ends with `of.stop`."""
+    of.probed = probes.ask(of.parts.release)
+    _tell(of)
+    thread = threading.Thread(target=_forever, args=(of,), name="follow", daemon=True)
+    thread.start()
+    return thread
+
+
+def _forever(of: Follower) -> None:
+    trouble = of.parts.trouble
+    while not of.stop.wait(LOOK_SECONDS):
+        if of.gcs and cluster.lost(of.gcs):
+            trouble[app.LOST] = "Ray's control service is gone, so nothing here will be mended; the service starts anew"
+        try:
+            _look(of)
+            trouble.pop("", None)
+        except registry.RegistryError as error:
+            trouble[""] = str(error)
+        except Exception as error:  # whatever it is, the release that answers goes on, and the trouble is told
+            log.exception("the registry cannot be followed")
+            trouble[""] = f"the registry cannot be followed: {type(error).__name__}"
+        _tell(of)
+    standing.forget(of.folder, of.name)
+
+
+def _look(of: Follower) -> None:
+    """One look at the registry, and what follows from it."""
+    of.orders = orders = registry.orders(of.book, of.orders)
+    follower.forget(of, orders)
+    wanted = {task: each for task, each in orders.champions.items() if follower.may_try(of, each.digest)}
+    served = of.parts.release.served
+    changed = {t: each for t, each in wanted.items() if t not in served or served[t].version != each.ref}
+    if changed:
+        _change(of, changed)
+    elif orders.release is None or orders.release.versions != _versions(of.parts.release):
+        _record(of, {})
+    trial.look(of, orders)
+
+
+def _change(of: Follower, changed: Mapping[str, registry.Version]) -> None:
+    """Load what is new, leave out what cannot be loaded, and let the rest answer."""
+    before = of.parts.release
+    refs = {task: served.version for task, served in before.served.items()}
+    try:
+        release = follower.load(of, refs | {task: version.ref for task, version in changed.items()})
+    except registry.RegistryUnreachable:
+        raise
+    except Exception:
+        changed = {task: version for task, version in changed.items() if _loads(of, version)}
+        if not changed:
+            return
+        release = follower.load(of, refs | {task: version.ref for task, version in changed.items()})
+    probed = probes.ask(release)
+    try:
+        untouched = probes.compare(before, of.probed, release, probed)
+    except NotServable as error:
+        for version in changed.values():
+            follower.refuse(of, version, error)
+        return
+    for version in changed.values():
+        of.refused.pop(version.digest, None)
+        of.parts.trouble.pop(version.digest, None)
+    of.probed = probed
+    follower.answer_with(of, dataclasses.replace(of.parts, release=release))
+    _record(of, {task: {"before": refs.get(task), "untouched": untouched} for task in changed})
+
+
+def _loads(of: Follower, version: registry.Version) -> bool:
+    """Whether a version can be loaded alone; where it cannot, that is told and it is left for a while."""
+    try:
+        probes.ask(follower.load(of, {version.task: version.ref}))
+    except registry.RegistryUnreachable:
+        raise
+    except Exception as error:
+        follower.refuse(of, version, error)
+        return False
+    return True
+
+
+def _record(of: Follower, changed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Enter what answers now, with what it rests on; then the release bears its number."""
+    served = of.parts.release.served
+    for task, facts in changed.items():
+        registry.loaded(of.book, served[task].version, BY, facts)
+    told = registry.release(of.book, [each.version for each in served.values()], by=BY)
+    follower.answer_with(of, follower.numbered(of.parts, told))
+
+
+def _versions(release: Release) -> dict[str, dict[str, str]]:
+    return {task: {"version": each.version, "digest": each.digest} for task, each in release.served.items()}
+
+
+def _tell(of: Follower) -> None:
+    digests = {task: served.digest for task, served in of.parts.release.served.items()}
+    told = standing.Standing(of.name, of.parts.release.number, digests, dict(of.parts.trouble))
+    try:
+        standing.tell(of.folder, told)
+    except OSError as error:  # a full disk: the answers go on, commands see a replica that tells nothing
+        of.parts.trouble[""] = f"the replica cannot tell of itself: {error.strerror}; free space under ASSAY_HOME"

@@ -1,0 +1,126 @@
+"""A replica follows the registry: promotions, rollbacks, versions that cannot be loaded, a task that is new."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import registry
+from serving import app, batch, decisions, follow, loading, standing
+from serving.follower import Follower, Front
+
+from .conftest import World
+
+TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One replica without Ray: its app as a client sees it, and the thread behind it."""
+
+    http: TestClient
+    follower: Follower
+    world: World
+
+    @property
+    def where(self) -> Path:
+        return standing.folder(self.world.settings.root)
+
+    def answers(self) -> str:
+        return str(self.http.post("/v1/tasks/sentiment", json=TEXT).raise_for_status().json()["version"])
+
+
+@pytest.fixture(scope="module")
+def followed(world: World) -> Iterator[Followed]:
+    versions = [version.ref for version in registry.champions(world.book).values()]
+    plan = dataclasses.asdict(registry.release(world.book, versions, by="a test"))
+    bodies = loading.Bodies()
+    parts, secret = loading.open_parts(plan, world.places, bodies)
+    front = Front(app.build(parts, secret))
+    follower = Follower(front, parts, secret, world.places, bodies)
+    thread = follow.start(follower)
+    with TestClient(front, headers={"Authorization": f"Bearer {secret}"}) as http:
+        yield Followed(http, follower, world)
+    follower.stop.set()
+    batch.stop(parts.queue)
+    thread.join(10)
+    assert standing.heard(standing.folder(world.settings.root)) == []
+    assert decisions.close(parts.decision_log) == 0
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come true within a minute"
+        time.sleep(0.05)
+    return found
+
+
+def test_what_is_promoted_and_rolled_back_answers_in_place_and_the_rest_stays_to_the_bit(followed: Followed) -> None:
+    book, before = followed.world.book, registry.champions(followed.world.book)["sentiment"]
+    untouched = followed.follower.parts.release.served["compliance"]
+    weights = {key: id(body.body) for key, body in followed.follower.bodies.items()}
+    after = registry.promote(book, followed.world.make("sentiment", 12))
+    told = standing.wait(followed.where, "sentiment", after.digest, 60)
+    assert told is not None
+    assert (told["digest"], told["trouble"], followed.answers()) == (after.digest, "", after.ref)
+    assert {key: id(body.body) for key, body in followed.follower.bodies.items()} == weights
+    assert followed.follower.parts.release.served["compliance"].digest == untouched.digest
+    step = registry.release_steps(book)[-1]
+    assert (step.version, step.step, step.by) == (after.ref, "1", "serving")
+    assert {name: each["apart"] for name, each in step.facts["untouched"].items()} == {"compliance": 0, "volatility": 0}
+    back = registry.rollback(book, "sentiment")
+    assert back.ref == before.ref
+    until(lambda: followed.answers() == before.ref)
+    answered = until(lambda: _answered(book, back.ref))
+    assert answered["digest"] == followed.http.get("/v1/release").json()["digest"]
+    assert registry.verify(book)["ok"]
+
+
+def _answered(book: registry.Registry, ref: str) -> Any:
+    found = registry.as_of(book, registry.history(book)[-1].time)["answered"]
+    return found if found["versions"]["sentiment"]["version"] == ref else None
+
+
+def test_a_version_that_cannot_be_loaded_is_told_everywhere_and_changes_nothing(followed: Followed) -> None:
+    book, answering = followed.world.book, followed.answers()
+    strange = altered(followed.world, "sentiment@1", lambda folder: _other_body(folder / "head.json"))
+    other = registry.promote(book, followed.world.make("compliance", 13))
+    digest = registry.promote(book, strange).digest
+    told = standing.wait(followed.where, "sentiment", digest, 60)
+    assert told is not None
+    assert "expected 0000" in told["trouble"]
+    assert followed.answers() == answering
+    assert standing.wait(followed.where, "compliance", other.digest, 60)["trouble"] == ""  # type: ignore[index]
+    ready = followed.http.get("/readyz")
+    assert ready.status_code == 200
+    assert "expected 0000" in ready.json()["trouble"][0]
+    assert f'assay_unloadable_total{{task="sentiment",version="{strange}"}}' in followed.http.get("/metrics").text
+    assert ("unloadable", strange) in {(step.step, step.version) for step in registry.release_steps(book)}
+    registry.rollback(book, "sentiment")
+    registry.rollback(book, "compliance")
+    until(lambda: followed.http.get("/readyz").json()["trouble"] == [])
+
+
+def altered(world: World, ref: str, change: Callable[[Path], object]) -> str:
+    """An approved version made of another one's files after a change to them."""
+    folder = world.settings.root / f"altered-{len(registry.versions(world.book))}"
+    files = registry.fetch(world.book, ref, folder)
+    change(files["model"])
+    task = ref.partition("@")[0]
+    made = registry.register(world.book, task, files["model"], files["report"], {"verdict": "accepted"}, folder.name)
+    registry.approve(world.book, made.ref, by="A. Tester", reason="a test")
+    return made.ref
+
+
+def _other_body(path: Path) -> None:
+    head = json.loads(path.read_text())
+    path.write_text(json.dumps({**head, "backbone": {**head["backbone"], "digest": "0" * 64}}))
