@@ -30,8 +30,10 @@ chaos: install
 
 # Requests from the schema of a running service, and against it; some ten minutes. ARGS=--max-examples=100 for more.
 fuzz: install
-	@PYTHONPATH=. nice $(VENV)/bin/schemathesis --config-file tests/serving/fuzz/schemathesis.toml run $(URL)/openapi.json \
-	  --header "Authorization: Bearer $$(cat $${ASSAY_HOME:-.assay}/token)" --phases fuzzing --continue-on-failure $(ARGS)
+	@cd "$$(mktemp -d)" && PYTHONPATH=$(CURDIR) nice $(abspath $(VENV))/bin/schemathesis \
+	  --config-file $(CURDIR)/tests/serving/fuzz/schemathesis.toml run $(or $(URL),http://127.0.0.1:8000)/openapi.json \
+	  --header "Authorization: Bearer $$(cat $(or $(abspath $(ASSAY_HOME)),$(CURDIR)/.assay)/token)" \
+	  --phases fuzzing --continue-on-failure $(ARGS)
 
 install: $(STAMP)
 
