@@ -1,4 +1,4 @@
-"""The key under which inputs are committed to: an HMAC proves which input it was to who holds the input and the key."""
+"""The key of the home: files that were scored are committed to under it, and requests with a key of theirs are named."""
 
 from __future__ import annotations
 
