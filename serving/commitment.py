@@ -1,4 +1,4 @@
-"""The key of the home: files that were scored are committed to under it, and requests with a key of theirs are named."""
+"""The key of the home: scored files are committed to under it, and requests that bring a key of their own are named."""
 
 from __future__ import annotations
 
