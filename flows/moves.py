@@ -23,12 +23,14 @@ WAIT_SECONDS = 60.0  # a body that was never opened here may take that long; wha
 
 def promote(arguments: Namespace) -> int:
     """Make an approved version the champion of its task; status 1 where the service that runs cannot load it."""
-    return _moved(arguments, registry.promote(book(), arguments.version))
+    reg = book()
+    return _moved(arguments, reg, registry.promote(reg, arguments.version))
 
 
 def rollback(arguments: Namespace) -> int:
     """Give the task back to the champion before; status 1 where the service that runs cannot load it."""
-    return _moved(arguments, registry.rollback(book(), arguments.task))
+    reg = book()
+    return _moved(arguments, reg, registry.rollback(reg, arguments.task))
 
 
 def releases(arguments: Namespace) -> int:
@@ -65,10 +67,11 @@ def release(arguments: Namespace) -> int:
     return show(arguments, {"version": step.version, **_step(step), "running": running})
 
 
-def _moved(arguments: Namespace, version: registry.Version) -> int:
+def _moved(arguments: Namespace, reg: registry.Registry, version: registry.Version) -> int:
     """Wait until the service answers with a version, and say what answers now."""
     settings = Settings()
-    found = standing.wait(standing.folder(settings.root), version.task, version.digest, WAIT_SECONDS)
+    wanted = standing.Wanted(version.task, version.digest, registry.pulse(reg))
+    found = standing.wait(standing.folder(settings.root), wanted, WAIT_SECONDS)
     if found is None:
         console.say(f"answers   no service runs on this home; the next ./assay serve answers with {version.ref}")
     elif found["trouble"]:

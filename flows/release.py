@@ -49,9 +49,10 @@ def decide(book: registry.Registry, ref: str, approval: str) -> str:
 
 def answering(settings: Settings, book: registry.Registry) -> dict[str, str]:
     """Wait until the service on this home, if one runs, answers with the champions; gives what it cannot load."""
-    trouble = {}
+    trouble, pulse = {}, registry.pulse(book)
     for name, champion in registry.champions(book).items():
-        found = standing.wait(standing.folder(settings.root), name, champion.digest, WAIT_SECONDS)
+        wanted = standing.Wanted(name, champion.digest, pulse)
+        found = standing.wait(standing.folder(settings.root), wanted, WAIT_SECONDS)
         if found is not None and found["trouble"]:
             trouble[champion.ref] = found["trouble"]
             console.say(

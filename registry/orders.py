@@ -63,6 +63,11 @@ def orders(registry: Registry, known: Orders | None = None) -> Orders:
         return Orders(pulse, champions, challengers, last_release(session))
 
 
+def pulse(registry: Registry) -> int:
+    """The newest event that orders rest on: who has followed it has followed what was before."""
+    return max(orders(registry).pulse)
+
+
 def start_challenger(registry: Registry, ref: str, by: str) -> Step:
     """Put a version on trial beside the champion of its task. A service that runs takes it up within a second or two.
 

@@ -120,7 +120,8 @@ def _versions(release: Release) -> dict[str, dict[str, str]]:
 
 def _tell(of: Follower) -> None:
     digests = {task: served.digest for task, served in of.parts.release.served.items()}
-    told = standing.Standing(of.name, of.parts.release.number, digests, dict(of.parts.trouble))
+    pulse = max(of.orders.pulse) if of.orders is not None else 0
+    told = standing.Standing(of.name, of.parts.release.number, pulse, digests, dict(of.parts.trouble))
     try:
         standing.tell(of.folder, told)
     except OSError as error:  # a full disk: the answers go on, commands see a replica that tells nothing

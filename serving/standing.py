@@ -22,14 +22,25 @@ KEPT_SECONDS = 3600.0  # a file that is older is taken away
 class Standing:
     """One replica.
 
+    pulse     the newest event of the registry that it has followed
     digests   task -> digest of the version that answers
     trouble   digest of a version -> why it does not answer; other keys hold what concerns the whole replica
     """
 
     replica: str
     release: int
+    pulse: int
     digests: Mapping[str, str]
     trouble: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A task that is to be answered with a version's digest, by whoever has followed the registry up to `pulse`."""
+
+    task: str
+    digest: str
+    pulse: int
 
 
 def folder(home: Path) -> Path:
@@ -78,18 +89,20 @@ def forget(where: Path, replica: str | None = None) -> None:
             continue
 
 
-def wait(where: Path, task: str, digest: str, seconds: float) -> dict[str, Any] | None:
-    """Wait until every replica answers a task with `digest`, one says why it does not, or the time is over.
+def wait(where: Path, wanted: Wanted, seconds: float) -> dict[str, Any] | None:
+    """Wait until every replica answers as it is to, one says why it does not, or the time is over.
 
     Gives {"replicas", "digest", "release", "seconds", "trouble"}: `digest` what answers now, None where replicas
     differ; `trouble` the reason. None where no service runs on this home.
     """
     began = time.monotonic()
+    digest = wanted.digest
     while found := heard(where):
-        digests = {standing.digests.get(task) for standing in found}
+        digests = {standing.digests.get(wanted.task) for standing in found}
+        followed = all(standing.pulse >= wanted.pulse for standing in found)
         trouble = next((text for standing in found if (text := standing.trouble.get(digest, ""))), "")
         waited = time.monotonic() - began
-        if digests == {digest} or trouble or waited > seconds:
+        if (followed and (digests == {digest} or trouble)) or waited > seconds:
             return {
                 "replicas": len(found),
                 "digest": digests.pop() if len(digests) == 1 else None,

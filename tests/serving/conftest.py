@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 import registry
 import tasks
 from infra.settings import Settings, token
-from serving import app, decisions, loading
+from serving import app, decisions, loading, standing
 from serving.places import Places
 from tasks import digest
 from tasks.backbone import tiny as bodies
@@ -92,6 +92,12 @@ def write_model(name: str, seed: int, rows: Rows, folder: Path, backbone: Backbo
     hidden = forward.side_by_side(made, name, forward.features(made, name, rows.inputs))
     known = calibrate.fit(found.head, forward.raw(made, name, rows.inputs), rows.target, hidden)
     digest.write_json(folder / "calibration.json", calibration.to_json(known))
+
+
+def waited(world: World, task: str, digest: str) -> Any:
+    """What all replicas of a home tell, once they have followed the registry to where it is."""
+    wanted = standing.Wanted(task, digest, registry.pulse(world.book))
+    return standing.wait(standing.folder(world.settings.root), wanted, 60)
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,12 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
-from serving import app, batch, challenge, decisions, evidence, follow, loading, standing
+from serving import app, batch, challenge, decisions, evidence, follow, loading
 from serving.follower import Follower, Front
 from serving.section import ReleaseSection
 from tasks.digest import read_json, write_json
 
-from .conftest import World, some_rows, write_model
+from .conftest import World, some_rows, waited, write_model
 
 SECTION = ReleaseSection(steps=("shadow", 0.5, 1.0), requests=40)
 TEXTS = [str(text) for text in some_rows("sentiment").inputs.text or ()]
@@ -134,7 +134,7 @@ def test_an_equal_version_waits_for_its_approval_and_then_arrives_by_itself(trie
             "volatility": True,
         }
     back = registry.rollback(book, "sentiment")
-    found = standing.wait(standing.folder(tried.world.settings.root), "sentiment", back.digest, 60)
+    found = waited(tried.world, "sentiment", back.digest)
     assert found is not None
     assert found["trouble"] == ""
 

@@ -26,7 +26,7 @@ from serving import ingress, places, release, standing
 from serving.places import NotServable
 from tests.sockets import opened  # type: ignore[import-not-found]
 
-from .conftest import World
+from .conftest import World, waited
 
 TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 PATH = "/v1/tasks/sentiment"
@@ -99,7 +99,7 @@ def test_a_promotion_answers_every_request_and_each_from_one_release(deployed: D
     assert seen[before.ref] > 0
     back = registry.rollback(world.book, "sentiment")
     assert asked_until(deployed, back, digests)[back.ref] > 0
-    told = standing.wait(standing.folder(world.settings.root), "sentiment", back.digest, 30)
+    told = waited(world, "sentiment", back.digest)
     assert told is not None
     assert (told["replicas"], told["digest"], told["trouble"]) == (2, back.digest, "")
     answered = registry.as_of(world.book, datetime.now(UTC))["answered"]
@@ -126,7 +126,7 @@ def test_a_version_that_cannot_load_leaves_the_one_that_answers_and_is_told(depl
     strange = altered(world, lambda folder: _other_body(folder / "head.json"))
     registry.approve(world.book, strange, by="A. Tester", reason="a test")
     digest = registry.promote(world.book, strange).digest
-    told = standing.wait(standing.folder(world.settings.root), "sentiment", digest, 30)
+    told = waited(world, "sentiment", digest)
     assert told is not None
     assert "expected 0000" in told["trouble"]
     assert deployed.http.get("/v1/release").json()["versions"] == answering

@@ -17,7 +17,7 @@ import registry
 from serving import app, batch, decisions, follow, loading, standing
 from serving.follower import Follower, Front
 
-from .conftest import World
+from .conftest import World, waited
 
 TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 
@@ -33,6 +33,9 @@ class Followed:
     @property
     def where(self) -> Path:
         return standing.folder(self.world.settings.root)
+
+    def waited(self, task: str, digest: str) -> Any:
+        return waited(self.world, task, digest)
 
     def answers(self) -> str:
         return str(self.http.post("/v1/tasks/sentiment", json=TEXT).raise_for_status().json()["version"])
@@ -69,7 +72,7 @@ def test_what_is_promoted_and_rolled_back_answers_in_place_and_the_rest_stays_to
     untouched = followed.follower.parts.release.served["compliance"]
     weights = {key: id(body.body) for key, body in followed.follower.bodies.items()}
     after = registry.promote(book, followed.world.make("sentiment", 12))
-    told = standing.wait(followed.where, "sentiment", after.digest, 60)
+    told = followed.waited("sentiment", after.digest)
     assert told is not None
     assert (told["digest"], told["trouble"], followed.answers()) == (after.digest, "", after.ref)
     assert {key: id(body.body) for key, body in followed.follower.bodies.items()} == weights
@@ -95,11 +98,11 @@ def test_a_version_that_cannot_be_loaded_is_told_everywhere_and_changes_nothing(
     strange = altered(followed.world, "sentiment@1", lambda folder: _other_body(folder / "head.json"))
     other = registry.promote(book, followed.world.make("compliance", 13))
     digest = registry.promote(book, strange).digest
-    told = standing.wait(followed.where, "sentiment", digest, 60)
+    told = followed.waited("sentiment", digest)
     assert told is not None
     assert "expected 0000" in told["trouble"]
     assert followed.answers() == answering
-    assert standing.wait(followed.where, "compliance", other.digest, 60)["trouble"] == ""  # type: ignore[index]
+    assert followed.waited("compliance", other.digest)["trouble"] == ""  # type: ignore[index]
     ready = followed.http.get("/readyz")
     assert ready.status_code == 200
     assert "expected 0000" in ready.json()["trouble"][0]
