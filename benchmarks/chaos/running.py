@@ -28,13 +28,14 @@ TEXT = "Net sales rose by {} percent and operating profit grew."
 
 @dataclass(frozen=True)
 class Heard:
-    """One request: when it was sent, seconds it took, status (0 where the connection broke), version and digest."""
+    """One request: when it was sent, seconds it took, status (0 where the connection broke), and who answered."""
 
     sent: float
     seconds: float
     status: int
     version: str = ""
     digest: str = ""
+    decision: str = ""
 
 
 @dataclass
@@ -57,9 +58,9 @@ class Load:
                 try:
                     reply = http.post(PATH, json={"text": TEXT.format(f"{number}.{asked}")})
                     said = reply.json() if reply.status_code == 200 else {}
-                    told = (reply.status_code, said.get("version", ""), said.get("digest", ""))
+                    told = (reply.status_code, *(said.get(name, "") for name in ("version", "digest", "decision")))
                 except httpx.HTTPError:
-                    told = (0, "", "")
+                    told = (0,)
                 self.heard.append(Heard(began, time.monotonic() - began, *told))
                 self.stop.wait(0.02 if told[0] == 200 else 0.2)
 
