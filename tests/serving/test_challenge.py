@@ -41,7 +41,10 @@ class Tried:
         return self.http.post("/v1/tasks/sentiment", json=text, headers={"X-Client": str(number % 50)})
 
     def steps(self, ref: str) -> list[registry.Step]:
-        return [step for step in registry.release_steps(self.world.book) if step.version == ref]
+        """Those of the newest trial of a version."""
+        found = [step for step in registry.release_steps(self.world.book) if step.version == ref]
+        first = max(place for place, step in enumerate(found) if step.step == "start")
+        return found[first:]
 
     def asked_until(self, ref: str, step: str) -> Counter[str]:
         """Ask until a version has taken a step; how many answers came from which version."""
