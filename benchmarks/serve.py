@@ -3,7 +3,8 @@
 ./assay bench serve [--set bench.cases=analyze,analyze_demo,one_task,noop,lists,overload] [--set bench.seconds=20]
 
 Ratios are of CPU milliseconds a request of the processes that answer (replicas and HAProxy; the peer's one process),
-which other work on the machine hardly moves; wall time stands beside them.
+which other work on the machine hardly moves; wall time stands beside them. There one replica of ours with one thread
+stands beside the peer's one process with one thread; `noop`, `lists` and `overload` have the replicas as shipped.
 """
 
 from __future__ import annotations

@@ -68,12 +68,15 @@ def stop(queue: Queue) -> None:
         queue.wake.notify()
 
 
-def warm(queue: Queue, release: Release) -> None:
+def warm(release: Release) -> None:
     """Ask each task about its example, alone and in company, so that no client waits for what a first pass sets up."""
     for name, served in release.served.items():
         item = served.task.item.model_validate(dict(served.task.example))
         for items in ([item], [item] * 8):
-            put(queue, question.of(release, {name: items}, queue.secret, tenant.DEFAULT)).result()
+            job = _job(question.of(release, {name: items}, b"", tenant.DEFAULT))
+            while job.units:
+                one_pass.run(filled([job]))
+            job.answer.result()
 
 
 async def ask(queue: Queue, release: Release, asked: Mapping[str, Sequence[Any]], caller: Caller) -> list[Outcome]:
@@ -104,14 +107,18 @@ async def _left(receive: Receive) -> None:
 
 def put(queue: Queue, parts: Mapping[str, Part]) -> Future[list[Outcome]]:
     """Let a request wait; who cancels its future need not have it answered. Raises Problem 503 where too many wait."""
-    units = question.units(parts)
-    job = Job(parts, units, time.monotonic(), sum(unit.cost for unit in units))
+    job = _job(parts)
     with queue.wake:
         if len(queue.fresh) + len(queue.begun) >= MOST:
             raise _later("too many requests wait")
         queue.fresh.append(job)
         queue.wake.notify()
     return job.answer
+
+
+def _job(parts: Mapping[str, Part]) -> Job:
+    units = question.units(parts)
+    return Job(parts, units, time.monotonic(), sum(unit.cost for unit in units))
 
 
 def _later(why: str) -> Problem:
@@ -121,22 +128,26 @@ def _later(why: str) -> Problem:
 def _work(queue: Queue) -> None:
     while True:
         with queue.wake:
+            idle = not (queue.fresh or queue.begun)
             while not (queue.fresh or queue.begun or queue.stopped):
                 queue.wake.wait()
             if not (queue.fresh or queue.begun):
                 return
-            shares = _next(queue)
+            shares = _next(queue, late=not idle)
         if shares:
             one_pass.run(shares)
 
 
-def _next(queue: Queue) -> list[Share]:
-    """What the next pass computes; what is late, or left by its client, goes out of the queue."""
+def _next(queue: Queue, late: bool) -> list[Share]:
+    """What the next pass computes; what is left by its client goes out of the queue, and so does what is `late`.
+
+    Where the model was idle nothing is late: it is the machine that was slow, and refusing would not help anybody.
+    """
     now = time.monotonic()
     for lane in (queue.fresh, queue.begun):
         for job in [each for each in lane if each.answer.done()]:  # left by its client, or refused for a fault
             lane.remove(job)
-    while queue.fresh and now - queue.fresh[0].since > queue.deadline:
+    while late and queue.fresh and now - queue.fresh[0].since > queue.deadline:
         one_pass.refuse(queue.fresh.popleft(), _later(f"no answer could be begun within {queue.deadline:g} s"))
     led_by_begun = bool(queue.begun) and (queue.turn_of_begun or not queue.fresh)
     queue.turn_of_begun = not led_by_begun

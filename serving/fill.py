@@ -28,7 +28,7 @@ class Found:
     features: Features
 
 
-@dataclass
+@dataclass(eq=False)  # two requests may say the same, and are two
 class Job:
     """A request in the queue: what is still to be computed and what that costs, and what was found so far.
 
@@ -43,7 +43,7 @@ class Job:
     found: dict[str, list[Found]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Share:
     """What one pass computes of a job: the rows of each of its parts, in ascending order."""
 

@@ -30,8 +30,8 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
     home = Path(places.token_file).parent
     decision_log = decisions.start(book, commitment.secret(home / "commitment.key"), home)
     figures = metrics.create()
+    batch.warm(release)
     queue = batch.start(places.deadline_ms / 1000, figures)
-    batch.warm(queue, release)
     return app.Parts(release, decision_log, figures, queue), token
 
 

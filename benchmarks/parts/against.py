@@ -73,7 +73,7 @@ def _both(ground: Ground, case: str, shape: tuple[int, tuple[str, ...]], bar: fl
     home = ground.home(*shape)
     with served.peer(home) as other:
         theirs = cost(other, other.at("/peft"), CLIENTS, ground.seconds)
-    with served.ours(home, [WAITS]) as own:
+    with served.ours(home, [WAITS], replicas=1) as own:
         mine = cost(own, own.at("/v1/analyze"), CLIENTS, ground.seconds)
     return row(case, mine, theirs, f"{len(shape[1])} times {PEFT}", bar)
 
@@ -85,7 +85,7 @@ def one_task(ground: Ground) -> list[dict[str, Any]]:
         same = cost(other, other.at("/ours"), CLIENTS, ground.seconds)
         same_1 = cost(other, other.at("/ours"), 1, ground.seconds)
         peft = cost(other, other.at("/one"), CLIENTS, ground.seconds)
-    with served.ours(home, [WAITS]) as own:
+    with served.ours(home, [WAITS], replicas=1) as own:
         mine = cost(own, own.at("/v1/tasks/sentiment"), CLIENTS, ground.seconds)
         mine_1 = cost(own, own.at("/v1/tasks/sentiment"), 1, ground.seconds)
     return [

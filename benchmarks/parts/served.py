@@ -51,14 +51,25 @@ def home(folder: Path, layers: int, names: Sequence[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ours(environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Iterator[Server]:
-    """`./assay serve` on that home."""
+def ours(environment: Mapping[str, str], overrides: Sequence[str] = (), replicas: int = 2) -> Iterator[Server]:
+    """`./assay serve` on that home, with so many replicas."""
     port = free_port()
-    command = [str(ROOT / "assay"), "serve", "flows/recipes/demo.toml", *(f"--set={each}" for each in overrides)]
+    said = [f"serve.replicas={replicas}", *overrides]
+    command = [str(ROOT / "assay"), "serve", "flows/recipes/demo.toml", *(f"--set={each}" for each in said)]
     token = Path(environment["ASSAY_HOME"], "token").read_text(encoding="utf-8").strip()
     with _running(command, {**environment, "ASSAY_PORT": str(port)}, f"http://127.0.0.1:{port}", "/readyz") as root:
-        found = tuple(pid for pid in _tree(root) if any(name in _title(pid) for name in ANSWERING))
+        end = time.monotonic() + START_SECONDS
+        while len(found := _answering(root)) < replicas + 1:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{replicas} replicas and HAProxy were to run; there are {len(found)} processes")
+            time.sleep(0.5)
         yield Server(f"http://127.0.0.1:{port}", token, found)
+
+
+def _answering(root: int) -> tuple[int, ...]:
+    """The replicas and HAProxy; a reload starts a second one beside the first for a moment."""
+    titles = {pid: _title(pid) for pid in _tree(root)}
+    return tuple(pid for pid, title in titles.items() if any(name in title for name in ANSWERING))
 
 
 @contextlib.contextmanager

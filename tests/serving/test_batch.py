@@ -172,6 +172,22 @@ def test_more_than_the_queue_holds_are_refused_at_once(gate: Gate, put: Any, mon
         each.result(LONG)
 
 
+def test_two_lists_that_say_the_same_are_two(gate: Gate, put: Any) -> None:
+    first = held(gate, put)
+    same = [put("sentiment", *(f"item {number} of a list that comes twice" for number in range(60))) for _ in range(3)]
+    gate.open.set()
+    one, other, _ = (chances(each.result(LONG)) for each in same)
+    assert all(a == pytest.approx(b, abs=1e-6) for a, b in zip(one, other, strict=True))
+    decisions = {outcome.answer["decision"] for each in same for outcome in each.result(LONG)}
+    assert len(decisions) == 180
+    first.result(LONG)
+
+
+def test_who_meets_an_idle_model_is_never_late(put: Any, queue: batch.Queue) -> None:
+    queue.deadline = 0.0
+    assert len(put("sentiment", "Profit rose.").result(LONG)) == 1
+
+
 def test_a_fault_fails_the_request_that_has_it_and_no_other(gate: Gate, put: Any) -> None:
     first = held(gate, put)
     gate.poison = "poison"
