@@ -28,13 +28,14 @@ TEXT = "Net sales rose by {} percent and operating profit grew."
 
 @dataclass(frozen=True)
 class Heard:
-    """One request: when it was sent, seconds it took, status (0 where the connection broke), version and digest."""
+    """One request: when it was sent, seconds it took, status (0 where the connection broke), and who answered."""
 
     sent: float
     seconds: float
     status: int
     version: str = ""
     digest: str = ""
+    decision: str = ""
 
 
 @dataclass
@@ -57,9 +58,9 @@ class Load:
                 try:
                     reply = http.post(PATH, json={"text": TEXT.format(f"{number}.{asked}")})
                     said = reply.json() if reply.status_code == 200 else {}
-                    told = (reply.status_code, said.get("version", ""), said.get("digest", ""))
+                    told = (reply.status_code, *(said.get(name, "") for name in ("version", "digest", "decision")))
                 except httpx.HTTPError:
-                    told = (0, "", "")
+                    told = (0,)
                 self.heard.append(Heard(began, time.monotonic() - began, *told))
                 self.stop.wait(0.02 if told[0] == 200 else 0.2)
 
@@ -84,6 +85,10 @@ class Service:
             return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code
         except httpx.HTTPError:
             return 0
+
+    def two(self) -> bool:
+        """Whether it is ready and two replicas tell of themselves."""
+        return self.ready() == 200 and len(standing.heard(standing.folder(self.home))) == 2
 
     def family(self, name: str = "") -> list[psutil.Process]:
         """Its processes, or those whose name or command line holds a word."""
@@ -123,7 +128,9 @@ def serving(home: Path, port: int) -> Iterator[Service]:
         )  # fmt: skip
     service = Service(home, process, port, log)
     try:
-        until(START_SECONDS, lambda: service.ready() == 200 and len(standing.heard(standing.folder(home))) == 2)
+        until(START_SECONDS, lambda: process.poll() is not None or service.two())
+        if process.poll() is not None:
+            raise RuntimeError(f"the service did not start: {log.read_text(encoding='utf-8')[-500:]}")
         yield service
     finally:
         if process.poll() is None:
