@@ -17,7 +17,7 @@ import psutil
 
 import registry
 from benchmarks.chaos import planted
-from benchmarks.chaos.running import CLIENTS, START_SECONDS, Service, folders, loaded, serving, until
+from benchmarks.chaos.running import CLIENTS, REFUSED, START_SECONDS, Service, folders, loaded, serving, until
 from infra.settings import Settings
 from serving import ingress, standing
 
@@ -112,7 +112,7 @@ def terminated(service: Service, times: int) -> dict[str, Any]:
         began = time.monotonic()
         service.process.wait(120)
         seconds = time.monotonic() - began
-    broken = [each for each in load.heard if each.status not in (0, 200) or (each.status == 0 and each.sent < began)]
+    broken = [each for each in load.heard if each.status not in (REFUSED, 200)]
     _, alive = psutil.wait_procs(old, timeout=20)
     left = len(alive) + sum(folder.exists() for folder in places)
     return {
