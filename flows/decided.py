@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import warnings
 from typing import Any
 
 import registry
@@ -52,7 +53,9 @@ def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, A
 
     cache, secret = str(settings.root / "cache" / "served"), str(settings.root / "token")
     places = Places(settings.database, settings.artifacts, cache, secret)
-    found = again.offline(book, places, seals.Seals(settings.root / seals.FOLDER), rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that it renamed
+        found = again.offline(book, places, seals.Seals(settings.root / seals.FOLDER), rows)
     return [dataclasses.asdict(row) for row in found]
 
 

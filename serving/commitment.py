@@ -1,4 +1,4 @@
-"""The key under which inputs are committed to: an HMAC proves which input it was to who holds the input and the key."""
+"""The key of the home: scored files are committed to under it, and requests that bring a key of their own are named."""
 
 from __future__ import annotations
 

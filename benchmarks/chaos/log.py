@@ -90,6 +90,7 @@ def _held(
     with fault.hold(home):
         began, before = time.monotonic(), len(_lines(said))
         time.sleep(kill_at)
+        _until(lambda: len(_lines(said)) >= before + 5, "answers or refusals in the fault", first)
         first.send_signal(signal.SIGKILL)
         first.wait()
         start()

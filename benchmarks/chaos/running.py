@@ -29,7 +29,7 @@ TEXT = "Net sales rose by {} percent and operating profit grew."
 
 @dataclass(frozen=True)
 class Heard:
-    """One request: when it was sent, seconds it took, its status, version and digest.
+    """One request: when it was sent, seconds it took, its status, and who answered.
 
     The status is 0 where the connection broke, REFUSED where there was none.
     """
@@ -39,6 +39,7 @@ class Heard:
     status: int
     version: str = ""
     digest: str = ""
+    decision: str = ""
 
 
 @dataclass
@@ -61,11 +62,11 @@ class Load:
                 try:
                     reply = http.post(PATH, json={"text": TEXT.format(f"{number}.{asked}")})
                     said = reply.json() if reply.status_code == 200 else {}
-                    told = (reply.status_code, said.get("version", ""), said.get("digest", ""))
+                    told = (reply.status_code, *(said.get(name, "") for name in ("version", "digest", "decision")))
                 except httpx.ConnectError:
-                    told = (REFUSED, "", "")
+                    told = (REFUSED,)
                 except httpx.HTTPError:
-                    told = (0, "", "")
+                    told = (0,)
                 self.heard.append(Heard(began, time.monotonic() - began, *told))
                 self.stop.wait(0.02 if told[0] == 200 else 0.2)
 

@@ -41,7 +41,7 @@ class Drain:
 
 
 def start(book: registry.Registry, spool: Spool) -> tuple[Drain, threading.Thread]:
-    """Drain until told to stop; the spools of dead processes first."""
+    """Drain until told to stop: this process's own spool, then those of dead ones, whose trouble holds up nobody."""
     drain = Drain(book, spool)
     thread = threading.Thread(target=_forever, args=(drain,), name="drain", daemon=True)
     thread.start()
@@ -66,11 +66,11 @@ def _forever(drain: Drain) -> None:
     while True:
         ending, now = drain.stop.is_set(), time.monotonic()
         try:
+            while _some(drain):
+                pass
             if now - looked >= ADOPT_SECONDS:
                 adopt(drain.book, drain.spool)
                 looked = now
-            while _some(drain):
-                pass
             if now - anchored >= ANCHOR_SECONDS:
                 registry.anchor_decisions(drain.book)
                 anchored = now

@@ -14,7 +14,7 @@ def _url(home: Path) -> str:
 
 
 def test_a_killed_process_leaves_no_answer_behind_while_the_database_is_held(tmp_path: Path) -> None:
-    found = log.trial(log.Fault("held", log.sqlite_held), tmp_path / "home", _url(tmp_path / "home"), 1, 1.5)
+    found = log.trial(log.Fault("held", log.sqlite_held), tmp_path / "home", _url(tmp_path / "home"), 1, 1.0)
     assert found.within > 0 and found.refused == 0, "the spool takes answers while the database does not"
     assert (found.missing, found.twice, found.disordered, found.whole) == (0, 0, 0, True)
 
@@ -23,7 +23,7 @@ def test_a_full_disk_refuses_every_answer_and_loses_none_that_was_given(tmp_path
     home = tmp_path / "home"
     try:
         with log.small_disk(home):
-            found = log.trial(log.Fault("full", log.disk_full), home, _url(home), 2, 1.5)
+            found = log.trial(log.Fault("full", log.disk_full), home, _url(home), 2, 1.0)
     except PermissionError as error:
         pytest.skip(f"this user may mount no small disk: {error}")
     assert found.refused > 0

@@ -194,6 +194,15 @@ def test_a_dead_process_is_let_alone_until_the_registry_takes_what_it_left(
     spool.close()
 
 
+def test_what_a_dead_process_left_and_nobody_takes_holds_up_no_other(tmp_path: Path, book: registry.Registry) -> None:
+    other = json.loads(record("taken"))["rows"][0]
+    registry.log_decisions(book, [{**other, "digest": "f" * 64}])
+    folder, spool = left(tmp_path / "spool", framed(record("taken"))), Spool(tmp_path / "spool", ROOMY)
+    spool.append(record("mine")).result(30)
+    _drained(book, spool)
+    assert ids(book) == ["taken", "mine"] and folder.exists()
+
+
 def test_a_batch_holds_256_answers_at_most_and_a_request_stays_whole() -> None:
     records = [[{"id": str(n)}] * size for n, size in enumerate((1, 200, 55, 1, 256, 256, 3))]
     sizes = []
