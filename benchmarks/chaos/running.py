@@ -21,6 +21,7 @@ from serving import standing
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = 4
+REFUSED = -1  # nobody took the connection, so nothing was asked
 START_SECONDS = 600.0
 PATH = "/v1/tasks/sentiment"
 TEXT = "Net sales rose by {} percent and operating profit grew."
@@ -28,7 +29,10 @@ TEXT = "Net sales rose by {} percent and operating profit grew."
 
 @dataclass(frozen=True)
 class Heard:
-    """One request: when it was sent, seconds it took, status (0 where the connection broke), and who answered."""
+    """One request: when it was sent, seconds it took, its status, and who answered.
+
+    The status is 0 where the connection broke, REFUSED where there was none.
+    """
 
     sent: float
     seconds: float
@@ -59,6 +63,8 @@ class Load:
                     reply = http.post(PATH, json={"text": TEXT.format(f"{number}.{asked}")})
                     said = reply.json() if reply.status_code == 200 else {}
                     told = (reply.status_code, *(said.get(name, "") for name in ("version", "digest", "decision")))
+                except httpx.ConnectError:
+                    told = (REFUSED,)
                 except httpx.HTTPError:
                     told = (0,)
                 self.heard.append(Heard(began, time.monotonic() - began, *told))

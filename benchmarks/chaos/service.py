@@ -18,7 +18,17 @@ import psutil
 
 import registry
 from benchmarks.chaos import log, planted
-from benchmarks.chaos.running import CLIENTS, START_SECONDS, Load, Service, folders, loaded, serving, until
+from benchmarks.chaos.running import (
+    CLIENTS,
+    REFUSED,
+    START_SECONDS,
+    Load,
+    Service,
+    folders,
+    loaded,
+    serving,
+    until,
+)
 from infra.settings import Settings
 from serving import ingress, standing
 
@@ -115,7 +125,7 @@ def terminated(service: Service, times: int) -> dict[str, Any]:
         began = time.monotonic()
         service.process.wait(120)
         seconds = time.monotonic() - began
-    broken = [each for each in load.heard if each.status not in (0, 200) or (each.status == 0 and each.sent < began)]
+    broken = [each for each in load.heard if each.status not in (REFUSED, 200)]
     _, alive = psutil.wait_procs(old, timeout=20)
     left = len(alive) + sum(folder.exists() for folder in places)
     return {
@@ -128,7 +138,7 @@ def terminated(service: Service, times: int) -> dict[str, Any]:
 
 
 def log_kept(service: Service, times: int) -> dict[str, Any]:
-    """F15: SQLite's lock is held, a replica killed meanwhile: answers go on, and the log has each of them then."""
+    """F15: SQLite's lock is held, a replica killed meanwhile: answers go on, and the log has each afterwards."""
     sent: list[str] = []
     within = 0
     for _ in range(times):

@@ -162,7 +162,7 @@ def test_a_promotion_answers_every_request_and_each_from_one_release(deployed: D
     answered = registry.as_of(world.book, datetime.now(UTC))["answered"]
     assert answered["versions"]["sentiment"] == {"version": back.ref, "digest": back.digest}
     step = next(each for each in registry.release_steps(world.book)[::-1] if each.version == back.ref)
-    assert step.facts["version"] == after.ref
+    assert step.facts["before"] == after.ref
     assert {name: each["apart"] for name, each in step.facts["untouched"].items()} == {"compliance": 0, "volatility": 0}
 
 
