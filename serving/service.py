@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,14 @@ class Outcome:
     raw: list[list[float]]
 
 
-def answer(served: Served, items: Sequence[Any]) -> list[Outcome]:
-    """Answers to items of one task, in their order, beside nobody else's. Raises Problem 422 for what has none."""
+def answer(served: Served, items: Sequence[Any], asked: Sequence[datetime] = ()) -> list[Outcome]:
+    """Answers to items of one task, in their order, beside nobody else's. Raises Problem 422 for what has none.
+
+    `asked` are the moments at which a replay's items were asked; without them it is now.
+    """
     inputs, name = encode(served.task, items), served.task.name
     found = forward.features_many(served.model, {name: inputs})[name]
-    return outcomes(served, items, inputs, say(served, inputs, found))
+    return outcomes(served, items, inputs, say(served, inputs, found), asked=asked)
 
 
 def encode(task: Task, items: Sequence[Any]) -> Inputs:
@@ -71,7 +75,9 @@ def encode(task: Task, items: Sequence[Any]) -> Inputs:
         raise _unanswerable(error, place, len(items)) from error
 
 
-def outcomes(served: Served, items: Sequence[Any], inputs: Inputs, said: Said, first: int = 0) -> list[Outcome]:
+def outcomes(
+    served: Served, items: Sequence[Any], inputs: Inputs, said: Said, first: int = 0, asked: Sequence[datetime] = ()
+) -> list[Outcome]:
     """The answers to items of one request, which stand in `inputs` and `said` from the item `first` on.
 
     Raises Problem 422 that names the item which cannot be answered.
@@ -79,6 +85,7 @@ def outcomes(served: Served, items: Sequence[Any], inputs: Inputs, said: Said, f
     found = []
     for place, item in enumerate(items):
         own = said.of(first + place)
+        odd = flags.odd(served.task, item, inputs, own.rows, asked[place] if asked else None)
         try:
             filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
         except ValidationError:
@@ -92,7 +99,7 @@ def outcomes(served: Served, items: Sequence[Any], inputs: Inputs, said: Said, f
             "digest": served.digest,
             "answer": filled.model_dump(mode="json"),
             **own.record,
-            "flags": flags.with_odd(own.record["flags"], flags.odd(served.task, item, inputs, own.rows)),
+            "flags": flags.with_odd(own.record["flags"], odd),
             "unread": flags.unread(served.model, served.task, item, texts(inputs, own.rows) or (), own.cut),
         }
         found.append(Outcome(_reasoned(served.task, item, told, own, inputs), own.raw))

@@ -86,6 +86,10 @@ class Service:
         except httpx.HTTPError:
             return 0
 
+    def two(self) -> bool:
+        """Whether it is ready and two replicas tell of themselves."""
+        return self.ready() == 200 and len(standing.heard(standing.folder(self.home))) == 2
+
     def family(self, name: str = "") -> list[psutil.Process]:
         """Its processes, or those whose name or command line holds a word."""
         found = psutil.Process(self.process.pid).children(recursive=True)
@@ -124,7 +128,9 @@ def serving(home: Path, port: int) -> Iterator[Service]:
         )  # fmt: skip
     service = Service(home, process, port, log)
     try:
-        until(START_SECONDS, lambda: service.ready() == 200 and len(standing.heard(standing.folder(home))) == 2)
+        until(START_SECONDS, lambda: process.poll() is not None or service.two())
+        if process.poll() is not None:
+            raise RuntimeError(f"the service did not start: {log.read_text(encoding='utf-8')[-500:]}")
         yield service
     finally:
         if process.poll() is None:

@@ -128,7 +128,7 @@ def terminated(service: Service, times: int) -> dict[str, Any]:
 
 
 def log_kept(service: Service, times: int) -> dict[str, Any]:
-    """F15: SQLite's lock is held, a replica killed meanwhile: answers go on, and the log has each of them then."""
+    """F15: SQLite's lock is held, a replica killed meanwhile: answers go on, and the log has each afterwards."""
     sent: list[str] = []
     within = 0
     for _ in range(times):

@@ -25,7 +25,7 @@ from serving.follower import Follower, Front
 from serving.places import Places
 from serving.section import ReleaseSection
 
-SECTION = ReleaseSection(steps=("shadow", 0.1, 0.5, 1.0), requests=200)
+SECTION = ReleaseSection(steps=("shadow", 0.5, 1.0), requests=100)
 LIMITS = {"worse": 50, "errs": 400, "equal": None}  # requests within which it must be out; None where it must arrive
 SECONDS = 600.0
 

@@ -109,6 +109,19 @@ def test_a_list_gives_way_to_one_sentence_and_takes_its_turn_again(gate: Gate, p
     assert len(sizes) > 10
 
 
+def test_what_has_begun_is_not_starved_by_what_is_new(gate: Gate, put: Any) -> None:
+    clause = "a clause that is as long as all the others and has nothing to say about anything at all " * 3
+    many = put("sentiment", *(f"list {number} {clause}" for number in range(40)))
+    assert gate.waits.wait(LONG)  # its first piece is under way
+    new = [put("sentiment", f"new {number} {clause}") for number in range(60)]
+    gate.open.set()
+    for each in (many, *new):
+        each.result(LONG)
+    mixed = [{text.split()[0] for text in read["sentiment"]} for read in gate.passes[1:5]]
+    assert {"list"} in mixed, "between passes of new requests a piece of the list has its turn"
+    assert any("new" in names for names in mixed)
+
+
 def test_two_lists_move_on_together(gate: Gate, put: Any) -> None:
     clause = "a term that goes on and on and says that nothing in it is ever certain " * 2
     first = held(gate, put)
@@ -223,8 +236,8 @@ def test_a_pass_is_full_by_its_padded_tokens(asked: Asked) -> None:
     served = asked.parts.release.served["sentiment"]
     units = [question.Unit(served.model, length, length, {"sentiment": (0,)}) for length in (30, 30, 30, 200, 60)]
     pass_of = fill.Fill()
-    assert [pass_of.takes(unit, whole=True) for unit in units] == [True, True, True, False, False]
-    assert pass_of.takes(question.Unit(served.model, 0, 16, {"volatility": (0,)}), whole=True)
+    assert [pass_of.takes(unit) for unit in units] == [True, True, True, False, False]
+    assert pass_of.takes(question.Unit(served.model, 0, 16, {"volatility": (0,)}))
     one = fill.Fill()
-    assert one.takes(question.Unit(served.model, 4096, 4096, {"sentiment": (0,)}), whole=False), "what is alone goes"
-    assert not one.takes(units[0], whole=True)
+    assert one.takes(question.Unit(served.model, 4096, 4096, {"sentiment": (0,)})), "what is alone goes"
+    assert not one.takes(units[0])

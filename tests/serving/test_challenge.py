@@ -41,7 +41,10 @@ class Tried:
         return self.http.post("/v1/tasks/sentiment", json=text, headers={"X-Client": str(number % 50)})
 
     def steps(self, ref: str) -> list[registry.Step]:
-        return [step for step in registry.release_steps(self.world.book) if step.version == ref]
+        """Those of the newest trial of a version."""
+        found = [step for step in registry.release_steps(self.world.book) if step.version == ref]
+        first = max(place for place, step in enumerate(found) if step.step == "start")
+        return found[first:]
 
     def asked_until(self, ref: str, step: str) -> Counter[str]:
         """Ask until a version has taken a step; how many answers came from which version."""
@@ -137,6 +140,24 @@ def test_an_equal_version_waits_for_its_approval_and_then_arrives_by_itself(trie
     found = waited(tried.world, "sentiment", back.digest)
     assert found is not None
     assert found["trouble"] == ""
+
+
+def test_a_challenger_ends_where_another_is_promoted_or_a_person_stops_it(tried: Tried) -> None:
+    book, ref = tried.world.book, made(tried.world, "beside", lambda folder: None)
+    for end in ("promoted", "by hand"):
+        registry.start_challenger(book, ref, by="A. Tester")
+        tried.asked_until(ref, "shadow")
+        assert tried.http.get("/v1/release").json()["challengers"]["sentiment"]["share"] == 0
+        if end == "promoted":
+            other = made(tried.world, "other", lambda folder: None, approve=True)
+            registry.promote(book, other)
+            waited(tried.world, "sentiment", registry.show(book, other).digest)
+            waited(tried.world, "sentiment", registry.rollback(book, "sentiment").digest)
+        else:
+            registry.stop_challenger(book, "sentiment", "A. Tester", "stopped by hand")
+            waited(tried.world, "sentiment", registry.champions(book)["sentiment"].digest)
+        assert tried.http.get("/v1/release").json()["challengers"] == {}
+        assert end in tried.steps(ref)[-1].facts["reason"]
 
 
 def test_a_client_stays_with_its_version_while_the_share_grows() -> None:

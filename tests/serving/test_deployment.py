@@ -21,6 +21,7 @@ import pytest
 
 import registry
 from benchmarks.chaos.running import Load, until
+from infra import cluster
 from infra.settings import Settings, token
 from serving import ingress, places, release, standing
 from serving.places import NotServable
@@ -78,6 +79,62 @@ def test_a_replica_answers_over_haproxy(deployed: Deployed) -> None:
 def test_the_token_guards_the_deployment(deployed: Deployed) -> None:
     answer = httpx.post(f"{deployed.http.base_url}{PATH}", json=TEXT)
     assert answer.status_code == 401
+
+
+CANARIES = {  # what of a request -> a name, an IBAN, a card, an address, a token ... that nobody else may ever see
+    "X-Request-ID": "canary-01-request",
+    "User-Agent": "canary-02-agent",
+    "Referer": "https://canary-03.example/",
+    "Cookie": "session=canary-04-cookie",
+    "traceparent": "00-canary05-trace",
+    "serve_multiplexed_model_id": "canary-06-model",
+    "X-Session-ID": "canary-07-session",
+    "X-Forwarded-For": "canary-08-forwarded",
+    "X-Real-IP": "canary-09-real",
+    "Idempotency-Key": "canary-10-key",
+    "token": "canary-11-token",
+    "path": "canary-12-path",
+    "query": "canary-13-query",
+    "text": "Canary Fourteen, DE89 3704 0044 0532 0130 00, paid a profit.",
+    "clause": "Canary Fifteen (4929 1273 4499 7732) may be closed at any time without notice.",
+    "document": "canary.sixteen@example.org said that profit fell.",
+    "key": "canary-17-field",
+    "value": "canary-18-value",
+    "broken": "canary-19-broken",
+    "kind": "canary-20/kind",
+}
+
+
+def test_no_canary_of_a_request_stands_in_any_log_metric_refusal_or_file(deployed: Deployed) -> None:
+    import ray  # once Ray has been started, for it reads its token from the environment that our start sets
+
+    headers = {name: CANARIES[name] for name in list(CANARIES)[:10]}
+    post, told = deployed.http.post, []
+    for path, field in ((PATH, "text"), ("/v1/tasks/compliance", "clause"), ("/v1/analyze", "document")):
+        own = {**headers, "Idempotency-Key": f"{headers['Idempotency-Key']}-{field}"}
+        answer = post(path, json={"text": CANARIES[field]}, headers=own)
+        assert answer.status_code == 200, answer.text
+        assert CANARIES["X-Request-ID"] not in str(answer.headers)
+    told.append(post(PATH, json=TEXT, headers={**headers, "Authorization": f"Bearer {CANARIES['token']}"}))
+    told.append(post(f"/v1/tasks/{CANARIES['path']}?a={CANARIES['query']}", json=TEXT, headers=headers))
+    told.append(post(f"{PATH}?version={CANARIES['query']}", json=TEXT))
+    told.append(post(PATH, json={"text": [CANARIES["value"]]}))
+    told.append(
+        post(PATH, content=f'{{"text": "{CANARIES["broken"]}'.encode(), headers={"Content-Type": "application/json"})
+    )
+    told.append(post(PATH, content=b"{}", headers={"Content-Type": CANARIES["kind"]}))
+    assert [answer.status_code for answer in told] == [401, 404, 422, 422, 400, 415]
+    assert (
+        post(PATH, json={"text": "a", CANARIES["key"]: 1}).status_code == 422
+    )  # its path names the key, to its sender
+    folder = Path(ray._private.worker._global_node.get_session_dir_path()).resolve().parents[1]
+    assert folder.stat().st_mode & 0o077 == 0
+    places = [folder, deployed.settings.root, ingress.sockets_folder(cluster.address())]
+    seen = [file.read_bytes() for place in places for file in place.rglob("*") if file.is_file()]
+    seen += [deployed.http.get("/metrics").content, *(answer.content for answer in told)]
+    words = [canary.partition(",")[0].partition("(")[0].strip().encode() for canary in CANARIES.values()]
+    assert len(seen) > 20
+    assert [word for word in words for content in seen if word in content] == []
 
 
 def test_a_one_task_request_takes_milliseconds(deployed: Deployed) -> None:

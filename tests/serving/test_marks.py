@@ -76,6 +76,10 @@ def test_stamps_without_a_zone_in_the_future_and_gaps_are_counted() -> None:
     local = [(stamp + datetime.timedelta(hours=13)).replace(tzinfo=None) for stamp in good]
     assert odd(local) == {"zoneless": len(values)}, "in the Pacific it is that late already"
     assert task.odd(task.item(values=values), NOW) == {}  # type: ignore[misc]
+    late = task.item(values=values, timestamps=[(stamp + step * 3).isoformat() for stamp in good])
+    inputs, rows = task.encode([late]), np.arange(1)
+    assert flags.odd(task, late, inputs, rows, NOW) == {"future": 1}
+    assert flags.odd(task, late, inputs, rows, NOW + step * 3) == {}, "so a replay asks as of the decision"
 
 
 def test_an_asset_that_stands_still_is_counted() -> None:
