@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
 from pydantic import ValidationError
@@ -13,7 +14,6 @@ from pydantic import ValidationError
 from tasks.data.cells import FAILED, cell, numbers, plain, shown
 from tasks.task import Inputs, IntArray, ReadRows, Task
 
-TEXT = (str, str | None)
 LARGEST = 1e30  # no quantity of a market or of a person is larger, and sums of squares still have room
 HUGE = re.compile(r"[eE]\+?\d{2}|\d{30}")  # how a number must be written to be so large
 
@@ -44,6 +44,14 @@ def read_items(
     return rows, [held[at] for at in rows.kept.tolist()]
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether a field takes a text, and perhaps nothing; whatever else its type says."""
+    if get_origin(kind) is Annotated:
+        return _is_text(get_args(kind)[0])
+    parts = [part for part in get_args(kind) if part is not NoneType]
+    return kind is str or (get_origin(kind) in (Union, UnionType) and all(map(_is_text, parts)))
+
+
 def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[[Any], bool]) -> Any:
     """One item. Raises ValueError with field, value and cure."""
     document = {}
@@ -51,7 +59,7 @@ def _item(task: Task, values: Mapping[str, Any], cells: bool, missing: Callable[
         if value is None or (cells and value == ""):
             continue
         kind = task.item.model_fields[name]
-        is_text = kind.annotation in TEXT
+        is_text = _is_text(kind.annotation)
         if is_text and missing(value):
             if kind.is_required():
                 raise ValueError(
