@@ -101,6 +101,14 @@ class Service:
         found = psutil.Process(self.process.pid).children(recursive=True)
         return [each for each in found if name in command(each)]
 
+    def called(self, name: str) -> list[psutil.Process]:
+        """Its processes of a name; one that ended meanwhile has none."""
+        found = []
+        for each in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [each] if each.name() == name else []
+        return found
+
     def assay(self, *arguments: str) -> dict[str, Any]:
         """What a command of the same home tells."""
         done = subprocess.run(

@@ -91,7 +91,7 @@ def haproxy_killed(service: Service, times: int) -> dict[str, Any]:
     """F9: kill -9 of HAProxy; it answers again within 8 s."""
     worst = 0.0
     for _ in range(times):
-        for each in [each for each in service.family() if each.name() == "haproxy"]:
+        for each in service.called("haproxy"):
             each.kill()
         until(30, lambda: service.ready() != 200)
         worst = max(worst, until(START_SECONDS, lambda: service.ready() == 200))
@@ -104,7 +104,7 @@ def gcs_killed(service: Service, times: int) -> dict[str, Any]:
     unready, anew, left = 0.0, 0.0, 0
     for _ in range(times):
         old, places = service.family(), folders(service)
-        (victim,) = [each for each in old if each.name() == "gcs_server"]
+        (victim,) = service.called("gcs_server")
         victim.kill()
         began = time.monotonic()
         unready = max(unready, until(60, lambda: service.ready() != 200))
