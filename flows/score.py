@@ -177,4 +177,4 @@ def _entry(settings: Settings, plan: Plan, counts: Mapping[str, Any]) -> dict[st
 
 
 def _key(settings: Settings) -> bytes:
-    return secret(settings.root / "commitment.key")
+    return secret(settings.root)

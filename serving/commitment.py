@@ -7,9 +7,10 @@ import secrets
 from pathlib import Path
 
 
-def secret(path: Path) -> bytes:
+def secret(home: Path) -> bytes:
     """The key of the commitments, made on first use and readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = home / "commitment.key"
+    home.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

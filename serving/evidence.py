@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from serving import betting
+from serving import betting, standing
 from serving.section import Limits, ReleaseSection
 from tasks.task import FloatArray
 
@@ -82,10 +82,7 @@ def write(path: Path, evidence: Evidence) -> None:
     with evidence.lock:
         told = {n: {"wealth": s.wealth.tolist(), "count": s.count, "total": s.total} for n, s in evidence.seen.items()}
         document = {"step": evidence.step, "here": evidence.here, "seen": told}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
-    scratch.write_text(json.dumps(document), encoding="utf-8")
-    scratch.replace(path)
+    standing.renew(path, document)
 
 
 @dataclass(frozen=True)

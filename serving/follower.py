@@ -67,13 +67,12 @@ class Follower:
     @property
     def folder(self) -> Path:
         """Where this replica and the others of its home tell of themselves."""
-        return standing.folder(Path(self.places.token_file).parent)
+        return standing.folder(self.places.home)
 
 
 def load(follower: Follower, refs: Mapping[str, str]) -> Release:
     """Versions by task, loaded beside what answers, on the same bodies."""
-    plan = {"versions": {t: {"version": ref} for t, ref in refs.items()}, "number": 0, "digest": "", "time": ""}
-    return loading.load(follower.book, plan, follower.places, follower.bodies)
+    return loading.versions(follower.book, refs, follower.places, follower.bodies)
 
 
 def answer_with(follower: Follower, parts: app.Parts) -> None:

@@ -27,8 +27,7 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
-    home = Path(places.token_file).parent
-    decision_log = decisions.start(book, commitment.secret(home / "commitment.key"), home)
+    decision_log = decisions.start(book, commitment.secret(places.home), places.home)
     figures = metrics.create()
     batch.warm(release)
     queue = batch.start(places.deadline_ms / 1000, figures)
@@ -45,6 +44,12 @@ def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodie
     for group in _by_backbone(fetched).values():
         served |= _load_group(group, places.threads, bodies)
     return Release(dict(sorted(served.items())), int(plan["number"]), str(plan["digest"]), str(plan["time"]))
+
+
+def versions(book: registry.Registry, refs: Mapping[str, str], places: Places, bodies: Bodies | None = None) -> Release:
+    """The same of versions by task that stand in no release yet."""
+    named = {task: {"version": ref} for task, ref in refs.items()}
+    return load(book, {"versions": named, "number": 0, "digest": "", "time": ""}, places, bodies)
 
 
 def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:

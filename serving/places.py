@@ -27,6 +27,11 @@ class Places:
     threads: int = 1
     deadline_ms: int = DEFAULT.deadline_ms
 
+    @property
+    def home(self) -> Path:
+        """Where the service keeps what is its own: beside its token."""
+        return Path(self.token_file).parent
+
 
 @dataclass(frozen=True)
 class Fetched:

@@ -84,8 +84,7 @@ def _pairs(before: Any, after: Any) -> Iterator[Any]:
 
 def _served(book: registry.Registry, places: Places, version: str) -> Served:
     task = version.partition("@")[0]
-    plan = {"versions": {task: {"version": version}}, "number": 0, "digest": "", "time": ""}
-    return loading.load(book, plan, places).served[task]
+    return loading.versions(book, {task: version}, places).served[task]
 
 
 def _item(served: Served, decision: str, item: Any) -> Any:

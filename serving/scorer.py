@@ -23,9 +23,8 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
     told = Config(**config)
     places = Places(**told.places)
     book = registry.open_registry(places.database_url, places.artifacts_url)
-    plan = {"versions": {told.task: {"version": told.version}}, "number": 0, "digest": "", "time": ""}
     try:
-        served = loading.load(book, plan, places).served[told.task]
+        served = loading.versions(book, {told.task: told.version}, places).served[told.task]
     finally:
         registry.close(book)
     how = FileSection(**told.file)

@@ -61,10 +61,15 @@ def _dead(replica: str) -> bool:
 
 def tell(where: Path, standing: Standing) -> None:
     """Renew a replica's file, whole or not at all. Raises OSError where it cannot be written."""
-    where.mkdir(parents=True, exist_ok=True)
-    scratch = where / f".{standing.replica}.part"
-    scratch.write_text(json.dumps(asdict(standing)), encoding="utf-8")
-    scratch.replace(where / f"{standing.replica}.json")
+    renew(where / f"{standing.replica}.json", asdict(standing))
+
+
+def renew(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all, for others that read it meanwhile. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_text(json.dumps(document), encoding="utf-8")
+    scratch.replace(path)
 
 
 def heard(where: Path, fresh: float = FRESH_SECONDS) -> list[Standing]:

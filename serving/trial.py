@@ -54,7 +54,7 @@ def _here(of: Follower, order: registry.Challenger) -> Challenger | None:
     except Exception as error:
         follower.refuse(of, version, error)
         return None
-    key = commitment.secret(Path(of.places.token_file).with_name("commitment.key"))
+    key = commitment.secret(of.places.home)
     return Challenger(release.served[version.task], share, at.seq, key, evidence.Evidence(of.section.limits))
 
 

@@ -91,8 +91,7 @@ def main(port: int) -> None:
     )
     book = registry.open_registry(places.database_url, places.artifacts_url)
     champions = registry.champions(book)
-    versions = {name: {"version": champion.ref} for name, champion in champions.items()}
-    release = loading.load(book, {"number": 0, "digest": "", "time": "", "versions": versions}, places)
+    release = loading.versions(book, {name: champion.ref for name, champion in champions.items()}, places)
     text = [name for name, served in release.served.items() if served.task.needs == ("text",)]
     thread = ThreadPoolExecutor(1)
     alone = {}
