@@ -49,10 +49,9 @@ def _rows(settings: Settings, book: registry.Registry, decision: str | None, las
 
 def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from serving import replay as again
-    from serving.places import Places
+    from serving.places import of_home
 
-    cache, secret = str(settings.root / "cache" / "served"), str(settings.root / "token")
-    places = Places(settings.database, settings.artifacts, cache, secret)
+    places = of_home(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that it renamed
         found = again.offline(book, places, seals.Seals(settings.root / seals.FOLDER), rows)

@@ -12,7 +12,7 @@ from flows import console
 from infra import cluster
 from infra.settings import Settings, token
 from serving.parts import input_digest
-from serving.places import Places, fetch
+from serving.places import fetch, of_home
 from tasks.data.parts import parts_of
 
 KEPT = ("metric", "value", "ci95", "rows", "calibration", "report", "known")
@@ -29,9 +29,7 @@ def run(settings: Settings, version: str, path: str) -> dict[str, Any]:
 
 def _measured(settings: Settings, book: registry.Registry, version: str, path: str) -> dict[str, Any]:
     token(settings)
-    places = Places(
-        settings.database, settings.artifacts, str(settings.root / "cache" / "served"), str(settings.root / "token")
-    )
+    places = of_home(settings)
     known = registry.show(book, version)
     folder = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0].folder
     digest, size, _ = input_digest([Path(part.name) for part in parts_of(path)])

@@ -17,7 +17,7 @@ from infra import batches, cluster
 from infra.settings import Settings, token
 from serving import parts, sheets
 from serving.commitment import secret
-from serving.places import Fetched, Places, fetch
+from serving.places import Fetched, fetch, of_home
 from tasks.data.parts import parts_of
 from tasks.task import DataError
 
@@ -86,9 +86,7 @@ def _plan(
     if any(file.resolve() == place.out.resolve() for file in files):
         raise DataError(f"--out {out} is the file that is to be read: name another file")
     token(settings)
-    places = Places(
-        settings.database, settings.artifacts, str(settings.root / "cache" / "served"), str(settings.root / "token")
-    )
+    places = of_home(settings)
     known = registry.show(book, version)
     fetched = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0]
     task, recipe = tasks.get(known.task), _recipe(fetched)

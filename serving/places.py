@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import registry
-from serving.section import DEFAULT
+from infra.settings import Settings
+from serving.section import DEFAULT, ServeSection
 from tasks.model.folder import Folder
 
 
@@ -31,6 +32,18 @@ class Places:
     def home(self) -> Path:
         """Where the service keeps what is its own: beside its token."""
         return Path(self.token_file).parent
+
+
+def of_home(settings: Settings, section: ServeSection = DEFAULT) -> Places:
+    """Where everything lies on this home."""
+    return Places(
+        database_url=settings.database,
+        artifacts_url=settings.artifacts,
+        cache=str(settings.root / "cache" / "served"),
+        token_file=str(settings.root / "token"),
+        threads=section.threads,
+        deadline_ms=section.deadline_ms,
+    )
 
 
 @dataclass(frozen=True)

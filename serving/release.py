@@ -11,7 +11,7 @@ import registry
 from infra import cluster
 from infra.settings import Settings, token
 from serving import gateway, ingress, standing
-from serving.places import NotServable, Places, fetch
+from serving.places import NotServable, Places, fetch, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 
@@ -30,7 +30,7 @@ def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSe
         raise NotServable("a service runs on this Ray already, and follows what is promoted; end it to start another")
     token(settings)
     standing.forget(standing.folder(settings.root))
-    places = _places(settings, section)
+    places = of_home(settings, section)
     plan = _plan(places)
     settings = settings.model_copy(update={"port": _start(settings)})
     return _run(settings, section, (plan, dataclasses.asdict(places), trial.model_dump(mode="json")))
@@ -66,17 +66,6 @@ def addresses(settings: Settings) -> dict[str, str]:
     base = f"http://{ingress.HOST}:{settings.port}"
     secret = str(settings.root / "token")
     return {"endpoints": base, "docs": f"{base}/docs", "metrics": f"{base}/metrics", "token": secret}
-
-
-def _places(settings: Settings, section: ServeSection) -> Places:
-    return Places(
-        database_url=settings.database,
-        artifacts_url=settings.artifacts,
-        cache=str(settings.root / "cache" / "served"),
-        token_file=str(settings.root / "token"),
-        threads=section.threads,
-        deadline_ms=section.deadline_ms,
-    )
 
 
 def _plan(places: Places) -> dict[str, Any]:

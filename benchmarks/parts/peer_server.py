@@ -25,7 +25,7 @@ from transformers import AutoModel, AutoTokenizer
 import registry
 from infra.settings import Settings
 from serving import loading, service
-from serving.places import Places
+from serving.places import of_home
 from tasks.backbone.load import folder_of
 from tasks.backbone.section import BackboneSection
 
@@ -86,9 +86,7 @@ def main(port: int) -> None:
     """Load everything, then answer until the process is ended."""
     torch.set_num_threads(1)
     settings = Settings()
-    places = Places(
-        settings.database, settings.artifacts, str(settings.root / "cache" / "served"), str(settings.root / "token")
-    )
+    places = of_home(settings)
     book = registry.open_registry(places.database_url, places.artifacts_url)
     champions = registry.champions(book)
     release = loading.versions(book, {name: champion.ref for name, champion in champions.items()}, places)
