@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.task import FloatArray, Head, IntArray
+from interpret.attribution.players import table_players
+from tasks.data.near_duplicates import NEAR, nearest
+from tasks.task import FloatArray, Head, IntArray, Rows, Task
 
+Alike = Callable[[int], NDArray[np.bool_]]  # a row -> which rows nearly repeat it
+MOSTLY = 0.8  # of the groups of a table, from which on two rows are alike
 RANDOM = "drawn at random"
 CLASS_ROLES = ("right", "wrong")
 ALARM_ROLES = ("true positive", "true negative", "false positive", "false negative")
@@ -22,24 +29,56 @@ class Case:
     output: int
 
 
-def choose(head: Head, raw: FloatArray, target: FloatArray, count: int, seed: int) -> list[Case]:
+def choose(head: Head, raw: FloatArray, target: FloatArray, count: int, seed: int, alike: Alike) -> list[Case]:
     """Pick `count` rows, taking turns between the roles so that no role is left out while rows are left.
 
     raw (n, width) are the answers and target (n, k) the truth of the rows to pick from; for `program` (n, 1) whether it
-    is right.
+    is right. A row that nearly repeats one that was picked is passed over, while there are others.
     """
     roles = _roles(head, raw, target)
     roles[RANDOM] = np.random.default_rng(seed).permutation(len(raw))
-    queues = {role: [int(i) for i in index] for role, index in roles.items() if len(index)}
-    outputs, chosen = explained_output(head, raw), dict[int, str]()
-    while len(chosen) < min(count, len(raw)):
-        for role, queue in queues.items():
-            while queue and queue[0] in chosen:
-                queue.pop(0)
-            if queue and len(chosen) < count:
-                chosen[queue.pop(0)] = role
+    chosen, near = dict[int, str](), np.zeros(len(raw), dtype=bool)
+    for passed_over in (True, False):
+        queues = {role: [int(i) for i in index] for role, index in roles.items()}
+        while any(queues.values()) and len(chosen) < count:
+            for role, queue in queues.items():
+                while queue and (queue[0] in chosen or (passed_over and near[queue[0]])):
+                    queue.pop(0)
+                if queue and len(chosen) < count:
+                    near |= alike(queue[0])
+                    chosen[queue.pop(0)] = role
+    outputs = explained_output(head, raw)
     ordered = sorted(chosen, key=lambda index: (list(roles).index(chosen[index]), index))
     return [Case(index, chosen[index], int(outputs[index])) for index in ordered]
+
+
+def each_label(head: Head, raw: FloatArray, chosen: Sequence[Case]) -> list[Case]:
+    """The cases, one for every label that a row was given; where it was given none, the one of its strongest label."""
+    if head.kind != "multilabel":
+        return list(chosen)
+    given = [np.flatnonzero(raw[case.index] > 0).tolist() or [case.output] for case in chosen]
+    return [replace(case, output=label) for case, labels in zip(chosen, given, strict=True) for label in labels]
+
+
+def alike(task: Task, pool: Rows, row: int) -> NDArray[np.bool_]:
+    """(pool,) which rows nearly repeat one, itself included.
+
+    Text by its words without their numbers, unless it restates the table; a table by its groups, of which most are
+    equal; a series where its window overlaps that of the same group.
+    """
+    inputs, near = pool.inputs, np.zeros(len(pool), dtype=bool)
+    near[row] = True
+    if inputs.text is not None and task.restated is None:
+        plain = [re.sub(r"\d+", "", text) for text in inputs.text]
+        near |= nearest(plain, [plain[row]]) >= NEAR
+    if inputs.series is not None:
+        apart = np.abs(pool.time - pool.time[row])
+        near |= (pool.group == pool.group[row]) & (apart < np.timedelta64(task.length, "D"))
+    if inputs.table is not None and inputs.series is None:
+        same = (inputs.table == inputs.table[row]) | (np.isnan(inputs.table) & np.isnan(inputs.table[row]))
+        groups = [list(player.columns) for player in table_players(task)]
+        near |= np.mean([same[:, columns].all(axis=1) for columns in groups], axis=0) >= MOSTLY
+    return near
 
 
 def explained_output(head: Head, raw: FloatArray) -> IntArray:

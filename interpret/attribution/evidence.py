@@ -11,6 +11,7 @@ from interpret.attribution.game import values
 from interpret.attribution.overview import Explained, Interval, interval
 from tasks.task import FloatArray
 
+REFERENCES = 16  # of a row that its curves are drawn against
 GRID = np.linspace(0.0, 1.0, 11)
 
 
@@ -18,15 +19,17 @@ GRID = np.linspace(0.0, 1.0, 11)
 class Sampling:
     """How sure the values of the cases are; errors are shares of a row's sum of |value|.
 
-    converged     how many of the rows are exact, or within the tolerance
-    worst_error   the largest standard error of sampling
-    choice_error  the median over rows of the largest standard error of the choice of reference rows
+    converged    how many of the rows are exact, or have every interval within the tolerance
+    worst_error  the largest standard error
+    worst_reach  the largest reach of a 95 % interval to one side
+    reach        the median over rows of the largest reach
     """
 
     rows: int
     converged: int
     worst_error: float
-    choice_error: float
+    worst_reach: float
+    reach: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Deletion:
 def additivity(rows: Sequence[Explained]) -> float:
     """The largest |f - base - sum of values| over rows and outputs, over max(1, |f - base|).
 
-    f is the answer of the plain row from the model that is served, not the explainer's own.
+    f is the answer of the plain row from the version's files, opened anew: nothing that the explainer kept is in it.
     """
     gaps = [
         np.abs(row.served - row.attribution.base - row.attribution.values.sum(axis=0))
@@ -60,12 +63,21 @@ def additivity(rows: Sequence[Explained]) -> float:
 
 def sampling(rows: Sequence[Explained]) -> Sampling:
     """How many rows converged, and how large their errors are."""
+    reach = [float(row.reach.max() / row.weight) for row in rows]
     return Sampling(
         rows=len(rows),
-        converged=sum(row.attribution.converged for row in rows),
+        converged=sum(row.converged for row in rows),
         worst_error=max(float(row.errors.max() / row.weight) for row in rows),
-        choice_error=float(np.median([float(row.choice.max() / row.weight) for row in rows])),
+        worst_reach=max(reach),
+        reach=float(np.median(reach)),
     )
+
+
+def mean_answers(row: Explained, z: FloatArray) -> FloatArray:
+    """(m, width) the answers for presence vectors z (m, players), mean over sixteen of the references drawn."""
+    drawn = row.attribution.references[:REFERENCES] if len(row.attribution.references) else np.zeros(1, dtype=np.int64)
+    asked = np.repeat(z, len(drawn), axis=0), np.tile(drawn, len(z))
+    return values(row.game, row.attribution.memo, *asked).reshape(len(z), len(drawn), -1).mean(axis=1)
 
 
 def deletion(rows: Sequence[Explained], seed: int) -> Deletion:
@@ -88,7 +100,7 @@ def _ordered(row: Explained) -> FloatArray:
     z = np.ones((count + 1, count))
     for step in range(1, count + 1):
         z[step:, order[step - 1]] = 0.0
-    answers = values(row.game, row.attribution.memo, z).mean(axis=1)[:, row.case.output]
+    answers = mean_answers(row, z)[:, row.case.output]
     full = row.attribution.full[row.case.output]
     return np.asarray(np.interp(GRID, np.arange(count + 1) / count, towards * (full - answers)))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from interpret.attribution.cases import Case
 from interpret.attribution.game import Game
-from interpret.attribution.shapley import Attribution
+from interpret.attribution.shapley import Attribution, ranks
 from tasks.task import Feature, FloatArray, Modality, Task
 
 DRAWS = 1000
@@ -22,12 +22,16 @@ Verdict = Literal["agrees", "disagrees", "undecided", "not declared"]
 
 @dataclass(frozen=True)
 class Explained:
-    """One explained row: its case, game and values. `served` is the answer of the plain, unmasked row."""
+    """One explained row: its case, game and values. `served` is the answer of the plain, unmasked row.
+
+    Rows of which several outputs are explained stand once for each, and share game and attribution.
+    """
 
     case: Case
     game: Game
     attribution: Attribution
     served: FloatArray
+    tolerance: float
 
     @property
     def values(self) -> FloatArray:
@@ -36,13 +40,23 @@ class Explained:
 
     @property
     def errors(self) -> FloatArray:
-        """Their standard errors of sampling."""
+        """Their standard errors, of all that was drawn: orders or coalitions, and reference rows."""
         return np.asarray(self.attribution.errors[:, self.case.output])
 
     @property
-    def choice(self) -> FloatArray:
-        """Their standard errors of the choice of reference rows."""
-        return np.asarray(self.attribution.choice[:, self.case.output])
+    def reach(self) -> FloatArray:
+        """How far their 95 % intervals reach to either side."""
+        return np.asarray(self.attribution.reach[:, self.case.output])
+
+    @property
+    def ranks(self) -> list[tuple[int, bool]]:
+        """Their ranks by |value|, and whether each is tied with another: see shapley.ranks."""
+        return ranks(self.values, self.attribution.spread[:, :, self.case.output], self.attribution.quantile)
+
+    @property
+    def converged(self) -> bool:
+        """Whether no interval reaches further to one side than the tolerance, a share of the sum of |value|."""
+        return bool(self.reach.max() <= self.tolerance * self.weight)
 
     @property
     def weight(self) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
+import numpy as np
+
 from tasks.data.text import sentences
-from tasks.task import Inputs, Modality, Span, Task
+from tasks.task import FloatArray, Inputs, Modality, Span, Task
 
 SEGMENTS = 4  # of a series with one group of channels
 SERIES_PLAYERS = 6  # where several groups of channels play: their combinations are passes through the series encoder
@@ -27,7 +30,8 @@ WORD = re.compile(r"\S+")
 class Player:
     """One part of a row that is either shown to the model or not.
 
-    span      the characters of a text player
+    span      its own words in the text: of a text player, or of a fact that stands in text and table
+    hides     the spans of the text that are hidden with it
     columns   the table columns of a table player
     channels  the series channels of a series player, at the steps `start` to `end` (end excluded)
     """
@@ -35,6 +39,7 @@ class Player:
     name: str
     modality: Modality
     span: Span = (0, 0)
+    hides: tuple[Span, ...] = ()
     columns: tuple[int, ...] = ()
     channels: tuple[int, ...] = ()
     steps: Span = (0, 0)
@@ -47,13 +52,19 @@ class NothingToExplain(ValueError):
 def players_of(task: Task, row: Inputs, most_text: int) -> tuple[Player, ...]:
     """The players of one row: at most `most_text` text spans, one per feature group, one per series cell.
 
-    Where a row mixes text with numbers, text gets at most four players, because each combination of text players
-    is one pass through the backbone. Raises NothingToExplain where the row is empty.
+    Where a row mixes text with numbers, text is cut into at most four parts, because each combination of parts is one
+    pass through the backbone. A group of features that the text restates is one player, hidden in both (Task.restated).
+    Raises NothingToExplain where the row is empty.
     """
     table = table_players(task) if row.table is not None else ()
     series = series_players(task, row) if row.series is not None else ()
     limit = min(most_text, MIXED_TEXT_PLAYERS) if table or series else most_text
-    text = () if row.text is None else _spoken(task, row.text[0], limit)
+    said = row.text[0] if row.text is not None else ""
+    facts = task.restated(said) if task.restated is not None and table and said else {}
+    if facts:
+        text, table = _facts(said, table, facts, limit)
+    else:
+        text = () if row.text is None else _spoken(task, said, limit)
     players = (*text, *table, *series)
     if not players:
         raise NothingToExplain(
@@ -85,6 +96,31 @@ def channel_groups(channels: tuple[str, ...], width: int) -> dict[str, tuple[int
     return {name: tuple(indexes) for name, indexes in groups.items()}
 
 
+def _facts(
+    text: str, table: Sequence[Player], facts: Mapping[str, Sequence[Span]], most: int
+) -> tuple[tuple[Player, ...], tuple[Player, ...]]:
+    """The players of a text that restates a table: those of its other sentences, and the table's, hidden in both.
+
+    A part of the text goes with each of the facts that it states: it is shown while all of them are, so that no row
+    says in words what its table does not hold.
+    """
+    whole = list(sentences(text, semicolons=True))
+    stated = [span for spans in facts.values() for span in spans]
+    parts = _merged([part for part in whole if any(map(partial(_meet, part), stated))], most)
+    free = _merged([part for part in whole if not any(map(partial(_meet, part), stated))], most)
+    players = []
+    for player in table:
+        own = facts.get(player.name, ())
+        hides = tuple(part for part in parts if any(map(partial(_meet, part), own)))
+        players.append(replace(player, span=own[0] if own else (0, 0), hides=hides))
+    return tuple(_span_player(text, part) for part in free), tuple(players)
+
+
+def _meet(one: Span, other: Span) -> bool:
+    """Whether two spans share a character."""
+    return one[0] < other[1] and other[0] < one[1]
+
+
 def series_players(task: Task, row: Inputs) -> tuple[Player, ...]:
     """Segments of equal length by channel groups, oldest first."""
     if row.series is None:
@@ -110,7 +146,32 @@ def text_players(text: str, most: int) -> tuple[Player, ...]:
     spans = _merged(list(sentences(text, semicolons=True)), most)
     if len(spans) < min(3, most):
         spans = _phrases_of(text, spans, most)
-    return tuple(Player(" ".join(text[start:end].split()), "text", span=(start, end)) for start, end in spans)
+    return tuple(
+        Player(" ".join(text[start:end].split()), "text", span=(start, end), hides=((start, end),))
+        for start, end in spans
+    )
+
+
+def _span_player(text: str, span: Span) -> Player:
+    """The player of one span of a text, named by its words."""
+    return Player(" ".join(text[slice(*span)].split()), "text", span=span, hides=(span,))
+
+
+def words_within(text: str, phrases: Sequence[Player], sizes: FloatArray, most: int) -> tuple[Player, ...]:
+    """The strongest phrases cut into their words, the largest size first, while there are at most `most` players.
+
+    Words that are too many for the strongest phrase go together; the other phrases stay whole.
+    """
+    held = {at: [phrase.span] for at, phrase in enumerate(phrases)}
+    for at in np.argsort(-sizes, kind="stable").tolist():
+        words = _units([match.span() for match in WORD.finditer(text, *phrases[at].span)])
+        room = most - sum(map(len, held.values())) + 1
+        if len(words) <= room:
+            held[at] = words
+        elif room > 2 and all(len(spans) == 1 for spans in held.values()):
+            held[at] = _cut_words(text, words, room)
+    spans = [span for at in held for span in held[at]]
+    return tuple(_span_player(text, span) for span in spans)
 
 
 def _spoken(task: Task, text: str, most: int) -> tuple[Player, ...]:
@@ -129,7 +190,7 @@ def word_players(text: str, kinds: Sequence[Sequence[Span]], most: int) -> tuple
         for start, end in _merged(kind, share):
             inside = [text[first:last] for first, last in kind if start <= first and last <= end]
             name = (" " if place == len(held) - 1 else " · ").join(inside)
-            players.append(Player(name, "text", span=(start, end)))
+            players.append(Player(name, "text", span=(start, end), hides=((start, end),)))
     return tuple(players)
 
 

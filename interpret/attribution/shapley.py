@@ -1,9 +1,13 @@
-"""Shapley values of a game by shap's own explainers, with standard errors and an honest status.
+"""Shapley values of a game with intervals that hold every error of sampling, and an honest status.
 
-The value of a coalition is the mean over the game's reference rows; shap gets the answers against each reference as
-outputs of their own, so that the values come per reference. Where all 2^P coalitions fit the budget, shap's Exact
-explainer is used; else its Permutation explainer in independent antithetic pairs, whose spread is the standard error.
-KernelExplainer is not used: at its defaults (`l1_reg`) it sets all but ten values to zero.
+Three ways, by what is to be hidden:
+
+- exact: text whose 2^P coalitions fit the budget, by shap's Exact explainer; nothing is drawn.
+- regression: longer text, by pairs of coalitions (regression.py); its errors by a jackknife over the pairs.
+- permutation: tables and series. Each pair of permutations, one the reverse of the other, is played against a fresh
+  reference row (Castro et al. 2009, doi 10.1016/j.cor.2008.04.004; antithetic pairs: Mitchell et al. 2022, JMLR 23).
+  The pairs are then independent draws of the value over the whole background, so that their spread holds both what
+  the order and what the reference does, and Student's t gives the interval of their mean.
 """
 
 from __future__ import annotations
@@ -17,12 +21,14 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import stdtrit
 
+from interpret.attribution import regression
 from interpret.attribution.game import Game, Memo, values
-from tasks.task import FloatArray
+from tasks.task import FloatArray, IntArray
 
-LEAST_RUNS = 2  # fewer give no standard error
-EARLIEST_STOP = 8  # a few pairs can agree by chance
+LEAST_PAIRS = 8  # fewer say little about their own spread
+EARLIEST_STOP = 30  # a few pairs can agree by chance
 DUST = 1e-12  # errors below this share of the largest value are rounding, not sampling
 TURN = Lock()  # shap draws from numpy's global generator, which one row at a time may seed
 
@@ -32,71 +38,166 @@ class Attribution:
     """The Shapley values of one row.
 
     values      (players, width)
-    errors      (players, width) standard error of sampling permutations, 0 where all coalitions were asked
-    choice      (players, width) standard error of the choice of reference rows, 0 for text alone
-    base, full  (width,) the answer with every player hidden, and with every player shown
+    spread      (draws, players, width) what each draw adds to the error: its squares sum to the squared standard error
+    quantile    what a standard error is multiplied by for the 95 % interval: Student's t
+    base, full  (width,) the answer with every player hidden (mean over the references), and with every player shown
     random      number of players shown -> mean answer (width,) over the coalitions of that size
-    converged   exact, or the largest sampling error of the explained output over eight runs and more is within
-                `tolerance` of the sum of |values|
+    references  (pairs,) the background rows that were drawn, one for each pair of permutations; empty for text
+    runs        pairs of permutations, or of coalitions; 1 where all coalitions were asked
     """
 
     values: FloatArray
-    errors: FloatArray
-    choice: FloatArray
+    spread: FloatArray
+    quantile: float
     base: FloatArray
     full: FloatArray
     random: dict[int, FloatArray]
-    method: Literal["exact", "permutation"]
+    references: IntArray
+    method: Literal["exact", "permutation", "regression"]
     runs: int
     evaluations: int
-    converged: bool
     memo: Memo
+
+    @property
+    def errors(self) -> FloatArray:
+        """(players, width) standard errors; 0 where all coalitions were asked, and where there is only rounding."""
+        error = np.sqrt((self.spread**2).sum(axis=0))
+        return np.where(error <= DUST * np.abs(self.values).max(), 0.0, error)
+
+    @property
+    def reach(self) -> FloatArray:
+        """(players, width) how far the 95 % interval of a value reaches to either side of it."""
+        return self.quantile * self.errors
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a way of estimating gives: see Attribution."""
+
+    values: FloatArray
+    spread: FloatArray
+    free: int
+    base: FloatArray
+    references: IntArray
+    method: Literal["exact", "permutation", "regression"]
+    runs: int
 
 
 def attribute(game: Game, output: int, budget: int, tolerance: float, seed: int) -> Attribution:
-    """Explain one row within `budget` model evaluations, stopping early once `tolerance` is reached for `output`.
+    """Explain one row within `budget` model evaluations; permutations stop early once `tolerance` is reached.
 
-    At least two runs are made where permutations are sampled, also beyond the budget, and eight before stopping early.
+    At least eight pairs of permutations are drawn, also beyond the budget, and thirty before stopping early. The same
+    seed gives the same bits.
     """
-    players, memo = len(game.players), Memo()
-    exact = 2**players * game.references <= budget
-    most = 1 if exact else max(LEAST_RUNS, budget // ((2 * players + 1) * game.references))
-    found: list[FloatArray] = []  # each (players, references, width)
-    with TURN, _random_state_kept():
-        explainer = _explainer(game, memo, exact, seed)
-        for run in range(1, most + 1):
-            found.append(_run(game, explainer, exact))
-            if run >= EARLIEST_STOP and _within(*_estimate(found), output, tolerance):
-                break
-    mean, errors = _estimate(found)
-    bare, whole = np.zeros((1, players)), np.ones((1, players))
+    memo, random = Memo(), np.random.default_rng(seed)
+    if not game.text_only:
+        found = _permutations(game, memo, output, budget, tolerance, random)
+    elif 2 ** len(game.players) <= budget:
+        found = _exact(game, memo)
+    else:
+        found = _regression(game, memo, budget, random)
+    quantile = float(stdtrit(found.free, 0.975))
     return Attribution(
-        values=mean,
-        errors=errors,
-        choice=_error(np.moveaxis(np.mean(found, axis=0), 1, 0)),
-        base=values(game, memo, bare)[0].mean(axis=0),
-        full=values(game, memo, whole)[0].mean(axis=0),
+        values=found.values,
+        spread=found.spread,
+        quantile=quantile,
+        base=found.base,
+        full=_of_size(game, memo, 1)[0],
         random=_by_size(memo),
-        method="exact" if exact else "permutation",
-        runs=len(found),
+        references=found.references,
+        method=found.method,
+        runs=found.runs,
         evaluations=memo.evaluations,
-        converged=exact or (len(found) >= EARLIEST_STOP and _within(mean, errors, output, tolerance)),
         memo=memo,
     )
 
 
-def _explainer(game: Game, memo: Memo, exact: bool, seed: int) -> Any:
-    """One of shap's explainers over presence vectors: the masker's background is "nobody is shown"."""
-    shap = _shap()
+def ranks(values: FloatArray, spread: FloatArray, quantile: float) -> list[tuple[int, bool]]:
+    """The rank of each player by |value|, and whether it is tied.
 
-    def answer(z: FloatArray) -> FloatArray:
-        return values(game, memo, z).reshape(len(z), -1)
+    A rank is one more than the number of players that are surely larger: the 95 % interval of the difference of the two
+    sizes, taken over the same draws, lies above zero. Tied is who is not surely apart from every other player.
+    values (players,), spread (draws, players).
+    """
+    sizes = np.abs(values)
+    towards = spread * np.where(values < 0, -1.0, 1.0)
+    gaps = sizes[:, None] - sizes[None, :]
+    error = np.sqrt(((towards[:, :, None] - towards[:, None, :]) ** 2).sum(axis=0))
+    above = gaps > np.maximum(quantile * error, DUST * sizes.max(initial=0.0))
+    apart = above | above.T | np.eye(len(values), dtype=bool)
+    return [(1 + int(above[:, at].sum()), not apart[at].all()) for at in range(len(values))]
 
-    masker = shap.maskers.Independent(np.zeros((1, len(game.players))))
-    if exact:
-        return shap.explainers.Exact(answer, masker)
-    # The seed acts once, here: the calls that follow go on drawing. Without it shap would seed from the clock.
-    return shap.explainers.Permutation(answer, masker, seed=seed % 2**32)
+
+def _permutations(
+    game: Game, memo: Memo, output: int, budget: int, tolerance: float, random: np.random.Generator
+) -> _Found:
+    """Pairs of permutations, each against a reference row of its own."""
+    count = len(game.players)
+    most = max(LEAST_PAIRS, (budget - 1) // (2 * count - 1))
+    samples: list[FloatArray] = []
+    bases: list[FloatArray] = []
+    drawn: list[IntArray] = []
+    wanted, runs = min(most, EARLIEST_STOP), 0
+    while True:
+        fresh = random.integers(0, game.references, wanted - runs)
+        new, base = _pairs(game, memo, fresh, random)
+        samples.append(new)
+        bases.append(base)
+        drawn.append(fresh)
+        all_of = np.concatenate(samples)
+        mean, runs = all_of.mean(axis=0), len(all_of)
+        spread = (all_of - mean) / np.sqrt(runs * (runs - 1))
+        quantile = float(stdtrit(runs - 1, 0.975))
+        if wanted == most or (runs >= EARLIEST_STOP and _within(mean, spread, quantile, output, tolerance)):
+            break
+        wanted = min(most, 2 * wanted)
+    base = np.concatenate(bases).mean(axis=0)
+    return _Found(mean, spread, runs - 1, base, np.concatenate(drawn), "permutation", runs)
+
+
+def _pairs(game: Game, memo: Memo, references: IntArray, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """One estimate (n, players, width) for each reference, and its answer with every player hidden (n, width)."""
+    pairs, count = len(references), len(game.players)
+    place = np.array([random.permutation(count) for _ in range(pairs)]).reshape(pairs, 1, count)
+    steps = np.arange(count + 1).reshape(1, -1, 1)
+    z = np.concatenate([place < steps, count - 1 - place < steps], axis=1)  # (n, 2 (P + 1), P): there, and back
+    answers = values(game, memo, z.reshape(-1, count).astype(np.float64), np.repeat(references, 2 * (count + 1)))
+    answers = answers.reshape(pairs, 2, count + 1, -1)
+    gains, order = np.diff(answers, axis=2), place.reshape(pairs, count)
+    there, back = (
+        np.take_along_axis(gains[:, way], at[:, :, None], axis=1) for way, at in enumerate((order, count - 1 - order))
+    )
+    return (there + back) / 2, answers[:, 0, 0]
+
+
+def _exact(game: Game, memo: Memo) -> _Found:
+    """All coalitions, by shap: the masker's background is "nobody is shown"."""
+    count = len(game.players)
+    with TURN, _random_state_kept():
+        shap = _shap()
+        masker = shap.maskers.Independent(np.zeros((1, count)))
+        explainer = shap.explainers.Exact(lambda z: values(game, memo, z), masker)
+        asked = 2**count
+        told = explainer(np.ones((1, count)), max_evals=asked, batch_size=asked, silent=True)
+    found = np.asarray(told.values, dtype=np.float64).reshape(count, -1)
+    none = np.zeros((0, *found.shape))
+    return _Found(found, none, 1, _of_size(game, memo, 0)[0], np.zeros(0, dtype=np.int64), "exact", 1)
+
+
+def _regression(game: Game, memo: Memo, budget: int, random: np.random.Generator) -> _Found:
+    """Pairs of coalitions within the budget: all and none are one of them."""
+    players = len(game.players)
+    z, probability = regression.draw(players, max(1, budget // 2 - 1), random)
+    asked = np.concatenate([np.ones((1, players)), np.zeros((1, players)), z, ~z])
+    answers = values(game, memo, asked)
+    full, base, shown, hidden = answers[0], answers[1], answers[2 : 2 + len(z)], answers[2 + len(z) :]
+    found = regression.fit(z, (shown - hidden) / 2, probability, (full - base) / 2)
+    return _Found(found.values, found.spread, found.free, base, np.zeros(0, dtype=np.int64), "regression", len(z))
+
+
+def _of_size(game: Game, memo: Memo, shown: int) -> FloatArray:
+    """The answer with every player shown (1) or hidden (0)."""
+    return values(game, memo, np.full((1, len(game.players)), float(shown)))
 
 
 @cache
@@ -114,14 +215,6 @@ def _shap() -> Any:
         config.DISABLE_JIT = compiled
 
 
-def _run(game: Game, explainer: Any, exact: bool) -> FloatArray:
-    """One independent estimate (players, references, width)."""
-    players = len(game.players)
-    asked = 2**players if exact else 2 * players + 1
-    found = explainer(np.ones((1, players)), max_evals=asked, batch_size=asked, silent=True)
-    return np.asarray(found.values, dtype=np.float64).reshape(players, game.references, -1)
-
-
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
     """Give numpy's global generator back as it was: shap seeds it and shuffles with it."""
@@ -132,27 +225,14 @@ def _random_state_kept() -> Iterator[None]:
         np.random.set_state(state)
 
 
-def _estimate(found: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """The values (players, width) and their standard errors over the runs."""
-    runs = np.mean(found, axis=2)
-    return np.asarray(runs.mean(axis=0)), _error(runs)
-
-
-def _error(samples: FloatArray) -> FloatArray:
-    """The standard error of the mean over the first axis; zero for one sample and where there is only rounding."""
-    if len(samples) < 2:
-        return np.zeros_like(samples[0])
-    error = np.std(samples, axis=0, ddof=1) / np.sqrt(len(samples))
-    return np.where(error <= DUST * np.abs(samples).max(), 0.0, error)
-
-
-def _within(mean: FloatArray, errors: FloatArray, output: int, tolerance: float) -> bool:
-    return bool(errors[:, output].max() <= tolerance * np.abs(mean[:, output]).sum())
+def _within(mean: FloatArray, spread: FloatArray, quantile: float, output: int, tolerance: float) -> bool:
+    reach = quantile * np.sqrt((spread[:, :, output] ** 2).sum(axis=0))
+    return bool(reach.max() <= tolerance * np.abs(mean[:, output]).sum())
 
 
 def _by_size(memo: Memo) -> dict[int, FloatArray]:
-    """The mean answer by how many players were shown; permutations and full enumerations both draw sizes evenly."""
+    """The mean answer by how many players were shown: of each size, every coalition was as likely to be asked."""
     sums: dict[int, list[FloatArray]] = {}
-    for key, answers in memo.answers.items():
-        sums.setdefault(sum(key), []).append(answers.mean(axis=0))
+    for (key, _), answers in memo.answers.items():
+        sums.setdefault(sum(key), []).append(answers)
     return {size: np.mean(found, axis=0) for size, found in sorted(sums.items())}

@@ -11,15 +11,18 @@ import numpy as np
 from interpret.attribution import cases, evidence, overview
 from interpret.attribution.cases import Case
 from interpret.attribution.evidence import Deletion, Sampling
-from interpret.attribution.game import Raw, game_of
+from interpret.attribution.game import Game, Raw, game_between, game_of
 from interpret.attribution.overview import Explained, Importance, Phrase, Share, SignCheck
-from interpret.attribution.shapley import attribute
+from interpret.attribution.players import words_within
+from interpret.attribution.shapley import Attribution, attribute
 from interpret.section import ExplainSection
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
 
-TEXT_POOL, POOL = 96, 1024  # rows that cases are chosen from: text costs a pass through the backbone each
+TEXT_POOL, POOL = 96, 1024  # rows that cases are chosen from, at least and at most: text costs a pass each
 GLOBAL_SHARE = 8  # a row of the global view gets a case's budget divided by this,
 LEAST_TEXT_BUDGET = 16  # and a text at least so many evaluations
+SPLIT = 96  # evaluations from which on words are told apart
+PHRASES_SHARE = 4  # the share of a text's budget that finds its strongest phrases, whose words get the rest
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 PHRASES = 12
 FAITHFUL = 48  # rows whose program is written again without what it cites
@@ -27,17 +30,30 @@ Supports = Callable[[Inputs, FloatArray], FloatArray]  # n rows, their programs 
 
 
 @dataclass(frozen=True)
+class Version:
+    """What is explained.
+
+    raw       the model: Inputs of n rows -> (n, width)
+    anew      n rows and what `raw` says of them -> what is explained of them, by the version's files opened again
+    supports  of a task that writes, how likely a program is; what is explained of a row is that of the program that it
+              was served
+    """
+
+    raw: Raw
+    anew: Callable[[Inputs, FloatArray], FloatArray]
+    supports: Supports | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """How rows are explained.
 
-    background  the reference rows that hidden numbers are taken from; None for text alone
+    background  the rows that references are drawn from; None for text alone
     raws        row of the pool -> what is explained of it: Inputs of n rows -> (n, width)
-    answers     the same of every row of the pool, unhidden
     """
 
     background: Inputs | None
     raws: Callable[[int], Raw]
-    answers: FloatArray
     section: ExplainSection
     seed: int
 
@@ -71,36 +87,37 @@ class Study:
     background_rows: int
 
 
-def study(
-    task: Task, train: Rows, test: Rows, raw: Raw, section: ExplainSection, seed: int, supports: Supports | None = None
-) -> Study:
+def study(task: Task, train: Rows, test: Rows, version: Version, section: ExplainSection, seed: int) -> Study:
     """Explain a task on its test rows against background rows of its training data.
 
-    raw is the served model: Inputs of n rows -> (n, width). Of a task that writes, `supports` says how likely a program
-    is, and what is explained of a row is that of the program it was served. Raises ValueError where there is no test
-    row.
+    Raises ValueError where there is no test row.
     """
     if not len(test):
         raise ValueError(
             f"task {task.name!r} has no test rows, so there is nothing to explain; set validate.splits.test"
         )
-    pool = test.take(_sample(len(test), TEXT_POOL if test.inputs.text is not None else POOL, seed))
-    answers = np.asarray(raw(pool.inputs), dtype=np.float64)
+    most = max(TEXT_POOL, section.rows) if test.inputs.text is not None else POOL
+    pool = test.take(_sample(len(test), most, seed))
+    answers = np.asarray(version.raw(pool.inputs), dtype=np.float64)
     right = None if task.writer is None else task.writer.right(pool, answers)
-    shown, raws = answers, lambda _: raw
-    if supports is not None:
-        shown, raws = supports(pool.inputs, answers[:, 1:]), partial(_served, supports, answers[:, 1:])
-    setting = Setting(background_rows(task, train, section.background, seed), raws, shown, section, seed)
+    setting = Setting(background_rows(task, train), _raws(version, answers), section, seed)
     small = replace(setting, section=_small(section, text_only=setting.background is None))
-    chosen = cases.choose(task.head, answers, pool.target if right is None else right[:, None], section.cases, seed)
+    truth = pool.target if right is None else right[:, None]
+    chosen = cases.choose(task.head, answers, truth, section.cases, seed, partial(cases.alike, task, pool))
     others = _others(chosen, answers, task, max(0, section.rows - len(chosen)), seed)
-    local = tuple(_explain(task, pool, case, setting) for case in chosen)
-    rows = (*local, *(_explain(task, pool, case, small) for case in others))
+    played = [_play(task, pool, case, setting) for case in chosen]
+    played += [_play(task, pool, case, small) for case in others]
+    served = _served_anew(version, pool, answers, [*chosen, *others])
+    shown = [
+        Explained(case, game, found, answer, section.tolerance)
+        for case, (game, found), answer in zip([*chosen, *others], played, served, strict=True)
+    ]
+    rows, local = tuple(shown), _local(task, answers, shown[: len(chosen)])
     return Study(
         pool=pool,
         raw=answers,
         right=right,
-        faithful=_faithful(task, pool, answers, raw, seed),
+        faithful=_faithful(task, pool, answers, version.raw, seed),
         local=local,
         rows=rows,
         importance=overview.importance(rows, seed),
@@ -116,19 +133,13 @@ def study(
     )
 
 
-def background_rows(task: Task, train: Rows, count: int, seed: int) -> Inputs | None:
-    """Reference rows from the training data: normal ones where the head scores an alarm. None for text alone."""
+def background_rows(task: Task, train: Rows) -> Inputs | None:
+    """The training rows that references are drawn from: normal ones where a series is scored. None for text alone."""
     if train.inputs.table is None and train.inputs.series is None:
         return None
-    index = np.arange(len(train))
     if task.head.kind == "score" and train.inputs.table is None and (train.target[:, 0] < 0.5).any():
-        index = np.flatnonzero(train.target[:, 0] < 0.5)
-    return train.inputs.take(index[_sample(len(index), count, seed + 1)])
-
-
-def most_text(section: ExplainSection, budget: int) -> int:
-    """Text spans at most: as the section says, and few enough that all coalitions of a text fit the budget."""
-    return max(1, min(section.players, int(np.log2(budget))))
+        return train.inputs.take(np.flatnonzero(train.target[:, 0] < 0.5))
+    return train.inputs
 
 
 def _small(section: ExplainSection, *, text_only: bool) -> ExplainSection:
@@ -149,19 +160,54 @@ def _faithful(task: Task, pool: Rows, answers: FloatArray, raw: Raw, seed: int) 
     return task.writer.faithful(asked, answers[: len(asked)], write, seed)
 
 
-def _served(supports: Supports, programs: FloatArray, place: int) -> Raw:
-    """How likely the program of one row is, of rows that are that row with parts hidden."""
-    return lambda inputs: supports(inputs, np.tile(programs[place], (len(inputs), 1)))
+def _raws(version: Version, answers: FloatArray) -> Callable[[int], Raw]:
+    """What is explained of a row of the pool; of a program, how likely it is with parts of its row hidden."""
+    supports = version.supports
+    if supports is None:
+        return lambda _: version.raw
+    return lambda place: lambda inputs: supports(inputs, np.tile(answers[place, 1:], (len(inputs), 1)))
 
 
-def _explain(task: Task, pool: Rows, case: Case, setting: Setting) -> Explained:
+def _served_anew(version: Version, pool: Rows, answers: FloatArray, asked: Sequence[Case]) -> FloatArray:
+    """What the version's files, opened again, answer to the plain rows."""
+    index = np.array([case.index for case in asked])
+    return np.asarray(version.anew(pool.inputs.take(index), answers[index]), dtype=np.float64)
+
+
+def _local(task: Task, answers: FloatArray, shown: Sequence[Explained]) -> tuple[Explained, ...]:
+    """The cases, one for every label that a row was given."""
+    by_row = {row.case.index: row for row in shown}
+    labels = cases.each_label(task.head, answers, [row.case for row in shown])
+    return tuple(replace(by_row[case.index], case=case) for case in labels)
+
+
+def _play(task: Task, pool: Rows, case: Case, setting: Setting) -> tuple[Game, Attribution]:
     """Play the game of one row of the pool, with a seed of its own."""
     row, section = pool.inputs.take(np.array([case.index])), setting.section
-    text_only = row.table is None and row.series is None
-    budget = section.text_budget if text_only else section.budget
-    game = game_of(task, row, setting.background, setting.raws(case.index), most_text(section, budget))
-    found = attribute(game, case.output, budget, section.tolerance, setting.seed + 101 * (case.index + 1))
-    return Explained(case, game, found, setting.answers[case.index])
+    raw, seed = setting.raws(case.index), setting.seed + 101 * (case.index + 1)
+    if row.table is None and row.series is None:
+        return of_text(task, row, raw, section, seed)
+    game = game_of(task, row, setting.background, raw, section.players)
+    return game, attribute(game, case.output, section.budget, section.tolerance, seed)
+
+
+def of_text(task: Task, row: Inputs, raw: Raw, section: ExplainSection, seed: int) -> tuple[Game, Attribution]:
+    """Explain one text: its phrases exactly, then the words of the strongest ones where the budget holds more.
+
+    The strongest are those with the largest sum of |value| over the outputs, so that one game serves them all.
+    """
+    budget = section.text_budget
+    game = game_of(task, row, None, raw, max(1, min(section.players, int(np.log2(budget)))))
+    words = len((row.text or ("",))[0].split())
+    if task.writer is not None or budget < SPLIT or words <= len(game.players):
+        return game, attribute(game, 0, budget, section.tolerance, seed)
+    first = game_of(task, row, None, raw, int(np.log2(budget // PHRASES_SHARE)))
+    coarse = attribute(first, 0, budget, section.tolerance, seed)
+    sizes = np.abs(coarse.values).sum(axis=1)
+    players = words_within((row.text or ("",))[0], first.players, sizes, section.players)
+    game = game_between(task, players, row, None, raw)
+    fine = attribute(game, 0, budget - coarse.evaluations, section.tolerance, seed)
+    return game, replace(fine, evaluations=coarse.evaluations + fine.evaluations)
 
 
 def _others(chosen: Sequence[Case], answers: FloatArray, task: Task, count: int, seed: int) -> list[Case]:

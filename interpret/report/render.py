@@ -19,7 +19,6 @@ from interpret.report import plots
 HOME = Path(__file__).parent
 BAR = 240.0  # units of a bar's picture
 LEVELS = 4
-REACH = 1.96  # standard errors on each side that hold 95 % of a normal
 SHOWN = 12  # players of a case on the page; all of them are in the JSON
 ONE_SIZE = 1e4  # numbers of a column that differ more than this are each shown in their own size
 ROLES = {
@@ -165,9 +164,8 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
 def case_view(block: Mapping[str, Any]) -> CaseView:
     """What the page draws for a case."""
     players = block["players"]
-    values, errors = ([player[key] for player in players] for key in ("value", "error"))
+    values, reaches = ([player[key] for player in players] for key in ("value", "reach"))
     order = sorted(range(len(players)), key=lambda at: (-abs(values[at]), at))
-    reaches = [REACH * error for error in errors]
     low = min(0.0, *(value - reach for value, reach in zip(values, reaches, strict=True)))
     high = max(0.0, *(value + reach for value, reach in zip(values, reaches, strict=True)))
     width, most = (high - low) or 1.0, max(map(abs, values)) or 1.0

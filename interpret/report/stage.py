@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from interpret.attribution import behaviour
-from interpret.attribution.game import Raw
-from interpret.attribution.study import Supports, study
+from interpret.attribution.study import Version, study
 from interpret.report import document, facts, render
 from interpret.report.facts import Run
 from interpret.section import ExplainSection
 from tasks import digest, get
+from tasks.backbone.body import Backbone
 from tasks.data.parquet import load_rows
 from tasks.model import forward, writer
 from tasks.model.cache import Cache
 from tasks.model.folder import Folder
+from tasks.model.merged import merge
+from tasks.model.model import Model
 from tasks.model.saved import open_folders
-from tasks.task import Rows, Task
+from tasks.task import FloatArray, Inputs, Rows, Task
 
 JSON, HTML = "report.json", "report.html"
 PARTS = ("train", "valid", "test")
@@ -37,27 +39,39 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     run = Run(ExplainSection(**config["explain"]), config["seed"], config["threads"], config["lineage"])
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
-    model = open_folders(folders, run.threads)
+    bodies: dict[str, Backbone] = {}
+    model = merge(open_folders(folders, run.threads, bodies))
     written = {}
     for name, places in config["tasks"].items():
         rows = {part: load_rows(Path(places["data"]) / f"{part}.parquet") for part in PARTS}
         cut_off = int(np.count_nonzero(forward.truncated(model, name, rows["test"].inputs)))
-        raw = partial(forward.raw, model, name, cache=Cache())
-        supports = None if model.tasks[name].writer is None else partial(writer.supports, model, name)
-        content = describe(get(name), Folder(folders[name]), rows, raw, replace(run, truncated=cut_off), supports)
+        version = _version(model, name, partial(open_folders, {name: folders[name]}, run.threads, bodies))
+        content = describe(get(name), Folder(folders[name]), rows, version, replace(run, truncated=cut_off))
         folder = Path(config["reports"]) / name
         write(content, folder)
         written[name] = {"report": str(folder)}
     return written
 
 
-def describe(
-    task: Task, folder: Folder, rows: Mapping[str, Rows], raw: Raw, run: Run, supports: Supports | None = None
-) -> dict[str, Any]:
-    """The report's document for one version: `folder` holds its files, `raw` is the model that they give."""
+def _version(model: Model, name: str, again: Callable[[], Model]) -> Version:
+    """What is explained of one task; `again` opens its files once more, on the body that was read from its own."""
+    writes = model.tasks[name].writer is not None
+
+    def anew(inputs: Inputs, answers: FloatArray) -> FloatArray:
+        opened = again()
+        if writes:
+            return writer.supports(opened, name, inputs, answers[:, 1:])
+        return forward.raw(opened, name, inputs)
+
+    supports = partial(writer.supports, model, name) if writes else None
+    return Version(partial(forward.raw, model, name, cache=Cache()), anew, supports)
+
+
+def describe(task: Task, folder: Folder, rows: Mapping[str, Rows], version: Version, run: Run) -> dict[str, Any]:
+    """The report's document for one version: `folder` holds its files, `version` is the model that they give."""
     known = facts.read(task, folder, rows, run)
-    found = study(task, rows["train"], rows["test"], raw, run.section, run.seed, supports)
-    asked = behaviour.check(task, raw, known.calibration)
+    found = study(task, rows["train"], rows["test"], version, run.section, run.seed)
+    asked = behaviour.check(task, version.raw, known.calibration)
     return document.compose(replace(known, behaviour=asked), found)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from tasks.risk.german import CODES
-from tasks.task import Feature
+from tasks.task import Feature, Span
 
 # Expected before any training: +1 raises the risk of default, -1 lowers it. What is not here has no declared direction.
 Sign = Literal[-1, 0, 1]
@@ -49,6 +50,17 @@ WORDS = {
     "telephone": "telephone",
 }
 
+SENTENCES = (
+    "Loan of {credit_amount} DM over {duration_months} months for {purpose}. "
+    "Instalment rate {installment_rate} of 4, {existing_credits} credits at this bank. "
+    "Checking account {checking_account}, savings {savings}. "
+    "Credit history: {credit_history}; other plans: {other_plans}. "
+    "Employed: {employment}, {job} job, aged {age}. "
+    "Housing {housing}, property {property}, guarantor: {other_debtors}."
+)
+STATED = tuple(re.findall(r"{(\w+)}", SENTENCES))
+STATED_AGAIN = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(SENTENCES)))
+
 
 def features() -> tuple[Feature, ...]:
     """The columns of the table: the numbers, then one column for each word of each attribute."""
@@ -71,17 +83,16 @@ def row(item: Any) -> list[float]:
 
 def words(item: Any) -> str:
     """One applicant in words: what the text encoder reads. It restates the record; notes follow where there are any."""
-    facts = [
-        f"Loan of {item.credit_amount} DM over {item.duration_months} months for {plain(item.purpose)}.",
-        f"Instalment rate {item.installment_rate} of 4, {item.existing_credits} credits at this bank.",
-        f"Checking account {plain(item.checking_account)}, savings {plain(item.savings)}.",
-        f"Credit history: {plain(item.credit_history)}; other plans: {plain(item.other_plans)}.",
-        f"Employed: {plain(item.employment)}, {plain(item.job)} job, aged {item.age}.",
-        f"Housing {plain(item.housing)}, property {plain(item.property)}, guarantor: {plain(item.other_debtors)}.",
-    ]
-    return " ".join([*facts, item.notes.strip()] if item.notes else facts)
+    facts = SENTENCES.format_map({name: plain(getattr(item, name)) for name in STATED})
+    return f"{facts} {item.notes.strip()}" if item.notes else facts
 
 
-def plain(word: str) -> str:
-    """A code word as people write it."""
-    return word.replace("_", " ")
+def restated(text: str) -> dict[str, list[Span]]:
+    """Where a text that `words` wrote states each fact again; {} for any other text."""
+    found = STATED_AGAIN.match(text)
+    return {} if found is None else {name: [found.span(name)] for name in STATED}
+
+
+def plain(word: str | int) -> str:
+    """A code word or a number as people write it."""
+    return str(word).replace("_", " ")

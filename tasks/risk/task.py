@@ -167,6 +167,7 @@ TASK = Task(
     baseline=BASELINE,
     metric=metric("auc", HEAD),
     pair=pair,
+    restated=features.restated,
     rationale=Rationale(HEAD.outputs, rationale.given, rationale.write, read_back.read),
     example={
         "checking_account": "overdrawn",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpret.attribution import cases, overview
-from interpret.attribution.game import values
+from interpret.attribution.evidence import mean_answers
 from interpret.attribution.overview import Explained
 from interpret.attribution.study import Study
 from interpret.report import blocks
@@ -136,7 +136,5 @@ def _cohort(slug: str, title: str, study: Study, label: NDArray[np.str_]) -> Blo
 def _interaction(row: Explained) -> float:
     """|whole - sum of what each player does alone| over the sum of |value|."""
     output, count = row.case.output, len(row.game.players)
-    single = values(row.game, row.attribution.memo, np.eye(count)).mean(axis=1)[:, output]
-    base = row.attribution.base[output]
-    whole = row.attribution.full[output] - base
-    return float(abs(whole - (single - base).sum()) / row.weight)
+    base, whole, *single = mean_answers(row, np.vstack([np.zeros(count), np.ones(count), np.eye(count)]))[:, output]
+    return float(abs(whole - base - (np.array(single) - base).sum()) / row.weight)

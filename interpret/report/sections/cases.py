@@ -24,7 +24,8 @@ def local_cases(facts: Facts, study: Study) -> list[Block]:
     legend = (
         "Base plus the values of all players is the answer. Blue parts push towards the explained output, orange parts "
         "(with a dotted line in the text) away from it; a stronger colour is a larger value. The thin line on a "
-        "bar is the 95 % interval of sampling. The row and its answer are those of the served version."
+        "bar is the 95 % interval. It counts all that was drawn, reference rows too. Ranks that it does not tell apart "
+        "are tied (=). The row and its answer are those of the served version."
     )
     cases = [_case(facts, study, row, number) for number, row in enumerate(study.local, start=1)]
     return [blocks.text("legend", legend), *cases]
@@ -73,7 +74,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "method": row.attribution.method,
         "runs": row.attribution.runs,
         "evaluations": row.attribution.evaluations,
-        "converged": row.attribution.converged,
+        "converged": row.converged,
         "text": _pieces(text, row),
         "players": [
             {
@@ -81,10 +82,14 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
                 "modality": p.modality,
                 "value": v,
                 "error": e,
-                "choice": c,
+                "reach": reach,
+                "rank": rank,
+                "tied": tied,
                 "shown": _shown(facts.task, row, p.columns),
             }
-            for p, v, e, c in zip(row.game.players, row.values, row.errors, row.choice, strict=True)
+            for p, v, e, reach, (rank, tied) in zip(
+                row.game.players, row.values, row.errors, row.reach, row.ranks, strict=True
+            )
         ],
     }
 
@@ -93,7 +98,7 @@ def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:
     """The text cut at the players' ends; `player` is the place in the list of players, None between them."""
     pieces: list[dict[str, Any]] = []
     at = 0
-    spans = [(player.span, place) for place, player in enumerate(row.game.players) if player.modality == "text"]
+    spans = [(player.span, place) for place, player in enumerate(row.game.players) if player.hides]
     for (start, end), place in sorted(spans):
         if start > at:
             pieces.append({"text": content[at:start], "player": None})
@@ -137,7 +142,7 @@ def _truth(head: Head, target: FloatArray) -> str:
 
 def _reason_codes(task: str, row: Explained) -> str:
     """One to four groups that pushed the answer where it went, sure beyond their sampling error."""
-    lower = row.towards * row.values - 1.96 * np.hypot(row.errors, row.choice)
+    lower = row.towards * row.values - row.reach
     order = [
         at for at in np.argsort(-lower, kind="stable") if lower[at] > 0 and row.game.players[at].modality == "table"
     ]

@@ -31,6 +31,18 @@ PROGRAM = (
     "its value is the log-odds that the body then writes this program, without the classical part. Attributions are "
     "the Shapley values of this game."
 )
+ESTIMATORS = {
+    "exact": "all coalitions (shap's Exact)",
+    "regression": "regression on the odd terms of order 1 and 3, pairs of coalitions",
+    "permutation": "pairs of permutations, a fresh reference row for each",
+}
+ERRORS = {
+    "exact": "Where all combinations of a text's parts fit the budget, its values are exact.",
+    "regression": "Of a longer text, pairs of combinations are drawn without replacement, and main effects and "
+    "products of three parts are fitted to them. The error is what leaving out each pair in turn would change.",
+    "permutation": "Numbers are hidden by those of another row. Each pair of permutations takes a fresh one, so that "
+    "the spread between pairs holds the error of the order and that of the reference. The interval is Student's t.",
+}
 LIMITS = (
     "Masked text and mixed windows are not inputs that occur; a model can behave differently on them.",
     "A value says what moved this model's answer, not what causes the outcome in the world.",
@@ -41,11 +53,7 @@ LIMITS = (
 def method(facts: Facts, study: Study) -> list[Block]:
     """Section 7: players, masking, background, scale, estimator, budget, seeds, versions, limits."""
     kinds = {player.modality for row in study.rows for player in row.game.players}
-    moved = (
-        "Another draw of reference rows would move the values too: typically by "
-        f"{100 * study.sampling.choice_error:.1f} % of the sum of |value| (median over the cases of the "
-        "largest standard error). Reason codes count both errors."
-    )
+    methods = {row.attribution.method for row in study.rows}
     writes = facts.task.writer is not None
     hiding = HIDING | ({"text": WRITTEN} if writes else {})
     return [
@@ -54,25 +62,22 @@ def method(facts: Facts, study: Study) -> list[Block]:
         _estimator(facts, study, text_only=kinds == {"text"}),
         blocks.text(
             "errors",
-            "The value of a combination is the mean over the reference rows. Where all combinations fit the budget, "
-            "the values are exact for these references. Else pairs of permutations are drawn, and the error is "
-            "the spread between the pairs over the root of their number.",
-            moved if study.background_rows else "",
+            *(ERRORS[kind] for kind in ("exact", "regression", "permutation") if kind in methods),
         ),
         blocks.bullets("limits", LIMITS),
     ]
 
 
 def _estimator(facts: Facts, study: Study, *, text_only: bool) -> Block:
-    run = facts.run
+    run, methods = facts.run, {row.attribution.method for row in study.rows}
     rows = [
         Fact("Library", f"shap {facts.libraries['shap']}"),
-        Fact("Explainer", "Exact where all coalitions fit the budget, else Permutation in independent pairs"),
+        Fact("Estimator", "; ".join(ESTIMATORS[kind] for kind in ESTIMATORS if kind in methods)),
         Fact("Scale", f"raw answer ({words.scale(facts.task.head)}), identity link"),
         Fact("Budget per case", run.section.text_budget if text_only else run.section.budget, "integer"),
         Fact("Budget per row of the global view", "an eighth of it, at least 16"),
         Fact("Tolerance", run.section.tolerance, "percent"),
-        Fact("Reference rows", study.background_rows or None, "integer"),
+        Fact("Rows that references are drawn from", study.background_rows or None, "integer"),
         Fact("Evaluations in all", study.evaluations, "integer"),
         Fact("Seed", run.seed, "integer"),
         Fact("Seed of a row", "seed + 101 × (place in the pool + 1)"),

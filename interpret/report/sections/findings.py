@@ -14,7 +14,6 @@ MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
 ENOUGH_CASES, ENOUGH_ROWS = 20, 200
 HIGH_ECE = 0.1
 FAR_SHARE = 0.05
-HIGH_CHOICE = 0.1
 
 
 def findings(facts: Facts, study: Study) -> list[Block]:
@@ -60,17 +59,11 @@ def _explanation(facts: Facts, study: Study) -> Iterator[Block]:
         yield blocks.finding("additivity", "fail", "Attributions do not add up", body)
     if sampling.converged < sampling.rows:
         body = (
-            f"{sampling.rows - sampling.converged} of {sampling.rows} cases have a standard error above {tolerance:g} "
-            f"of the sum of |value| (the worst {sampling.worst_error:.2g}). They are marked; raise explain.budget."
+            f"{sampling.rows - sampling.converged} of {sampling.rows} cases have a 95 % interval that reaches further "
+            f"than {tolerance:g} of the sum of |value| (the worst {sampling.worst_reach:.2g}). They are marked; "
+            "raise explain.budget."
         )
         yield blocks.finding("sampling", "note", "Some attributions have not converged", body)
-    if sampling.choice_error > HIGH_CHOICE:
-        body = (
-            f"Another draw of {study.background_rows} reference rows would move a value by "
-            f"{100 * sampling.choice_error:.0f} % of the sum of |value|. Raise explain.background for values that "
-            "stand on their own."
-        )
-        yield blocks.finding("choice", "note", "Values depend on the reference rows", body)
     for sign in study.signs:
         if sign.verdict == "disagrees":
             body = f"Declared {sign.declared:+d}, found a rank correlation of {sign.found:+.2f}."
