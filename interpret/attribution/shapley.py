@@ -174,7 +174,7 @@ def _exact(game: Game, memo: Memo) -> _Found:
     """All coalitions, by shap: the masker's background is "nobody is shown"."""
     count = len(game.players)
     with TURN, _random_state_kept():
-        shap = _shap()
+        shap = shap_uncompiled()
         masker = shap.maskers.Independent(np.zeros((1, count)))
         explainer = shap.explainers.Exact(lambda z: values(game, memo, z), masker)
         asked = 2**count
@@ -201,7 +201,7 @@ def _of_size(game: Game, memo: Memo, shown: int) -> FloatArray:
 
 
 @cache
-def _shap() -> Any:
+def shap_uncompiled() -> Any:
     """Import shap with numba's compiler off, once.
 
     Compiling shap's inner loops takes ten seconds of every new process; over our few thousand coalitions they run in

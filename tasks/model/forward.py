@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +188,12 @@ def features_many(
             start += len(own.ids)
         found[name] = Features(hidden, own.present, _offset(model, name, rows, NOTHING), len(rows), own.truncated)
     return found
+
+
+def raw_many(model: Model, names: Sequence[str], inputs: Inputs) -> FloatArray:
+    """(n, widths) raw answers of several tasks to the same rows; a merged model's lower layers are run once a text."""
+    found = features_many(model, dict.fromkeys(names, inputs))
+    return np.hstack([combine(model, name, found[name]) for name in names])
 
 
 def side_by_side(model: Model, name: str, found: Features) -> FloatArray:
