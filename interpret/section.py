@@ -20,7 +20,7 @@ class ExplainSection(Section):
     """
 
     cases: int = Field(default=20, ge=1, le=500)
-    budget: int = Field(default=3072, ge=16, le=1_000_000)
+    budget: int = Field(default=8192, ge=16, le=1_000_000)
     text_budget: int = Field(default=128, ge=16, le=1_000_000)
     players: int = Field(default=12, ge=1, le=64)
     tolerance: float = Field(default=0.05, gt=0, le=1)

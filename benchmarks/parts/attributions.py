@@ -30,7 +30,7 @@ PAIRS, TRUTH, SEEDS = 240, 5000, 10
 LIVE = 1e-3  # of the sum of |value|: of a player below it, a few pairs may see nothing at all
 PARTS = 4  # of the text beside the numbers
 ALONE = {"peer": None, "peer_name": None, "ratio": None}
-REPORT = {"cases": 20, "rows": 200, "text_budget": 256, "budget": 8400, "tolerance": 0.001}
+REPORT = {"cases": 20, "rows": 200, "text_budget": 256, "budget": 8641, "tolerance": 0.001}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _games(ground: Ground, name: str) -> Iterator[Game]:
 
 def _against_a_long_run(game: Game) -> tuple[float, float, float]:
     """Coverage over the live players, relative L1 error and share of the top four: means over the seeds."""
-    step = 2 * len(game.players) - 1
+    step = 2 * len(game.players)
     truth = attribute(game, 0, TRUTH * step + 1, 0.0, 999).values[:, 0]
     live, top = np.abs(truth) > LIVE * np.abs(truth).sum(), _top(truth)
     found = []

@@ -4,10 +4,10 @@ Three ways, by what is to be hidden:
 
 - exact: text whose 2^P coalitions fit the budget, by shap's Exact explainer; nothing is drawn.
 - regression: longer text, by pairs of coalitions (regression.py); its errors by a jackknife over the pairs.
-- permutation: tables and series. Each pair of permutations, one the reverse of the other, is played against a fresh
-  reference row (Castro et al. 2009, doi 10.1016/j.cor.2008.04.004; antithetic pairs: Mitchell et al. 2022, JMLR 23).
-  The pairs are then independent draws of the value over the whole background, so that their spread holds both what
-  the order and what the reference does, and Student's t gives the interval of their mean.
+- permutation: tables and series. A permutation and its reverse are played, each against a fresh reference row (Castro
+  et al. 2009, doi 10.1016/j.cor.2008.04.004; antithetic pairs: Mitchell et al. 2022, JMLR 23). The pairs are then
+  independent draws of the value over the whole background, so that their spread holds both what the order and what
+  the reference does, and Student's t gives the interval of their mean.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Attribution:
     quantile    what a standard error is multiplied by for the 95 % interval: Student's t
     base, full  (width,) the answer with every player hidden (mean over the references), and with every player shown
     random      number of players shown -> mean answer (width,) over the coalitions of that size
-    references  (pairs,) the background rows that were drawn, one for each pair of permutations; empty for text
+    references  (2 pairs,) the background rows that were drawn, one for each permutation; empty for text
     runs        pairs of permutations, or of coalitions; 1 where all coalitions were asked
     """
 
@@ -131,19 +131,18 @@ def ranks(values: FloatArray, spread: FloatArray, quantile: float) -> list[tuple
 def _permutations(
     game: Game, memo: Memo, output: int, budget: int, tolerance: float, random: np.random.Generator
 ) -> _Found:
-    """Pairs of permutations, each against a reference row of its own."""
-    count = len(game.players)
-    most = max(LEAST_PAIRS, (budget - 1) // (2 * count - 1))
+    """Pairs of permutations, as many as the budget holds: a pair takes two evaluations a player."""
+    most = max(LEAST_PAIRS, (budget - 1) // (2 * len(game.players)))
     samples: list[FloatArray] = []
     bases: list[FloatArray] = []
     drawn: list[IntArray] = []
     wanted, runs = min(most, EARLIEST_STOP), 0
     while True:
-        fresh = random.integers(0, game.references, wanted - runs)
+        fresh = random.integers(0, game.references, (wanted - runs, 2))
         new, base = _pairs(game, memo, fresh, random)
         samples.append(new)
         bases.append(base)
-        drawn.append(fresh)
+        drawn.append(fresh.ravel())
         all_of = np.concatenate(samples)
         mean, runs = all_of.mean(axis=0), len(all_of)
         spread = (all_of - mean) / np.sqrt(runs * (runs - 1))
@@ -156,18 +155,18 @@ def _permutations(
 
 
 def _pairs(game: Game, memo: Memo, references: IntArray, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """One estimate (n, players, width) for each reference, and its answer with every player hidden (n, width)."""
+    """One estimate (n, players, width) for each two references, and the answer with all hidden (n, width)."""
     pairs, count = len(references), len(game.players)
     place = np.array([random.permutation(count) for _ in range(pairs)]).reshape(pairs, 1, count)
     steps = np.arange(count + 1).reshape(1, -1, 1)
     z = np.concatenate([place < steps, count - 1 - place < steps], axis=1)  # (n, 2 (P + 1), P): there, and back
-    answers = values(game, memo, z.reshape(-1, count).astype(np.float64), np.repeat(references, 2 * (count + 1)))
+    answers = values(game, memo, z.reshape(-1, count).astype(np.float64), np.repeat(references.ravel(), count + 1))
     answers = answers.reshape(pairs, 2, count + 1, -1)
     gains, order = np.diff(answers, axis=2), place.reshape(pairs, count)
     there, back = (
         np.take_along_axis(gains[:, way], at[:, :, None], axis=1) for way, at in enumerate((order, count - 1 - order))
     )
-    return (there + back) / 2, answers[:, 0, 0]
+    return (there + back) / 2, answers[:, :, 0].mean(axis=1)
 
 
 def _exact(game: Game, memo: Memo) -> _Found:

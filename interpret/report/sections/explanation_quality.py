@@ -34,13 +34,13 @@ PROGRAM = (
 ESTIMATORS = {
     "exact": "all coalitions (shap's Exact)",
     "regression": "regression on the odd terms of order 1 and 3, pairs of coalitions",
-    "permutation": "pairs of permutations, a fresh reference row for each",
+    "permutation": "a permutation and its reverse, each against a fresh reference row",
 }
 ERRORS = {
     "exact": "Where all combinations of a text's parts fit the budget, its values are exact.",
     "regression": "Of a longer text, pairs of combinations are drawn without replacement, and main effects and "
     "products of three parts are fitted to them. The error is what leaving out each pair in turn would change.",
-    "permutation": "Numbers are hidden by those of another row. Each pair of permutations takes a fresh one, so that "
+    "permutation": "Numbers are hidden by those of another row. Each permutation takes a fresh one, so that "
     "the spread between pairs holds the error of the order and that of the reference. The interval is Student's t.",
 }
 LIMITS = (
