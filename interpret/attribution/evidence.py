@@ -11,7 +11,6 @@ from interpret.attribution.game import values
 from interpret.attribution.overview import Explained, Interval, interval
 from tasks.task import FloatArray
 
-REFERENCES = 16  # of a row that its curves are drawn against
 GRID = np.linspace(0.0, 1.0, 11)
 
 
@@ -74,8 +73,8 @@ def sampling(rows: Sequence[Explained]) -> Sampling:
 
 
 def mean_answers(row: Explained, z: FloatArray) -> FloatArray:
-    """(m, width) the answers for presence vectors z (m, players), mean over sixteen of the references drawn."""
-    drawn = row.attribution.references[:REFERENCES] if len(row.attribution.references) else np.zeros(1, dtype=np.int64)
+    """(m, width) the answers for presence vectors z (m, players), mean over the references that curves are against."""
+    drawn = row.attribution.shown_against
     asked = np.repeat(z, len(drawn), axis=0), np.tile(drawn, len(z))
     return values(row.game, row.attribution.memo, *asked).reshape(len(z), len(drawn), -1).mean(axis=1)
 

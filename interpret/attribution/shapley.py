@@ -29,6 +29,7 @@ from tasks.task import FloatArray, IntArray
 
 LEAST_PAIRS = 8  # fewer say little about their own spread
 EARLIEST_STOP = 30  # a few pairs can agree by chance
+CURVES = 16  # references that a row's curves are drawn against
 DUST = 1e-12  # errors below this share of the largest value are rounding, not sampling
 TURN = Lock()  # shap draws from numpy's global generator, which one row at a time may seed
 
@@ -41,7 +42,7 @@ class Attribution:
     spread      (draws, players, width) what each draw adds to the error: its squares sum to the squared standard error
     quantile    what a standard error is multiplied by for the 95 % interval: Student's t
     base, full  (width,) the answer with every player hidden (mean over the references), and with every player shown
-    random      number of players shown -> mean answer (width,) over the coalitions of that size
+    random      number of players shown -> mean answer (width,) over the coalitions of that size, against `shown_against`
     references  (2 pairs,) the background rows that were drawn, one for each permutation; empty for text
     runs        pairs of permutations, or of coalitions; 1 where all coalitions were asked
     """
@@ -57,6 +58,11 @@ class Attribution:
     runs: int
     evaluations: int
     memo: Memo
+
+    @property
+    def shown_against(self) -> IntArray:
+        """The references that curves are drawn against: the first that were drawn, each once; for text a stand-in."""
+        return np.unique(self.references[:CURVES]) if len(self.references) else np.zeros(1, dtype=np.int64)
 
     @property
     def errors(self) -> FloatArray:
@@ -103,7 +109,7 @@ def attribute(game: Game, output: int, budget: int, tolerance: float, seed: int)
         quantile=quantile,
         base=found.base,
         full=_of_size(game, memo, 1)[0],
-        random=_by_size(memo),
+        random=_by_size(memo, found.references[:CURVES]),
         references=found.references,
         method=found.method,
         runs=found.runs,
@@ -229,9 +235,11 @@ def _within(mean: FloatArray, spread: FloatArray, quantile: float, output: int, 
     return bool(reach.max() <= tolerance * np.abs(mean[:, output]).sum())
 
 
-def _by_size(memo: Memo) -> dict[int, FloatArray]:
+def _by_size(memo: Memo, references: IntArray) -> dict[int, FloatArray]:
     """The mean answer by how many players were shown: of each size, every coalition was as likely to be asked."""
     sums: dict[int, list[FloatArray]] = {}
-    for (key, _), answers in memo.answers.items():
-        sums.setdefault(sum(key), []).append(answers)
+    kept = set(references.tolist()) or {0}
+    for (key, reference), answers in memo.answers.items():
+        if reference in kept or all(key):
+            sums.setdefault(sum(key), []).append(answers)
     return {size: np.mean(found, axis=0) for size, found in sorted(sums.items())}

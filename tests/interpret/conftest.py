@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from interpret.attribution.game import Raw
+from interpret.attribution.study import Version
 from interpret.report import stage
 from interpret.report.facts import Run
 from interpret.section import ExplainSection
@@ -165,8 +166,8 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
             (folder / f"{name}.json").write_text(json.dumps(content))
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
         lineage = {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}}
-        run = Run(section or ExplainSection(cases=4, budget=512, rows=12, background=8), 7, 1, lineage)
-        return stage.describe(task or toy_task(), Folder(folder), parts, raw, run)
+        run = Run(section or ExplainSection(cases=4, budget=512, rows=12), 7, 1, lineage)
+        return stage.describe(task or toy_task(), Folder(folder), parts, Version(raw, lambda rows, _: raw(rows)), run)
 
     return make
 

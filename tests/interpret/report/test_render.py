@@ -37,7 +37,7 @@ def test_text_of_a_row_cannot_become_markup(make_report: Make, toy: Toy) -> None
     nasty = Rows(("<b>id</b>",) * 20, inputs, rows.target, rows.time, rows.known, rows.group, rows.split)
     features = (Feature("<i>x</i>", "$a<b>$"), Feature("b", "$a<b>$"), Feature("c", "c"), Feature("d", "d"))
     task = toy["task"]("score", ("<u>",), features=features)
-    page = render.html(make_report(ExplainSection(cases=2, budget=64, rows=4, background=2), task=task, rows=nasty))
+    page = render.html(make_report(ExplainSection(cases=2, budget=64, rows=4), task=task, rows=nasty))
     assert "<script" not in page
     assert "<img" not in page
     assert "7*7" in page
