@@ -42,7 +42,7 @@ class Attribution:
     spread      (draws, players, width) what each draw adds to the error: its squares sum to the squared standard error
     quantile    what a standard error is multiplied by for the 95 % interval: Student's t
     base, full  (width,) the answer with every player hidden (mean over the references), and with every player shown
-    random      number of players shown -> mean answer (width,) over the coalitions of that size, against `shown_against`
+    random      number of players shown -> mean answer (width,) over coalitions of that size (against `shown_against`)
     references  (2 pairs,) the background rows that were drawn, one for each permutation; empty for text
     runs        pairs of permutations, or of coalitions; 1 where all coalitions were asked
     """
