@@ -284,6 +284,7 @@ class Task:
     writer   how a body writes its programs, for a `program` head
     doubts   the first rows of a file, by columns -> what is odd in them; ValueError for what cannot be meant
     odd      item, the moment it is asked -> how many of each kind of thing in it, beside its text, may mislead
+    decided  the rows of one item, what is predicted of them (m, width) -> (m,) what is decided about each together
     restated  the text of a row -> the spans that state a group of features again, by group: explained as one fact
     rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
                items, so that a task which reads `columns` has none
@@ -319,5 +320,6 @@ class Task:
     writer: Writer | None = None
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None
     odd: Callable[[Any, datetime], Mapping[str, int]] | None = None
+    decided: Callable[[Inputs, FloatArray], FloatArray] | None = None
     restated: Callable[[str], Mapping[str, Sequence[Span]]] | None = None
     rationale: Any = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpret.attribution.behaviour import Behaviour
+from interpret.attribution.decisions import Decided
 from interpret.section import ExplainSection
 from tasks import card, digest, names
 from tasks.model.folder import Folder
@@ -52,6 +53,7 @@ class Facts:
     model_digest          over all files of the version
     rows, periods         number of rows by part, and their first and last day
     behaviour             the behaviour cases with their verdicts
+    decided               decisions that several rows lead to together, by what moved them; None where each is alone
     """
 
     task: Task
@@ -70,6 +72,7 @@ class Facts:
     periods: Mapping[str, tuple[str, str]]
     libraries: Mapping[str, str]
     behaviour: tuple[Behaviour, ...] = ()
+    decided: tuple[Decided, ...] | None = None
 
     @property
     def fingerprint(self) -> str | None:

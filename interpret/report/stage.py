@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.attribution import behaviour
+from interpret.attribution import behaviour, decisions
 from interpret.attribution.study import Version, study
 from interpret.report import document, facts, render
 from interpret.report.facts import Run
@@ -25,6 +25,7 @@ from tasks.model.merged import merge
 from tasks.model.model import Model
 from tasks.model.saved import open_folders
 from tasks.task import FloatArray, Inputs, Rows, Task
+from tasks.validate.calibration import calibrated
 
 JSON, HTML = "report.json", "report.html"
 PARTS = ("train", "valid", "test")
@@ -72,7 +73,10 @@ def describe(task: Task, folder: Folder, rows: Mapping[str, Rows], version: Vers
     known = facts.read(task, folder, rows, run)
     found = study(task, rows["train"], rows["test"], version, run.section, run.seed)
     asked = behaviour.check(task, version.raw, known.calibration)
-    return document.compose(replace(known, behaviour=asked), found)
+    together = decisions.explain(
+        task, rows["test"], lambda inputs: calibrated(task.head, known.calibration, version.raw(inputs)), run.seed
+    )
+    return document.compose(replace(known, behaviour=asked, decided=together), found)
 
 
 def write(content: Mapping[str, Any], folder: Path) -> None:

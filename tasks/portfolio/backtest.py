@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.portfolio import blend, features
 from tasks.portfolio.constraints import Constraints
-from tasks.task import FloatArray, IntArray, Rows
+from tasks.task import FloatArray, Inputs, IntArray, Rows
 
 LARGEST = 0.25  # weight of one asset in the backtest
 TRIALS = 6  # strategies that were compared before this one was looked at (the card names them)
@@ -54,6 +54,12 @@ def walk(rows: Rows, raw: FloatArray, invest: Invest = blend.invest) -> Backtest
         starts.append(int(index[0]))
         all_weights.append(target)
     return Backtest(np.array(net), np.array(starts, dtype=np.int64), tuple(all_weights))
+
+
+def decided(inputs: Inputs, raw: FloatArray) -> FloatArray:
+    """The weights (m,) that the views on the assets of one item lead to, within the limits of the backtest."""
+    names = [str(place) for place in range(len(inputs))]
+    return blend.invest(features.returns_of(inputs), raw, names, Constraints(max_weight=max(LARGEST, 1 / len(names))))
 
 
 def asset_names(rows: Rows, index: IntArray) -> list[str]:

@@ -144,4 +144,5 @@ TASK = Task(
     purge_days=35,
     doubts=doubts,
     odd=odd,
+    decided=backtest.decided,
 )

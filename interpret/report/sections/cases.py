@@ -28,7 +28,25 @@ def local_cases(facts: Facts, study: Study) -> list[Block]:
         "are tied (=). The row and its answer are those of the served version."
     )
     cases = [_case(facts, study, row, number) for number, row in enumerate(study.local, start=1)]
-    return [blocks.text("legend", legend), *cases]
+    return [blocks.text("legend", legend), *cases, *_decided(facts)]
+
+
+def _decided(facts: Facts) -> list[Block]:
+    """What moved decisions that several rows lead to together."""
+    if facts.decided is None:
+        return []
+    title = "What moved decisions that rows lead to together"
+    if not facts.decided:
+        note = "In no item of the test rows did predictions move the decision: it is the one of equal predictions."
+        return [blocks.absent("decided", title, "not_applicable", note)]
+    columns = [("item", "text"), ("row", "text"), ("decision", "number"), ("where no row says anything", "number")]
+    columns += [("moved by its own prediction", "signed"), ("± 95 %", "number"), ("most by that of", "text")]
+    columns += [("by", "signed"), ("± 95 %", "number"), ("by all others", "signed")]
+    rows = [
+        (d.item, d.name, d.decision, d.base, d.own, d.own_reach, d.other, d.other_value, d.other_reach, d.rest)
+        for d in facts.decided
+    ]
+    return [blocks.table("decided", title, columns, rows)]
 
 
 def reasons(facts: Facts, study: Study) -> list[Block]:
