@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,20 @@ def _table(game: Game) -> Table:
     known = dict(zip(hidden, np.asarray(game.raw(asked)), strict=True))
     told = Game(game.players, game.row, None, lambda inputs: np.stack([known[spans] for spans in inputs.hidden or ()]))
     output = int(np.argmax(known[()]))
-    return Table(told, attribute(told, output, 2**count, 0.0, 0).values, output)
+    return Table(told, _exact(np.array([known[spans] for spans in hidden])), output)
+
+
+def _exact(known: FloatArray) -> FloatArray:
+    """(players, width) the definition over all coalitions (2^players, width), numbered by the bits of who is shown."""
+    count = len(known).bit_length() - 1
+    coalitions = np.arange(len(known))
+    sizes = np.bitwise_count(coalitions)
+    share = np.array([1 / (count * comb(count - 1, size)) for size in range(count)])
+    values = []
+    for player in range(count):
+        without = coalitions[coalitions >> player & 1 == 0]
+        values.append(share[sizes[without]] @ (known[without | 1 << player] - known[without]))
+    return np.array(values)
 
 
 def _ours(table: Table, budget: int, seed: int) -> tuple[float, float, int]:
@@ -144,7 +158,7 @@ def _document(model: Model, text: str) -> dict[str, Any]:
     row = Inputs(np.arange(1), text=(text,))
     game = game_between(get(TEXTS[0]), players, row, None, lambda inputs: forward.raw_many(model, TEXTS, inputs))
     table = _table(game)
-    budget = next(b for b in range(24, 2 ** len(players), 8) if _as_good(table, b, outputs, errors))
+    budget = next(b for b in range(24, 2 ** len(players), 12) if _as_good(table, b, outputs, errors))
     began = time.process_time()
     for seed in range(SEEDS):
         attribute(game, 0, budget, 0.0, seed)
@@ -189,15 +203,7 @@ def _exact_of(masker: Any, answer: Any, text: str, tokens: int) -> FloatArray:
     inner = tokens - 2
     z = (np.arange(2**inner)[:, None] >> np.arange(inner) & 1).astype(bool)
     texts = [str(np.ravel(masker(np.concatenate([[True], row, [True]]), text))[0]) for row in z]
-    known = np.asarray(answer(texts))
-    shap = shap_uncompiled()
-
-    def looked_up(rows: FloatArray) -> FloatArray:
-        return known[(rows > 0.5).astype(np.int64) @ (1 << np.arange(inner))]
-
-    explainer = shap.explainers.Exact(looked_up, shap.maskers.Independent(np.zeros((1, inner))))
-    found = explainer(np.ones((1, inner)), max_evals=2**inner, batch_size=2**inner, silent=True)
-    values = np.asarray(found.values, dtype=np.float64).reshape(inner, -1)
+    values = _exact(np.asarray(answer(texts)))
     return np.vstack([np.zeros(values.shape[1]), values, np.zeros(values.shape[1])])
 
 
