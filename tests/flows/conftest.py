@@ -44,6 +44,7 @@ max_ece = 1.0
 
 [explain]
 cases = 2
+rows = 6
 
 [release]
 approval = "automatic"

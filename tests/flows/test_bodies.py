@@ -27,7 +27,7 @@ SIX = ["anomaly", "compliance", "portfolio", "risk", "sentiment", "volatility"]
 QUICK = [
     *("train.epochs=1", "train.sweep=[0.002]", "train.threads=1", "train.gpus_per_worker=0", "lora.rank=2"),
     *("validate.draws=100", "validate.gates.margin=1.0", "validate.gates.max_ece=1.0"),
-    *("explain.cases=1", "explain.text_budget=40"),
+    *("explain.cases=1", "explain.rows=2", "explain.text_budget=40"),
 ]
 
 

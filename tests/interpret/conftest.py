@@ -144,7 +144,8 @@ def toy() -> dict[str, Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
-    """Describe a toy version; keyword arguments change the section, the task, the rows, the model or its figures."""
+    """Describe a toy version; keyword arguments change the section, the task, the rows, the model (or what its files
+    give when they are opened again) or its figures."""
 
     def make(
         section: ExplainSection | None = None,
@@ -152,6 +153,7 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
         rows: Rows | None = None,
         raw: Raw = toy_raw,
         metrics: Mapping[str, Any] | None = None,
+        anew: Raw | None = None,
     ) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp("model")
         (folder / "head.safetensors").write_bytes(b"weights")
@@ -167,7 +169,9 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
         lineage = {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}}
         run = Run(section or ExplainSection(cases=4, budget=512, rows=12), 7, 1, lineage)
-        return stage.describe(task or toy_task(), Folder(folder), parts, Version(raw, lambda rows, _: raw(rows)), run)
+        return stage.describe(
+            task or toy_task(), Folder(folder), parts, Version(raw, lambda rows, _: (anew or raw)(rows)), run
+        )
 
     return make
 

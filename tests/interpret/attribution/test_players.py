@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpret.attribution.game import decode, game_between
 from interpret.attribution.players import MIXED_TEXT_PLAYERS, NothingToExplain, players_of, text_players
+from tasks import get
 from tasks.data.text import sentences
-from tasks.task import Feature, Inputs
+from tasks.task import Feature, Inputs, Place
 
 Toy = dict[str, Callable[..., Any]]
 
@@ -69,6 +71,30 @@ def test_a_mixed_row_has_few_text_players_and_one_per_group_and_segment(toy: Toy
     assert kinds.count("text") == MIXED_TEXT_PLAYERS
     assert [p.name for p in players if p.modality == "table"] == ["money", "debt", "noise"]
     assert [p.steps for p in players if p.modality == "series"] == [(0, 4), (4, 8), (8, 12), (12, 16)]
+
+
+def test_a_fact_that_text_and_table_state_is_one_player_and_hidden_in_both() -> None:
+    task = get("risk")
+    notes = "The roof was repaired. He asked twice."
+    row, other = (
+        task.encode([task.item(**{**task.example, **more})])
+        for more in ({"notes": notes}, {"savings": "unknown_or_none"})
+    )
+    players = players_of(task, row, 12)
+    spoken = [player.name for player in players if player.modality == "text"]
+    assert spoken == ["The roof was repaired.", "He asked twice."]
+    savings = next(player for player in players if player.name == "savings")
+    assert row.text[0][slice(*savings.span)] == "below 100"
+    game = game_between(task, players, row, other, lambda inputs: np.zeros((len(inputs), 1)))
+    shown = np.array([player.name != "savings" for player in players])[None]
+    seen = decode(game, shown, np.zeros(1, dtype=np.int64))
+    columns = list(savings.columns)
+    assert (seen.table[0, columns] == other.table[0, columns]).all()
+    assert any(start <= savings.span[0] and savings.span[1] <= end for start, end in seen.hidden[0])
+    assert sum(end - start for start, end in seen.hidden[0]) < len(row.text[0]) / 2
+    assert task.restated("Something else.") == {}
+    applicants = task.sources["embedded"].read(Place(root=None, seed=7)).inputs.text
+    assert {len(task.restated(text)) for text in applicants} == {15}
 
 
 def test_channels_with_one_prefix_play_together(toy: Toy) -> None:
