@@ -230,7 +230,8 @@ def rate(ground: Ground) -> Iterator[dict[str, Any]]:
         for ids in ready:
             pooled_merged(model, ids, [model.adapters[name]] * len(ids), ())
         if seed:
-            spent, count = spent + [ours, time.process_time() - began], count + sum(map(len, asked))
+            spent += ours, time.process_time() - began
+            count += sum(map(len, asked))
     ours, alone = spent.tolist()
     yield {
         "case": "evaluations_per_second", "ours": count / ours, "peer": count / alone, "peer_name": "the body alone",
