@@ -11,6 +11,7 @@ from interpret.attribution.game import values
 from interpret.attribution.overview import Explained, Interval, interval
 from tasks.task import FloatArray
 
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the players, at least one (DeYoung et al. 2020, arXiv:1911.03429)
 GRID = np.linspace(0.0, 1.0, 11)
 
 
@@ -45,6 +46,21 @@ class Deletion:
     random: tuple[float, ...]
     advantage: float
     ci95: Interval
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """What the strongest players carry, against as many drawn at random: means over rows, towards the answer.
+
+    comprehensiveness  how much more the answer falls without them, in raw units, mean over SHARES
+    sufficiency        how much less it falls with them alone
+    ci95               95 % intervals over rows, paired
+    """
+
+    comprehensiveness: float
+    comprehensiveness_ci95: Interval
+    sufficiency: float
+    sufficiency_ci95: Interval
 
 
 def additivity(rows: Sequence[Explained]) -> float:
@@ -90,6 +106,30 @@ def deletion(rows: Sequence[Explained], seed: int) -> Deletion:
         advantage=float(gain.mean()),
         ci95=interval(gain, seed),
     )
+
+
+def faithfulness(rows: Sequence[Explained], seed: int) -> Faithfulness:
+    """Hide, and show alone, the players that push most towards each answer."""
+    gains = np.array([_without_and_alone(row) for row in rows])
+    without, alone = (interval(gains[:, at], seed) for at in (0, 1))
+    means = gains.mean(axis=0).tolist()
+    return Faithfulness(means[0], without, means[1], alone)
+
+
+def _without_and_alone(row: Explained) -> tuple[float, float]:
+    """How much more one answer falls without the strongest players, and how much less with them alone: see above."""
+    count, output = len(row.game.players), row.case.output
+    order = np.argsort(-row.towards * row.values, kind="stable")
+    sizes = [max(1, round(share * count)) for share in SHARES]
+    z = np.zeros((len(sizes), count))
+    for at, size in enumerate(sizes):
+        z[at, order[:size]] = 1.0
+    answers = row.towards * mean_answers(row, np.vstack([1 - z, z]))[:, output]
+    shown = sorted(row.attribution.random)
+    means = [row.towards * row.attribution.random[size][output] for size in shown]
+    chance = np.interp([*(count - size for size in sizes), *sizes], shown, means)
+    gain = chance - answers
+    return float(gain[: len(sizes)].mean()), float(-gain[len(sizes) :].mean())
 
 
 def _ordered(row: Explained) -> FloatArray:

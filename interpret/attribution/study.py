@@ -8,12 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from interpret.attribution import cases, evidence, overview
+from interpret.attribution import against, cases, evidence, overview, planted
+from interpret.attribution.against import Alike
 from interpret.attribution.cases import Case
-from interpret.attribution.evidence import Deletion, Sampling
+from interpret.attribution.evidence import Deletion, Faithfulness, Sampling
 from interpret.attribution.game import Game, Raw, game_between, game_of
 from interpret.attribution.overview import Explained, Importance, Phrase, Share, SignCheck
+from interpret.attribution.planted import Planted
 from interpret.attribution.players import words_within
+from interpret.attribution.scaffold import Scaffold, detect
 from interpret.attribution.shapley import Attribution, attribute
 from interpret.section import ExplainSection
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
@@ -25,6 +28,7 @@ SPLIT = 96  # evaluations from which on words are told apart
 PHRASES_SHARE = 4  # the share of a text's budget that finds its strongest phrases, whose words get the rest
 WIDE_TEXT_PLAYERS = 2  # text spans of a row of the global view that also holds numbers
 PHRASES = 12
+PLANTED = 100  # rows that a planted model is played on
 FAITHFUL = 48  # rows whose program is written again without what it cites
 Supports = Callable[[Inputs, FloatArray], FloatArray]  # n rows, their programs (n, symbols) -> (n, 1) log-odds
 
@@ -35,6 +39,8 @@ class Version:
 
     raw       the model: Inputs of n rows -> (n, width)
     anew      n rows and what `raw` says of them -> what is explained of them, by the version's files opened again
+    learned   (raw, blank): what the net says without the classical part, and what it says once its adapter and head
+              are drawn at random; None where it does not say
     supports  of a task that writes, how likely a program is; what is explained of a row is that of the program that it
               was served
     """
@@ -42,6 +48,7 @@ class Version:
     raw: Raw
     anew: Callable[[Inputs, FloatArray], FloatArray]
     supports: Supports | None = None
+    learned: tuple[Raw, Raw] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Study:
 
     pool, raw    the test rows that cases were chosen from, and their answers; Case.index counts in them
     faithful     how far answers rest on what they cite, by name; empty where the task does not say how to find out
+    blank        how like the values of a model with random weights are
+    backgrounds  overlap of the top four players against two halves of the background; None for text
     right        (pool,) whether the program of each row is right; None where the task writes none
     local        the explained cases; rows, those of the global view (the cases first)
     evaluations  what all rows cost, in evaluations of the model
@@ -82,6 +91,11 @@ class Study:
     phrases: tuple[Phrase, ...]
     sampling: Sampling
     deletion: Deletion
+    faithfulness: Faithfulness
+    scaffold: Scaffold | None
+    planted: Planted | None
+    blank: Alike | None
+    backgrounds: float | None
     additivity: float
     evaluations: int
     background_rows: int
@@ -127,6 +141,11 @@ def study(task: Task, train: Rows, test: Rows, version: Version, section: Explai
         phrases=overview.phrases(local, PHRASES),
         sampling=evidence.sampling(local),
         deletion=evidence.deletion(local, seed),
+        faithfulness=evidence.faithfulness(local, seed),
+        planted=planted.planted(rows[:PLANTED], seed),
+        blank=against.blank(shown[: len(chosen)], version.learned, small.section, seed),
+        backgrounds=against.backgrounds(shown[: len(chosen)], small.section, seed),
+        scaffold=detect(train, pool, answers, version.raw, rows, seed) if version.supports is None else None,
         additivity=evidence.additivity(rows),
         evaluations=sum(row.attribution.evaluations for row in rows),
         background_rows=0 if setting.background is None else len(setting.background),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interpret.attribution.study import Study
-from interpret.report import blocks
+from interpret.report import blocks, proofs
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import (
@@ -75,6 +75,7 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
         "lift_ci95": words.known(metrics.lift_ci95),
         "synthetic": facts.synthetic,
         "sections": sections,
+        "evidence": proofs.evidence(study),
     }
     cleaned: dict[str, Any] = blocks.clean(document)
     return cleaned

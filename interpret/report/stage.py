@@ -18,7 +18,7 @@ from interpret.section import ExplainSection
 from tasks import digest, get
 from tasks.backbone.body import Backbone
 from tasks.data.parquet import load_rows
-from tasks.model import forward, writer
+from tasks.model import forward, weights, writer
 from tasks.model.cache import Cache
 from tasks.model.folder import Folder
 from tasks.model.merged import merge
@@ -28,6 +28,7 @@ from tasks.task import FloatArray, Inputs, Rows, Task
 from tasks.validate.calibration import calibrated
 
 JSON, HTML = "report.json", "report.html"
+BLANK = 11  # seed of the weights that a version is held against
 PARTS = ("train", "valid", "test")
 
 
@@ -64,8 +65,12 @@ def _version(model: Model, name: str, again: Callable[[], Model]) -> Version:
             return writer.supports(opened, name, inputs, answers[:, 1:])
         return forward.raw(opened, name, inputs)
 
-    supports = partial(writer.supports, model, name) if writes else None
-    return Version(partial(forward.raw, model, name, cache=Cache()), anew, supports)
+    if writes:
+        return Version(partial(forward.raw, model, name), anew, partial(writer.supports, model, name))
+    cache, alone = Cache(), frozenset({"classical"})
+    learned = partial(forward.raw, model, name, without=alone, cache=cache)
+    random = partial(forward.raw, weights.redrawn(again(), name, BLANK), name, without=alone, cache=Cache())
+    return Version(partial(forward.raw, model, name, cache=cache), anew, learned=(learned, random))
 
 
 def describe(task: Task, folder: Folder, rows: Mapping[str, Rows], version: Version, run: Run) -> dict[str, Any]:

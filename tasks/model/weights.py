@@ -33,6 +33,16 @@ def copy(model: Model, name: str, other: str) -> None:
             value.copy_(start[key])
 
 
+def redrawn(model: Model, name: str, seed: int) -> Model:
+    """The model itself, with everything that one task learned drawn at random, as large as it was."""
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in parameters(model, name).values():
+            size = float(value.float().std()) if value.numel() > 1 else 1.0
+            value.copy_(torch.randn(value.shape, generator=draw) * (size or 0.02))
+    return model
+
+
 def trainable(model: Model) -> dict[str, Any]:
     """Every weight that learns, by "<adapter or task>/<name>" in a fixed order; a shared adapter is listed once.
 

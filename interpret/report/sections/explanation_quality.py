@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interpret.attribution.scaffold import LEAST_OVERLAP
 from interpret.attribution.study import Study
 from interpret.report import blocks
 from interpret.report.blocks import Block, Fact
@@ -150,6 +151,9 @@ def _criteria(study: Study) -> list[tuple[str, float | None, str, str]]:
     """Each criterion that this report measures, what was found, its bar, and whether it is met."""
     sampling, low, tau = study.sampling, study.deletion.ci95[0], study.stability
     worst, gap = sampling.worst_error, study.additivity
+    hidden, alone = study.faithfulness.comprehensiveness_ci95[0], study.faithfulness.sufficiency_ci95[0]
+    seen = study.scaffold is not None and study.scaffold.flagged is not None
+    overlap, false = (study.scaffold.overlap, study.scaffold.flagged) if study.scaffold and seen else (None, None)
     measured: list[tuple[str, float | None, str, bool]] = [
         ("Sections and annexes present", 23, "23", True),
         ("Additivity against the served answer, worst", gap, f"≤ {MOST_ADDITIVITY:g}", gap <= MOST_ADDITIVITY),
@@ -158,6 +162,9 @@ def _criteria(study: Study) -> list[tuple[str, float | None, str, str]]:
         ("Rows in the global view", len(study.rows), f"≥ {ENOUGH_ROWS}", len(study.rows) >= ENOUGH_ROWS),
         ("Kendall's tau between two halves", tau, f"≥ {LEAST_TAU:g}", tau is not None and tau >= LEAST_TAU),
         ("Advantage over random order, 95 % lower end", low, "> 0", low > 0),
+        ("Comprehensiveness over random, 95 % lower end", hidden, "> 0", hidden > 0),
+        ("Sufficiency over random, 95 % lower end", alone, "> 0", alone > 0),
+        ("Overlap with a surrogate of real rows", overlap, f"≥ {LEAST_OVERLAP:g}", overlap is not None and not false),
         ("Cases explained one by one", len(study.local), f"≥ {ENOUGH_CASES}", len(study.local) >= ENOUGH_CASES),
     ]
     return [

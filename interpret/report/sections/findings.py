@@ -14,6 +14,7 @@ MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
 ENOUGH_CASES, ENOUGH_ROWS = 20, 200
 HIGH_ECE = 0.1
 FAR_SHARE = 0.05
+MOST_LIKE_BLANK = 0.3  # rank correlation with random weights
 
 
 def findings(facts: Facts, study: Study) -> list[Block]:
@@ -64,6 +65,18 @@ def _explanation(facts: Facts, study: Study) -> Iterator[Block]:
             "raise explain.budget."
         )
         yield blocks.finding("sampling", "note", "Some attributions have not converged", body)
+    if study.scaffold is not None and study.scaffold.flagged:
+        body = (
+            f"A surrogate of its answers to real rows shares {100 * study.scaffold.overlap:.0f} % of what moves it "
+            "with the attributions. The model may know a masked row when it sees one; the values must not be used."
+        )
+        yield blocks.finding("scaffold", "fail", "Masked rows are answered otherwise than real ones", body)
+    if study.blank is not None and study.blank.correlation > MOST_LIKE_BLANK:
+        body = (
+            f"Without the classical part, the order of |value| agrees with that of a net with random weights (rank "
+            f"correlation {study.blank.correlation:.2f}): the size of an input says much of what moves this net."
+        )
+        yield blocks.finding("blank", "note", "Values resemble those of random weights", body)
     for sign in study.signs:
         if sign.verdict == "disagrees":
             body = f"Declared {sign.declared:+d}, found a rank correlation of {sign.found:+.2f}."
