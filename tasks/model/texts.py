@@ -29,11 +29,14 @@ class Texts:
 
 
 def read(model: Model, inputs: Mapping[str, Inputs]) -> dict[str, Texts]:
-    """By task the texts that go through the body to one vector each; no span of them is hidden."""
+    """By task the texts that go through the body to one vector each, what is hidden of them masked."""
     named = {name: rows.text for name, rows in inputs.items() if rows.text is not None and reads(model, name)}
     if not named:
         return {}
-    found, start, texts = tokenizer.encode(model.tokenizer, list(chain.from_iterable(named.values()))), 0, {}
+    masks = None
+    if any(inputs[name].hidden is not None for name in named):
+        masks = [spans for name, own in named.items() for spans in inputs[name].hidden or ((),) * len(own)]
+    found, start, texts = tokenizer.encode(model.tokenizer, list(chain.from_iterable(named.values())), masks), 0, {}
     for name, own in named.items():
         end = start + len(own)
         texts[name] = Texts(Tokens(found.ids[start:end], found.truncated[start:end]))
