@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from interpret.attribution import decisions
-from interpret.attribution.study import Study, Version, study
+from interpret.attribution.study import Study, Version, of_text, study
 from interpret.report import proofs
 from interpret.section import ExplainSection
 from tasks.task import FloatArray, Inputs, Rows
@@ -118,3 +118,15 @@ def test_a_decision_of_several_rows_is_explained_by_the_prediction_that_moves_it
         assert abs(line.own) > abs(line.other_value)  # a share is moved most by what is said of its own row
     assert decisions.explain(task, items, lambda inputs: np.ones((len(inputs), 1)), 7) == ()
     assert decisions.explain(toy["task"](), items, lambda inputs: inputs.table[:, [2]], 7) is None
+
+
+def test_the_words_of_the_strongest_phrases_of_a_long_text_are_told_apart(toy: Toy) -> None:
+    said = "The board of the company met in the spring, and while costs were stable sales rose in every large region."
+    row = Inputs(owner=np.arange(1), text=(said,))
+    section = ExplainSection(text_budget=128, players=12)
+    game, found = of_text(toy["task"](features=(), channels=(), length=0), row, toy["raw"], section, 7)
+    assert (found.method, 10 <= len(game.players) <= 12) == ("regression", True)
+    assert found.evaluations <= 128
+    by_name = dict(zip([player.name for player in game.players], found.values[:, 0].tolist(), strict=True))
+    assert by_name.pop("rose") == pytest.approx(3, abs=0.01)
+    assert max(map(abs, by_name.values())) < 0.01

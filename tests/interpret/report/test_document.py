@@ -11,7 +11,6 @@ import jsonschema
 import numpy as np
 import pytest
 
-from interpret.attribution.study import of_text
 from interpret.report import blocks, document, facts, render, stage
 from interpret.report.facts import Run
 from interpret.section import ExplainSection
@@ -213,13 +212,6 @@ def test_a_version_whose_files_answer_otherwise_than_what_was_explained_is_found
         block(make_report(SMALL), "s1.additivity")
 
 
-def test_ranks_are_printed_and_those_not_told_apart_are_marked(toy_report: dict[str, Any]) -> None:
-    players = [player for case in every(toy_report, "case") for player in case["players"]]
-    assert {player["tied"] for player in players} == {True, False}
-    assert all(player["reach"] >= 1.9 * player["error"] for player in players)
-    assert "=</td>" in render.html(toy_report).replace("</span>", "")
-
-
 @pytest.mark.parametrize(
     ("kind", "outputs"), [("classify", ("up", "down")), ("multilabel", ("a", "b")), ("regress", ())]
 )
@@ -254,18 +246,6 @@ def test_a_task_of_text_alone_is_explained_exactly(make_report: Make, toy: Toy) 
     cases = list(every(content, "case"))
     assert {case["method"] for case in cases} == {"exact"}
     assert {case["evaluations"] for case in cases} == {2**6}
-
-
-def test_the_words_of_the_strongest_phrases_of_a_long_text_are_told_apart(toy: Toy) -> None:
-    said = "The board of the company met in the spring, and while costs were stable sales rose in every large region."
-    row = Inputs(owner=np.arange(1), text=(said,))
-    section = ExplainSection(text_budget=128, players=12)
-    game, found = of_text(toy["task"](features=(), channels=(), length=0), row, toy["raw"], section, 7)
-    assert (found.method, 10 <= len(game.players) <= 12) == ("regression", True)
-    assert found.evaluations <= 128
-    by_name = dict(zip([player.name for player in game.players], found.values[:, 0].tolist(), strict=True))
-    assert by_name.pop("rose") == pytest.approx(3, abs=0.01)
-    assert max(map(abs, by_name.values())) < 0.01
 
 
 def test_numbers_are_rounded_and_none_is_not_a_number() -> None:

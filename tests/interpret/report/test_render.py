@@ -116,3 +116,11 @@ def test_every_number_on_the_page_points_into_the_json(toy_folder: Path) -> None
 )
 def test_values_are_shown_as_a_person_reads_them(value: Any, form: str, shown: str) -> None:
     assert render.show(value, form) == shown
+
+
+def test_ranks_are_printed_and_those_not_told_apart_are_marked(toy_report: dict[str, Any]) -> None:
+    cases = [block for part in toy_report["sections"] for block in part["blocks"] if block["kind"] == "case"]
+    players = [player for case in cases for player in case["players"]]
+    assert {player["tied"] for player in players} == {True, False}
+    assert all(player["reach"] >= 1.9 * player["error"] for player in players)
+    assert "=</td>" in render.html(toy_report).replace("</span>", "")

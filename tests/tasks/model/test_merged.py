@@ -75,17 +75,6 @@ def test_a_text_that_two_tasks_ask_about_goes_through_the_trunk_once(read_below:
     assert sum(read_below) == len(set(two.text or ()))
 
 
-def test_tasks_that_are_asked_together_see_what_is_hidden(read_below: list[int]) -> None:
-    net, text = merged.merge(adapted("bert", 1)), "sales rose while costs fell and nobody said why"
-    hidden = ((), ((0, 10),), ((17, 27),), ((0, 10), (17, 27)))
-    masked = Inputs(np.arange(4), text=(text,) * 4, hidden=hidden)
-    together = forward.raw_many(net, NAMES, masked)
-    assert sum(read_below) == 4
-    alone = np.hstack([forward.raw(net, name, masked) for name in NAMES])
-    np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert np.abs(np.diff(together, axis=0)).max(axis=1).min() > 1e-6
-
-
 def test_a_state_is_kept_under_its_key_and_no_other(read_below: list[int]) -> None:
     net, inputs = merged.merge(adapted("bert", 1)), some(4)
 
@@ -145,3 +134,14 @@ def test_copies_share_what_no_adapter_changes() -> None:
     copies = [value for value in net.trunk.merged("adapter_of_mood")[0].parameters() if value.data_ptr() not in own]
     assert copies
     assert all(value.ndim == 2 for value in copies)
+
+
+def test_tasks_that_are_asked_together_see_what_is_hidden(read_below: list[int]) -> None:
+    net, text = merged.merge(adapted("bert", 1)), "sales rose while costs fell and nobody said why"
+    hidden = ((), ((0, 10),), ((17, 27),), ((0, 10), (17, 27)))
+    masked = Inputs(np.arange(4), text=(text,) * 4, hidden=hidden)
+    together = forward.raw_many(net, NAMES, masked)
+    assert sum(read_below) == 4
+    alone = np.hstack([forward.raw(net, name, masked) for name in NAMES])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert np.abs(np.diff(together, axis=0)).max(axis=1).min() > 1e-6
