@@ -90,11 +90,11 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
         return replace(memory, values=kept, seen=seen), np.full(len(values), SILENT)
     if memory.seen < WARM:
         fresh = kept[-seen:]
-        memory = replace(memory, unit=_unit(fresh))
+        memory = replace(memory, unit=unit_of(fresh))
     else:
         fresh = values
         if memory.seen % EVERY == 0:
-            memory = replace(memory, unit=_unit(memory.values[np.isfinite(memory.values)]))
+            memory = replace(memory, unit=unit_of(memory.values[np.isfinite(memory.values)]))
     line = np.concatenate([memory.scaled, np.arcsinh((fresh - memory.unit[0]) / memory.unit[1])])
     parts, known = _parts(line, len(fresh), memory.day)
     judged = _judged(memory.parts, parts) + known
@@ -114,7 +114,7 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     return after, np.where(judged > record, judged, SILENT)[-len(values) :]
 
 
-def _unit(values: FloatArray) -> tuple[float, float]:
+def unit_of(values: FloatArray) -> tuple[float, float]:
     """Median, and a spread that neither outliers nor a run of equal values make senseless."""
     size = float(np.abs(values).max()) or 1.0
     values = values / size  # squares of huge numbers would overflow
@@ -166,12 +166,12 @@ def _novelty(line: FloatArray, count: int) -> FloatArray:
     total[:, 0] = np.inf
     nearest = np.sqrt(total.min(axis=1))
     around = sliding_window_view(line[-count - AROUND - PATCH + 2 :], AROUND)
-    own = sliding_window_view((line[-count - PATCH + 1 :] - _middle(around)) ** 2, PATCH)
+    own = sliding_window_view((line[-count - PATCH + 1 :] - middles(around)) ** 2, PATCH)
     size = np.sqrt(np.where(np.isfinite(own), own, 0.0).sum(axis=1))
     return np.where(np.isfinite(nearest), nearest, 0.0) / (size + 0.5)
 
 
-def _middle(windows: FloatArray) -> FloatArray:
+def middles(windows: FloatArray) -> FloatArray:
     """The median of each row over what has been filled; NaN where nothing has."""
     some = np.isfinite(windows).any(axis=1)
     found = np.full(len(windows), np.nan)
