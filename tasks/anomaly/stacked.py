@@ -180,7 +180,7 @@ class Stack:
 
 
 def _nearest(line: FloatArray) -> FloatArray:
-    """(b,) distance of the newest patch to the most alike past one; 0 where there is none, as stream._novelty has it."""
+    """(b,) distance of the newest patch to the most alike past one; 0 where there is none, as in stream.py."""
     first, last = line.shape[1] - PATCHES - PATCH, line.shape[1] - PATCH
     total = np.empty((len(line), PATCHES))
     squares = np.empty_like(total)

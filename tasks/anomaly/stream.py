@@ -85,7 +85,7 @@ def step(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
 
 def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     """Values that share one unit. Those before WARM are only remembered; they are scaled when the last of them came."""
-    kept, seen = _pushed(memory.values, values), memory.seen + len(values)
+    kept, seen = pushed(memory.values, values), memory.seen + len(values)
     if seen < WARM:
         return replace(memory, values=kept, seen=seen), np.full(len(values), SILENT)
     if memory.seen < WARM:
@@ -105,7 +105,7 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     after = Memory(
         values=kept,
         scaled=line[-len(memory.scaled) :],
-        parts=_pushed(memory.parts, parts),
+        parts=pushed(memory.parts, parts),
         scores=past[-QUIET:],
         unit=memory.unit,
         seen=seen,
@@ -191,5 +191,5 @@ def _judged(past: FloatArray, parts: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(ratio, FLOOR).mean(axis=0))
 
 
-def _pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
+def pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
     return np.concatenate([line, fresh], axis=-1)[..., -line.shape[-1] :]
