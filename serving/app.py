@@ -16,9 +16,10 @@ from serving import analysis, batch, challenge, decisions, metrics, once, page, 
 from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.middleware import guarded
+from serving.outcome import Outcome
 from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
-from serving.service import Outcome, Release, Served
+from serving.service import Release, Served
 from serving.spool import tenant
 
 LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import problem
 from serving.door import OPEN, Room, door, header
-from serving.gateway import BODY, BODY_SECONDS
+from serving.gateway import BODY, BODY_SECONDS, ONGOING
 from serving.metrics import Metrics
 from serving.problem import Problem
 
@@ -20,9 +20,12 @@ SECURITY = (
 )
 
 
-def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
-    """The app behind a bearer token and the limits on bodies; each answer is counted and timed."""
-    check, room = door(token), Room()
+def guarded(app: ASGIApp, token: str, metrics: Metrics, places: int = ONGOING) -> ASGIApp:
+    """The app behind a bearer token and the limits on bodies; each answer is counted and timed.
+
+    A websocket takes one of the places as long as it is open, and is refused as a request is, before it is accepted.
+    """
+    check, room = door(token), Room(places)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -57,10 +60,13 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
     async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             check(scope)
-        except Problem:
-            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
-            return
-        await app(scope, receive, send)
+            with room.place(scope):
+                await app(scope, receive, send)
+        except Problem as refusal:
+            if "websocket.http.response" in scope.get("extensions", {}):
+                await problem.render(refusal)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
 
     return serve
 

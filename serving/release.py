@@ -14,10 +14,14 @@ from serving import gateway, ingress, standing
 from serving.places import NotServable, Places, fetch, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
+from serving.stream.replica import CONNECTIONS, PREFIX, TASK, StreamReplica
 
-APPLICATION = "assay"
+log = logging.getLogger("assay.serving")
+
+APPLICATION, STREAM = "assay", "stream"
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
-REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
+REPLICA_CPUS, STREAM_CPUS = 0.2, 0.1  # logical: a training job must find room beside it on two cores
+HANG_UP_SECONDS = 5.0
 
 
 def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSection = RELEASE) -> dict[str, str]:
@@ -41,6 +45,7 @@ def stop(settings: Settings) -> None:
     if not running():
         return
     folder = ingress.sockets_folder(cluster.address())
+    _hang_up()
     ingress.drain(folder)
     _serve().shutdown()
     ingress.remove(folder)
@@ -141,16 +146,53 @@ def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any],
     )
     try:
         serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
+        if TASK in given[0]["versions"]:
+            serve.run(_stream().bind(given[1]), name=STREAM, route_prefix=PREFIX)
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)
+
+
+def _stream() -> Any:
+    """The one replica that takes ticks, an application of its own: so HAProxy finds it by its path."""
+    from ray.serve.config import BackpressureConfig
+
+    serve = _serve()
+    return serve.deployment(
+        serve.ingress()(StreamReplica),
+        name="stream",
+        num_replicas=1,
+        max_ongoing_requests=CONNECTIONS + gateway.FREE,
+        max_queued_requests=gateway.FREE,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        logging_config=QUIET,
+        max_constructor_retry_count=1,
+        graceful_shutdown_timeout_s=10,
+        ray_actor_options={
+            "num_cpus": STREAM_CPUS,
+            "resources": {"node:__internal_head__": 0.001},
+            "runtime_env": {"env_vars": ingress.stream_environment()},
+        },
+    )
+
+
+def _hang_up() -> None:
+    """Close the stream's connections with a word, for HAProxy would wait for them."""
+    serve = _serve()
+
+    if STREAM not in serve.status().applications:
+        return
+    try:
+        serve.get_app_handle(STREAM).hang_up.remote().result(timeout_s=HANG_UP_SECONDS)
+    except Exception as error:  # it is dead or stuck; the service ends all the same, and without a word
+        log.warning("connections of the stream break off: %s", type(error).__name__)
 
 
 def _reason(error: RuntimeError) -> str:
     """The sentence that the replica ended with, out of Serve's report of it."""
     serve = _serve()
 
-    status = serve.status().applications.get(APPLICATION)
+    status = next((each for each in serve.status().applications.values() if each.status == "DEPLOY_FAILED"), None)
     told = [deployment.message for deployment in status.deployments.values()] if status else []
     lines = [line.strip() for text in (*told, str(error)) for line in text.splitlines()]
     named = [line for line in lines if re.match(r"[\w.]+(Error|Missing|Servable|Version|Damaged|Unreachable): ", line)]

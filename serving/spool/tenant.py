@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 DEFAULT = "default"
 FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def of(request: Request) -> str:
+def of(request: HTTPConnection) -> str:
     """The tenant of a request."""
     return DEFAULT
 

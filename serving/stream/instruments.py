@@ -34,7 +34,8 @@ COLUMNS = np.dtype(
 class Instrument:
     """One instrument of one tenant. `row` is its place in the stack of its `day`, once it is placed.
 
-    score  what its last tick was answered; None while it is young
+    score     what its last tick was answered; None while it is young
+    decision  of the alarm at its last tick, if there was one since this process started
     """
 
     number: int
@@ -43,6 +44,7 @@ class Instrument:
     last: int = 0
     seq: int = 0
     score: float | None = None
+    decision: str | None = None
     day: int = 0
     row: int | None = None
     times: list[int] = field(default_factory=list)
@@ -142,9 +144,11 @@ class Instruments:
         instrument.times, instrument.values = [], []
         self.bytes += stack.bytes_a_row - YOUNG
 
-    def recent(self, instrument: Instrument) -> FloatArray:
-        """The newest LENGTH values of one that is placed, oldest first."""
-        return self.memory(instrument).values[-features.LENGTH :]
+    def recent(self, instrument: Instrument, seq: int) -> FloatArray:
+        """The LENGTH values up to the tick `seq` of one that is placed, oldest first."""
+        values = self.memory(instrument).values
+        end = len(values) - (instrument.seq - seq)
+        return values[end - features.LENGTH : end]
 
     def _refusal(self, instrument: Instrument | None, tick: Tick, micros: int, now: int) -> Refused | None:
         if micros > now + CLOCKS_APART:

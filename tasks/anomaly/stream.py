@@ -192,4 +192,5 @@ def _judged(past: FloatArray, parts: FloatArray) -> FloatArray:
 
 
 def pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
+    """A line of bounded length (.., n) after what is fresh (.., m): the oldest is gone."""
     return np.concatenate([line, fresh], axis=-1)[..., -line.shape[-1] :]

@@ -1,0 +1,66 @@
+"""Alarms in the log of answers: each is a decision, on disk before it is sent. Other ticks stand in the journal alone.
+
+Sealed is the tick with what the detector said of it, so that a replay asks the version again, not the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from serving import decisions
+from serving.decisions import Asked, Given
+from serving.outcome import Outcome
+from serving.stream.engine import Alarm
+from serving.stream.judge import Judge
+from tasks.anomaly.task import TASK
+
+
+class Heard(BaseModel):
+    """A tick and the detector's score of it: what the version was asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    instrument: str
+    time: str
+    value: float
+    seq: int
+    score: float
+
+
+def keeper(decision_log: decisions.Log) -> Callable[[Judge, Sequence[Alarm]], None]:
+    """A function that puts alarms into the log, and returns once they are on disk. It raises NoRoom, OSError."""
+
+    def keep(judge: Judge, alarms: Sequence[Alarm]) -> None:
+        waits = []
+        for tenant in {alarm.tenant for alarm in alarms}:
+            own = [alarm for alarm in alarms if alarm.tenant == tenant]
+            outcomes = [_outcome(judge, alarm) for alarm in own]
+            given = Given([_heard(alarm) for alarm in own], outcomes, None)
+            waits.append(decisions.put(decision_log, Asked(tenant), given))
+        for wait in waits:
+            wait.result()
+
+    return keep
+
+
+def is_alarm(item: Mapping[str, Any]) -> bool:
+    """Whether a sealed item of the anomaly task is a tick of a stream."""
+    return item.keys() == Heard.model_fields.keys()
+
+
+def _heard(alarm: Alarm) -> Heard:
+    tick, answer = alarm.tick, alarm.answer
+    score = answer.score
+    assert score is not None
+    time = tick.time.isoformat()
+    return Heard(instrument=tick.instrument, time=time, value=tick.value, seq=answer.seq, score=score)
+
+
+def _outcome(judge: Judge, alarm: Alarm) -> Outcome:
+    answer = alarm.answer
+    told = {"score": answer.score, "alarm": answer.alarm, "since": answer.since, "seq": answer.seq}
+    said = {"decision": answer.decision, "task": TASK.name, "version": judge.version, "digest": judge.digest}
+    return Outcome({**said, "answer": told, "flags": {"abstained": False}}, [[alarm.odds]])
