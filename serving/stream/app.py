@@ -30,7 +30,7 @@ class _Socket:
 
 
 def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
-    """The app behind the token, with room for so many connections."""
+    """The app behind the token, with room for so many connections. It stands at PREFIX, as its `root_path`."""
 
     async def facts(request: Request) -> Response:
         judge, known = connections.engine.judge, connections.engine.instruments
@@ -52,9 +52,9 @@ def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            WebSocketRoute(PATH, _Socket(connections)),
-            Route(PATH, facts),
-            Route(f"{PREFIX}/metrics", figures),
+            WebSocketRoute(f"/{TASK}", _Socket(connections)),
+            Route(f"/{TASK}", facts),
+            Route("/metrics", figures),
         ],
         exception_handlers={Problem: refused, 404: unknown, 405: method},
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from serving.stream.ticks import Answer
 RATE = 4096  # ticks a second of one connection, and as many at once after a pause
 PENDING = 4096  # ticks of one connection whose answers are not sent yet
 PATIENCE = 10.0  # seconds that the last words may take
+
+log = logging.getLogger("assay.serving")
 
 ENDS, BINARY, BROKEN, POLICY, LATER = 1012, 1003, 1007, 1008, 1013
 
@@ -71,7 +74,10 @@ class Connections:
             self.engine.figures.connections.dec()
             for each in (reads, writes):
                 each.cancel()
-            await asyncio.gather(reads, writes, return_exceptions=True)
+            await asyncio.wait({reads, writes})
+            for each in (reads, writes):
+                if not each.cancelled() and (error := each.exception()) is not None:
+                    log.debug("a connection of the stream broke off: %s", type(error).__name__)
 
     def end(self) -> None:
         """Close all of them: the service ends."""
