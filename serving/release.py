@@ -14,7 +14,7 @@ from serving import gateway, ingress, standing
 from serving.places import NotServable, Places, fetch, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
-from serving.stream.replica import CONNECTIONS, PREFIX, TASK, StreamReplica
+from serving.stream.replica import StreamReplica
 
 log = logging.getLogger("assay.serving")
 
@@ -146,8 +146,8 @@ def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any],
     )
     try:
         serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
-        if TASK in given[0]["versions"]:
-            serve.run(_stream().bind(given[1]), name=STREAM, route_prefix=PREFIX)
+        if gateway.STREAMED in given[0]["versions"]:
+            serve.run(_stream().bind(given[1]), name=STREAM, route_prefix=gateway.STREAM)
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)
@@ -162,7 +162,7 @@ def _stream() -> Any:
         serve.ingress()(StreamReplica),
         name="stream",
         num_replicas=1,
-        max_ongoing_requests=CONNECTIONS + gateway.FREE,
+        max_ongoing_requests=gateway.STREAMS + gateway.FREE,
         max_queued_requests=gateway.FREE,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         logging_config=QUIET,

@@ -9,14 +9,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import metrics as page
+from serving.gateway import STREAM, STREAMED, STREAMS
 from serving.metrics import Metrics
 from serving.middleware import guarded
 from serving.problem import Problem, render
 from serving.spool import tenant
 from serving.stream.connection import Connections
-from serving.stream.replica import CONNECTIONS, PREFIX, TASK
 
-PATH = f"{PREFIX}/{TASK}"
+PATH = f"{STREAM}/{STREAMED}"
 
 
 class _Socket:
@@ -30,7 +30,7 @@ class _Socket:
 
 
 def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
-    """The app behind the token, with room for so many connections. It stands at PREFIX, as its `root_path`."""
+    """The app behind the token, with room for so many connections. It stands at STREAM, as its `root_path`."""
 
     async def facts(request: Request) -> Response:
         judge, known = connections.engine.judge, connections.engine.instruments
@@ -52,10 +52,10 @@ def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            WebSocketRoute(f"/{TASK}", _Socket(connections)),
-            Route(f"/{TASK}", facts),
+            WebSocketRoute(f"/{STREAMED}", _Socket(connections)),
+            Route(f"/{STREAMED}", facts),
             Route("/metrics", figures),
         ],
         exception_handlers={Problem: refused, 404: unknown, 405: method},
     )
-    return guarded(app, token, metrics, CONNECTIONS)
+    return guarded(app, token, metrics, STREAMS)

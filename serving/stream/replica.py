@@ -10,9 +10,6 @@ from typing import Any
 
 from serving.places import Places
 
-TASK, PREFIX = "anomaly", "/v1/stream"
-CONNECTIONS = 256
-
 
 class StreamReplica:
     """The one process in which the histories of instruments are. It comes from another, so it is given a plain dict."""

@@ -13,16 +13,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving import metrics
+from serving.gateway import STREAM
 from serving.stream import app, figures
 from serving.stream.connection import Connections
 from serving.stream.engine import Alarm, Engine
 from serving.stream.journal import Journal
 from serving.stream.judge import Judge
-from serving.stream.replica import PREFIX
 from tasks.task import FloatArray
 from tasks.validate.calibration import Calibration
 
-PATH, TOKEN = f"{PREFIX}/anomaly", "secret"
+PATH, TOKEN = f"{STREAM}/anomaly", "secret"
 LINE = {"intercept": 0.5, "slope": 3.7, "above": -8.0, "silent": -2.0}
 JUDGE = Judge("anomaly@1", "d" * 64, LINE, Calibration())
 FIRST = datetime(2026, 1, 5, tzinfo=UTC)
@@ -55,7 +55,7 @@ class Stream:
 def opened(home: Path) -> Stream:
     page, kept = metrics.create(), list[Alarm]()
     engine = Engine(Journal(home), JUDGE, lambda judge, alarms: kept.extend(alarms), figures.create(page))
-    return Stream(engine, TestClient(app.build(Connections(engine), page, TOKEN), root_path=PREFIX), kept)
+    return Stream(engine, TestClient(app.build(Connections(engine), page, TOKEN), root_path=STREAM), kept)
 
 
 @pytest.fixture
