@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from serving import decisions
@@ -46,9 +47,16 @@ def keeper(decision_log: decisions.Log) -> Callable[[Judge, Sequence[Alarm]], No
     return keep
 
 
-def is_alarm(item: Mapping[str, Any]) -> bool:
-    """Whether a sealed item of the anomaly task is a tick of a stream."""
-    return item.keys() == Heard.model_fields.keys()
+def is_alarm(held: Mapping[str, Any] | None) -> bool:
+    """Whether what was sealed of a decision is an alarm of a stream."""
+    return held is not None and held["item"].keys() == Heard.model_fields.keys()
+
+
+def again(judge: Judge, held: Mapping[str, Any]) -> dict[str, Any]:
+    """What a version says now of a sealed alarm: its answer with `raw`. Score and beginning are the history's."""
+    (odds,) = judge.odds(np.array([held["item"]["score"]])).tolist()
+    answer = {**held["answer"]["answer"], "alarm": odds >= 0}
+    return {**held["answer"], "version": judge.version, "digest": judge.digest, "answer": answer, "raw": [[odds]]}
 
 
 def _heard(alarm: Alarm) -> Heard:
