@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import registry
@@ -45,7 +46,7 @@ def stop(settings: Settings) -> None:
     if not running():
         return
     folder = ingress.sockets_folder(cluster.address())
-    _hang_up()
+    hang_up()
     ingress.drain(folder)
     _serve().shutdown()
     ingress.remove(folder)
@@ -138,27 +139,26 @@ def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any],
         logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
         max_constructor_retry_count=1,  # a release that does not load is told at once
         graceful_shutdown_timeout_s=10,
-        ray_actor_options={
-            "num_cpus": REPLICA_CPUS,
-            "resources": {"node:__internal_head__": 0.001},  # beside HAProxy, for both are on that node's loopback
-            "runtime_env": {"env_vars": ingress.replica_environment()},
-        },
+        ray_actor_options=_options(REPLICA_CPUS, ingress.replica_environment()),
     )
     try:
         serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
         if gateway.STREAMED in given[0]["versions"]:
-            serve.run(_stream().bind(given[1]), name=STREAM, route_prefix=gateway.STREAM)
+            open_stream(given[1])
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)
 
 
-def _stream() -> Any:
-    """The one replica that takes ticks, an application of its own: so HAProxy finds it by its path."""
+def open_stream(places: Mapping[str, Any]) -> None:
+    """Start the one replica that takes ticks, as an application of its own: so HAProxy finds it by its path.
+
+    Serve must run. Raises RuntimeError where the replica does not start.
+    """
     from ray.serve.config import BackpressureConfig
 
     serve = _serve()
-    return serve.deployment(
+    deployment = serve.deployment(
         serve.ingress()(StreamReplica),
         name="stream",
         num_replicas=1,
@@ -168,16 +168,19 @@ def _stream() -> Any:
         logging_config=QUIET,
         max_constructor_retry_count=1,
         graceful_shutdown_timeout_s=10,
-        ray_actor_options={
-            "num_cpus": STREAM_CPUS,
-            "resources": {"node:__internal_head__": 0.001},
-            "runtime_env": {"env_vars": ingress.stream_environment()},
-        },
+        ray_actor_options=_options(STREAM_CPUS, ingress.stream_environment()),
     )
+    serve.run(deployment.bind(dict(places)), name=STREAM, route_prefix=gateway.STREAM)
 
 
-def _hang_up() -> None:
-    """Close the stream's connections with a word, for HAProxy would wait for them."""
+def _options(cpus: float, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Of a replica's process: beside HAProxy, for both are on that node's loopback."""
+    node = {"node:__internal_head__": 0.001}
+    return {"num_cpus": cpus, "resources": node, "runtime_env": {"env_vars": dict(environment)}}
+
+
+def hang_up() -> None:
+    """Close the stream's connections with a word, for HAProxy would wait for them. Nothing where there is none."""
     serve = _serve()
 
     if STREAM not in serve.status().applications:

@@ -20,7 +20,7 @@ import numpy as np
 
 from serving.problem import Problem
 from serving.stream.figures import Figures
-from serving.stream.instruments import Given, Instruments
+from serving.stream.instruments import Given, Instruments, Sent
 from serving.stream.journal import Journal
 from serving.stream.judge import Judge
 from serving.stream.ticks import Answer, Tick
@@ -127,17 +127,17 @@ class Engine:
     def _answered(self, some: Sequence[Asked]) -> list[list[Answer]]:
         if self.instruments is None:
             self.instruments = self.journal.recover()
-        ticks = [(asked.tenant, tick) for asked in some for tick in asked.ticks]
+        ticks = [Sent(asked.tenant, tick) for asked in some for tick in asked.ticks]
         judge = self.judge
         taken = self.instruments.take(ticks, time.time_ns() // 1000)
         scores = np.array([stream.SILENT if each.score is None else each.score for each in taken.given])
         odds = judge.odds(scores)
         answers, alarms = [], []
-        for (tenant, tick), given, likely in zip(ticks, taken.given, odds.tolist(), strict=True):
-            answer = _answer(self.instruments, judge, tick, given, likely >= 0)
+        for sent, given, likely in zip(ticks, taken.given, odds.tolist(), strict=True):
+            answer = _answer(self.instruments, judge, sent.tick, given, likely >= 0)
             answers.append(answer)
             if answer.alarm and given.refused is None:
-                alarms.append(Alarm(tenant, tick, answer, likely))
+                alarms.append(Alarm(sent.tenant, sent.tick, answer, likely))
         if alarms:
             self.keep(judge, alarms)
         self.journal.write(self.instruments, taken)

@@ -52,6 +52,14 @@ class Instrument:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A tick and whose it is."""
+
+    tenant: str
+    tick: Tick
+
+
+@dataclass(frozen=True)
 class Refused:
     """Why a tick was not taken, as a word and a sentence. Nothing changed."""
 
@@ -96,8 +104,8 @@ class Instruments:
         self.next = max(self.next, instrument.number + 1)
         self.bytes += YOUNG
 
-    def take(self, ticks: Sequence[tuple[str, Tick]], now: int) -> Taken:
-        """Take ticks (each with its tenant) in their order; `now` is in microseconds since 1970.
+    def take(self, ticks: Sequence[Sent], now: int) -> Taken:
+        """Take ticks in their order; `now` is in microseconds since 1970.
 
         A late, a doubled, a future tick and one that there is no room for change nothing.
         """
@@ -105,8 +113,9 @@ class Instruments:
         waves: list[dict[int, int]] = []  # of ticks that differ in instrument: its number -> place
         given: list[Given] = []
         ahead: dict[int, int] = {}
-        for place, (tenant, tick) in enumerate(ticks):
-            instrument, micros = self.known.get((tenant, tick.instrument)), tick.micros
+        for place, sent in enumerate(ticks):
+            tick = sent.tick
+            instrument, micros = self.known.get((sent.tenant, tick.instrument)), tick.micros
             refused = self._refusal(instrument, tick, micros, now)
             if refused is not None:
                 again = refused.why == "duplicate"
@@ -115,7 +124,7 @@ class Instruments:
                 given.append(Given(instrument, seq, score, refused, again))
                 continue
             if instrument is None:
-                instrument = Instrument(self.next, tenant, tick.instrument)
+                instrument = Instrument(self.next, sent.tenant, tick.instrument)
                 self.add(instrument)
                 new.append(instrument)
             instrument.last, instrument.seq = micros, instrument.seq + 1
@@ -167,7 +176,7 @@ class Instruments:
         return Refused("late", f"a tick of {last} was taken already; ticks of one instrument come in the order of time")
 
     def _scored(
-        self, ticks: Sequence[tuple[str, Tick]], given: list[Given], waves: list[dict[int, int]]
+        self, ticks: Sequence[Sent], given: list[Given], waves: list[dict[int, int]]
     ) -> tuple[np.ndarray, list[Instrument]]:
         """Rows of COLUMNS in the order of the waves; `given` is filled with the scores."""
         rows: list[np.ndarray] = []
@@ -182,8 +191,8 @@ class Instruments:
                 found = np.zeros(len(places), dtype=COLUMNS)
                 for name in ("scaled", "parts", "judged", "score", "unit"):
                     found[name] = np.nan
-                found["value"] = [ticks[place][1].value for place in places]
-                found["time"] = [ticks[place][1].micros for place in places]
+                found["value"] = [ticks[place].tick.value for place in places]
+                found["time"] = [ticks[place].tick.micros for place in places]
                 found["seq"] = [given[place].seq for place in places]
                 own = [given[place].instrument for place in places]
                 found["number"] = [each.number for each in own if each is not None]

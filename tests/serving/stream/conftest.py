@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,20 +12,30 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
+import registry
+from infra.settings import Settings, token
 from serving import metrics
 from serving.gateway import STREAM
+from serving.places import Places, of_home
 from serving.stream import app, figures
 from serving.stream.connection import Connections
 from serving.stream.engine import Alarm, Engine
 from serving.stream.journal import Journal
 from serving.stream.judge import Judge
+from tasks.anomaly.task import TASK
+from tasks.model.folder import Folder
 from tasks.task import FloatArray
+from tasks.validate import calibration
 from tasks.validate.calibration import Calibration
 
 PATH, TOKEN = f"{STREAM}/anomaly", "secret"
 LINE = {"intercept": 0.5, "slope": 3.7, "above": -8.0, "silent": -2.0}
 JUDGE = Judge("anomaly@1", "d" * 64, LINE, Calibration())
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "stream.md"
+(CLIENT,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 FIRST = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -63,3 +74,37 @@ def stream(tmp_path: Path) -> Iterator[Stream]:
     found = opened(tmp_path)
     yield found
     found.engine.close()
+
+
+def champion(home: Path) -> Places:
+    """A home whose champion of the anomaly task is JUDGE: what a stream reads of a version, and no net."""
+    settings, made = Settings(home=home), home / "made"
+    book = registry.open_registry(settings.database, settings.artifacts)
+    folder, report = Folder(made / "model"), made / "report"
+    folder.path.mkdir(parents=True)
+    report.mkdir()
+    folder.write(folder.head_config, {})
+    folder.write(folder.classical, {"name": TASK.classical.name, "state": LINE})
+    folder.write(folder.calibration, calibration.to_json(Calibration()))
+    (report / "report.json").write_text("{}", encoding="utf-8")
+    facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
+    version = registry.register(book, TASK.name, folder.path, report, facts, key="test/stream")
+    registry.approve(book, version.ref, by="A. Tester", reason="a test")
+    registry.promote(book, version.ref)
+    registry.close(book)
+    token(settings)
+    return of_home(settings)
+
+
+def joined(url: str, secret: str) -> ClientConnection:
+    """A connection with the token."""
+    return connect(url, additional_headers={"Authorization": f"Bearer {secret}"})
+
+
+def opens(url: str, secret: str) -> bool:
+    """Whether a connection can be made."""
+    try:
+        joined(url, secret).close()
+    except InvalidStatus:
+        return False
+    return True

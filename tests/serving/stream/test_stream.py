@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse, WebSocketDisconnect
 
 from serving.stream import connection, engine, instruments, journal
-from serving.stream.instruments import Instruments
+from serving.stream.instruments import Instruments, Sent
 from serving.stream.ticks import Tick
 from tasks.anomaly import features
 from tasks.anomaly import stream as detector
@@ -197,10 +197,12 @@ from serving import metrics
 from serving.stream import figures, journal, ticks
 from serving.stream.engine import Engine
 
-from tests.serving.stream.conftest import JUDGE
+from serving.stream.judge import Judge
+from tasks.validate.calibration import Calibration
 journal.SNAPSHOT_SECONDS, journal.SLICES = 0.05, 3
 async def main():
-    engine = Engine(journal.Journal(Path(sys.argv[1])), JUDGE, lambda *_: None, figures.create(metrics.create()))
+    line = Judge("anomaly@1", "d", {"intercept": 0.5, "slope": 3.7, "above": -8.0, "silent": -2.0}, Calibration())
+    engine = Engine(journal.Journal(Path(sys.argv[1])), line, lambda *_: None, figures.create(metrics.create()))
     for line in sys.stdin:
         found, many = ticks.read(line)
         print(ticks.write(await engine.put("default", found), many), flush=True)
@@ -209,7 +211,7 @@ asyncio.run(main())
 
 
 def test_a_process_that_is_killed_has_lost_no_tick_that_it_answered(tmp_path: Path) -> None:
-    names, count = [f"I{number}" for number in range(8)], 260
+    names, count = [f"I{number}" for number in range(8)], 160
     values = [walk(count, seed) for seed in range(len(names))]
     first = [json.dumps(listed(name, each[:70])) for name, each in zip(names, values, strict=True)]
     later = [json.dumps([tick(n, at, v[at]) for n, v in zip(names, values, strict=True)]) for at in range(70, count)]
@@ -218,26 +220,26 @@ def test_a_process_that_is_killed_has_lost_no_tick_that_it_answered(tmp_path: Pa
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write("\n".join([*first, *later[:60], ""]))
+        process.stdin.write("\n".join([*first, *later[:50], ""]))
         process.stdin.flush()
-        said = [json.loads(process.stdout.readline()) for _ in range(len(first) + 40)]
-        process.send_signal(signal.SIGKILL)  # with up to 20 messages on their way
+        said = [json.loads(process.stdout.readline()) for _ in range(len(first) + 35)]
+        process.send_signal(signal.SIGKILL)  # with up to 15 messages on their way
     after = opened(tmp_path)
     with after.open() as socket:  # the client sends again what was not answered
-        said += [ask(socket, message) for message in later[40:]]
+        said += [ask(socket, message) for message in later[35:]]
     after.engine.close()
     alone = {name: detector.scores(each) for name, each in zip(names, values, strict=True)}
     given = [one for message in said for one in message if one["score"] is not None]
     assert [one for one in given if one["score"] != alone[one["instrument"]][one["seq"] - 1]] == []
     assert {one.get("why") for one in given} <= {None, "duplicate"}
     assert [one["seq"] for one in said[-1]] == [count] * len(names)  # none is lost, none was taken twice
-    assert len(given) > len(names) * (count - 70 - 25)
+    assert len(given) > len(names) * (count - 70 - 20)
 
 
 def test_no_file_of_a_journal_grows_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "SNAPSHOT_SECONDS", 0.0)
     monkeypatch.setattr(journal, "SLICES", 4)
-    values = walk(150, 4)
+    values = walk(100, 4)
     ticks = [Tick.model_validate_json(json.dumps(each), strict=True) for each in listed("A", values)]
     written = journal.Journal(tmp_path)
     known = written.recover()
@@ -246,12 +248,12 @@ def test_no_file_of_a_journal_grows_old(tmp_path: Path, monkeypatch: pytest.Monk
             written.close()
             written = journal.Journal(tmp_path)
             known = written.recover()
-        written.write(known, known.take([("default", each)], 10**18))
+        written.write(known, known.take([Sent("default", each)], 10**18))
     assert len(list((tmp_path / "stream").glob("*.log"))) <= 6
     written.close()
     again = journal.Journal(tmp_path)
     instrument = again.recover().known["default", "A"]
-    assert (instrument.seq, instrument.score) == (150, detector.scores(values)[-1])
+    assert (instrument.seq, instrument.score) == (100, detector.scores(values)[-1])
     again.close()
 
 
@@ -260,7 +262,7 @@ def test_a_history_of_another_detector_is_not_read(tmp_path: Path, monkeypatch: 
         written = journal.Journal(tmp_path)
         known = written.recover()
         written.write(
-            known, known.take([("default", Tick.model_validate(tick("A", 0, 1.0) | {"time": FIRST_TIME}))], 10**18)
+            known, known.take([Sent("default", Tick.model_validate(tick("A", 0, 1.0) | {"time": FIRST_TIME}))], 10**18)
         )
         written.close()
         return known
