@@ -24,6 +24,7 @@ from serving.stream.ticks import Answer
 
 RATE = 4096  # ticks a second of one connection, and as many at once after a pause
 PENDING = 4096  # ticks of one connection whose answers are not sent yet
+TICK = 128  # characters by which a message that cannot be read is counted
 PATIENCE = 10.0  # seconds that the last words may take
 
 log = logging.getLogger("assay.serving")
@@ -107,7 +108,7 @@ class Connections:
             if problem.status == 503:
                 connection.end(LATER, _reason(problem.detail))
                 return
-            answer = ticks.refusal(problem)
+            answer, count = ticks.refusal(problem), 1 + len(text) // TICK
         connection.pending += count
         connection.answers.put_nowait((answer, many, count))
         now = time.monotonic()
