@@ -48,7 +48,7 @@ class Server:
 def home(folder: Path, layers: int, names: Sequence[str]) -> dict[str, str]:
     """The environment of a home with untrained champions of these tasks; see benchmarks/parts/served_home.py."""
     (folder / "tasks").mkdir(parents=True)
-    here = {"ASSAY_HOME": str(folder / "home"), "ASSAY_TASKS": str(folder / "tasks")}
+    here = {"ASSAY_HOME": str(folder / "home"), "ASSAY_TASKS": str(folder / "tasks"), "ASSAY_PREFECT_PORT": "0"}
     environment = {**os.environ, **here, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "benchmarks.parts.served_home", str(layers), *names]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
