@@ -77,23 +77,28 @@ def stream(tmp_path: Path) -> Iterator[Stream]:
 
 
 def champion(home: Path) -> Places:
-    """A home whose champion of the anomaly task is JUDGE: what a stream reads of a version, and no net."""
-    settings, made = Settings(home=home), home / "made"
+    """A home whose champion of the anomaly task is JUDGE."""
+    promoted(home, LINE)
+    token(Settings(home=home))
+    return of_home(Settings(home=home))
+
+
+def promoted(home: Path, line: dict[str, float]) -> None:
+    """Register a version that holds what a stream reads of one, and no net; make it champion."""
+    settings, key = Settings(home=home), f"{sum(line.values())}"
     book = registry.open_registry(settings.database, settings.artifacts)
-    folder, report = Folder(made / "model"), made / "report"
+    folder, report = Folder(home / key / "model"), home / key / "report"
     folder.path.mkdir(parents=True)
     report.mkdir()
     folder.write(folder.head_config, {})
-    folder.write(folder.classical, {"name": TASK.classical.name, "state": LINE})
+    folder.write(folder.classical, {"name": TASK.classical.name, "state": line})
     folder.write(folder.calibration, calibration.to_json(Calibration()))
     (report / "report.json").write_text("{}", encoding="utf-8")
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    version = registry.register(book, TASK.name, folder.path, report, facts, key="test/stream")
+    version = registry.register(book, TASK.name, folder.path, report, facts, key=f"test/{key}")
     registry.approve(book, version.ref, by="A. Tester", reason="a test")
     registry.promote(book, version.ref)
     registry.close(book)
-    token(settings)
-    return of_home(settings)
 
 
 def joined(url: str, secret: str) -> ClientConnection:
