@@ -93,8 +93,10 @@ async def _listen(feed: Feed, server: Server) -> None:
     while True:
         try:
             async with connect(address, additional_headers=headers, compression=None) as socket:
-                for ticks, _ in feed.sent:
-                    await socket.send(feed.text(ticks))
+                done = 0
+                while done < len(feed.sent):  # which grows meanwhile
+                    await socket.send(feed.text(feed.sent[done][0]))
+                    done += 1
                 feed.socket = socket
                 async for message in socket:
                     feed.heard(str(message))
@@ -208,7 +210,7 @@ def stream(ground: Ground) -> list[dict[str, Any]]:
         "p50_ms": p50,
         **found,
         "scores": INSTRUMENTS * 2 * ground.seconds,
-        "different": different,
+        "different": int(different),
         "without_score": missing,
         "why": {key: sum(feed.why.get(key, 0) for feed in feeds) for key in sorted({k for f in feeds for k in f.why})},
         "replica_mb": round(memory, 1),

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,21 +31,31 @@ log = logging.getLogger("assay.serving")
 ENDS, BINARY, BROKEN, POLICY, LATER = 1012, 1003, 1007, 1008, 1013
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What one message of `count` ticks is answered, once it is known; as a list where it was one."""
+
+    answer: asyncio.Future[list[Answer]] | str
+    many: bool
+    count: int
+
+
 @dataclass(eq=False)
 class Connection:
-    """An open connection. `close` is the code and the reason that it is to be closed with."""
+    """An open connection. `answers` end with None; `close` is the code and the reason that it is to be closed with."""
 
     send: Send
-    answers: asyncio.Queue[tuple[asyncio.Future[list[Answer]] | str, bool, int]] = field(default_factory=asyncio.Queue)
+    answers: asyncio.Queue[Reply | None] = field(default_factory=asyncio.Queue)
     pending: int = 0
     allowed: float = float(RATE)
     asked: float = field(default_factory=time.monotonic)
     close: asyncio.Future[tuple[int, str]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def end(self, code: int, reason: str) -> None:
-        """Close it; the first reason counts."""
+        """Close it once what was taken is answered; the first reason counts."""
         if not self.close.done():
             self.close.set_result((code, reason))
+            self.answers.put_nowait(None)
 
 
 class Connections:
@@ -110,7 +119,7 @@ class Connections:
                 return
             answer, count = ticks.refusal(problem), 1 + len(text) // TICK
         connection.pending += count
-        connection.answers.put_nowait((answer, many, count))
+        connection.answers.put_nowait(Reply(answer, many, count))
         now = time.monotonic()
         connection.allowed = min(RATE, connection.allowed + RATE * (now - connection.asked)) - count
         connection.asked = now
@@ -122,24 +131,20 @@ class Connections:
 
 async def _write(connection: Connection) -> None:
     """Send answers in the order of what was asked."""
-    while True:
-        answer, many, count = await connection.answers.get()
+    while (reply := await connection.answers.get()) is not None:
         try:
-            text = answer if isinstance(answer, str) else _text(await answer, many)
+            text = reply.answer if isinstance(reply.answer, str) else ticks.write(await reply.answer, reply.many)
         except Problem as problem:
             connection.end(LATER, _reason(problem.detail))
             return
         await connection.send({"type": "websocket.send", "text": text})
-        connection.pending -= count
-
-
-def _text(answers: Sequence[Answer], many: bool) -> str:
-    return ticks.write(answers, many)
+        connection.pending -= reply.count
 
 
 async def _last_words(connection: Connection, writes: asyncio.Future[None]) -> None:
-    """The code and the reason, once a half-sent answer is out; a client that reads nothing is not waited for."""
+    """The answers that are on their way, the code and the reason; a client that reads nothing is not waited for."""
     code, reason = connection.close.result()
+    await asyncio.wait({writes}, timeout=PATIENCE)
     writes.cancel()
     with contextlib.suppress(Exception):  # the client is gone: there is nobody to tell
         await asyncio.wait_for(connection.send({"type": "websocket.close", "code": code, "reason": reason}), PATIENCE)

@@ -28,7 +28,7 @@ from tasks.anomaly import features, stream
 
 GATHER_SECONDS = 0.02
 TOGETHER = 512  # ticks that share a call
-WAITING = 16_384  # ticks that wait in all
+WAITING = 131_072  # ticks that wait in all: some 60 MB; after an outage all clients send what they held back
 
 log = logging.getLogger("assay.serving")
 

@@ -195,9 +195,9 @@ class _Recovered:
         """What they come to. One whose ticks have a hole goes as far as they have none, and that is told."""
         found = Instruments()
         for number, (tenant, name) in sorted(self.names.items()):
-            facts, arrays = self.whole.get(number, ({"last": 0, "seq": 0, "score": None}, {}))
+            facts, arrays = self.whole.pop(number, ({"last": 0, "seq": 0, "score": None}, {}))
             instrument = Instrument(number, tenant, name, facts["last"], facts["seq"], facts["score"])
-            rows = _following(instrument, self.since.get(number, []))
+            rows = _following(instrument, self.since.pop(number, []))
             found.add(instrument)
             if "unit" in facts:
                 found.place(instrument, _after(_memory(facts, arrays), rows))
