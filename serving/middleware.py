@@ -14,6 +14,7 @@ from serving.gateway import BODY, BODY_SECONDS, ONGOING
 from serving.metrics import Metrics
 from serving.problem import Problem
 
+AGAIN = "assay.check"  # in a websocket's scope: the door's check, for a connection outlives many requests
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -60,6 +61,7 @@ def guarded(app: ASGIApp, token: str, metrics: Metrics, places: int = ONGOING) -
     async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             check(scope)
+            scope[AGAIN] = check
             with room.place(scope):
                 await app(scope, receive, send)
         except Problem as refusal:

@@ -16,6 +16,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from serving.middleware import AGAIN
 from serving.problem import Problem
 from serving.stream import ticks
 from serving.stream.engine import Engine
@@ -24,6 +25,7 @@ from serving.stream.ticks import Answer
 RATE = 4096  # ticks a second of one connection, and as many at once after a pause
 PENDING = 4096  # ticks of one connection whose answers are not sent yet
 TICK = 128  # characters by which a message that cannot be read is counted
+CHECK_SECONDS = 5.0
 PATIENCE = 10.0  # seconds that the last words may take
 
 log = logging.getLogger("assay.serving")
@@ -74,18 +76,20 @@ class Connections:
         self.engine.figures.connections.inc()
         reads = asyncio.ensure_future(self._read(connection, tenant, receive))
         writes = asyncio.ensure_future(_write(connection))
+        checks = asyncio.ensure_future(_check(connection, scope))
+        parts = (reads, writes, checks)
         try:
-            ends: set[asyncio.Future[Any]] = {reads, writes, connection.close}
+            ends: set[asyncio.Future[Any]] = {*parts, connection.close}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if connection.close.done():
                 await _last_words(connection, writes)
         finally:
             self.open.discard(connection)
             self.engine.figures.connections.dec()
-            for each in (reads, writes):
+            for each in parts:
                 each.cancel()
-            await asyncio.wait({reads, writes})
-            for each in (reads, writes):
+            await asyncio.wait(parts)
+            for each in parts:
                 if not each.cancelled() and (error := each.exception()) is not None:
                     log.debug("a connection of the stream broke off: %s", type(error).__name__)
 
@@ -139,6 +143,17 @@ async def _write(connection: Connection) -> None:
             return
         await connection.send({"type": "websocket.send", "text": text})
         connection.pending -= reply.count
+
+
+async def _check(connection: Connection, scope: Scope) -> None:
+    """Ask the door again now and then: who may not come in any more may not stay."""
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            scope[AGAIN](scope)
+        except Problem as problem:
+            connection.end(POLICY, _reason(problem.detail))
+            return
 
 
 async def _last_words(connection: Connection, writes: asyncio.Future[None]) -> None:

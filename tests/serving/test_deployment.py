@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -20,8 +18,6 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 import registry
 from benchmarks.chaos.running import Load, until
@@ -32,7 +28,7 @@ from serving.places import NotServable
 from tests.sockets import opened  # type: ignore[import-not-found]
 
 from .conftest import World, waited
-from .stream.conftest import CLIENT, champion, joined, opens
+from .stream.conftest import told_by_the_stream
 
 TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 PATH = "/v1/tasks/sentiment"
@@ -232,31 +228,7 @@ def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed:
 
 
 def test_the_client_of_the_page_is_answered_and_told_when_the_stream_ends(deployed: Deployed, tmp_path: Path) -> None:
-    found = champion(tmp_path)
-    release.open_stream(dataclasses.asdict(found))
-    try:
-        url = f"{str(deployed.http.base_url).replace('http', 'ws', 1).rstrip('/')}/v1/stream/anomaly"
-        secret = Path(found.token_file).read_text(encoding="utf-8").strip()
-        own = {**os.environ, "ASSAY_STREAM": url, "ASSAY_HOME": str(tmp_path)}
-        with pytest.raises(InvalidStatus) as refused, connect(url):
-            pass
-        assert refused.value.response.status_code == 401
-        assert refused.value.response.headers["content-type"] == "application/problem+json"
-        until(30, lambda: opens(url, secret))
-        told = subprocess.run([sys.executable, "-c", CLIENT], env=own, capture_output=True, text=True, check=True)
-        assert "'seq': 80, 'score': -" in told.stdout
-        with joined(url, secret) as stream, pytest.raises(ConnectionClosed) as closed:
-            stream.send("x" * 70_000)
-            stream.recv(timeout=20)
-        assert getattr(closed.value.rcvd, "code", None) == 1009
-        with joined(url, secret) as stream, pytest.raises(ConnectionClosed) as closed:
-            release.hang_up()
-            stream.recv(timeout=20)
-        assert getattr(closed.value.rcvd, "code", None) == 1012
-    finally:
-        from ray import serve
-
-        serve.delete(release.STREAM)
+    told_by_the_stream(str(deployed.http.base_url), tmp_path)
 
 
 def test_a_taken_port_is_told_with_the_cure() -> None:

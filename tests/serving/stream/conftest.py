@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,12 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import registry
+from benchmarks.chaos.running import until
 from infra.settings import Settings, token
-from serving import metrics
+from serving import metrics, release
 from serving.gateway import STREAM
 from serving.places import Places, of_home
 from serving.stream import app, figures
@@ -113,3 +118,29 @@ def opens(url: str, secret: str) -> bool:
     except InvalidStatus:
         return False
     return True
+
+
+def told_by_the_stream(base: str, home: Path) -> None:
+    """Open a stream on the Serve that runs: the page's client, the door, the size of a message, the end."""
+    from ray import serve
+
+    found = champion(home)
+    release.open_stream(dataclasses.asdict(found))
+    try:
+        url = f"{base.replace('http', 'ws', 1).rstrip('/')}{PATH}"
+        secret = Path(found.token_file).read_text(encoding="utf-8").strip()
+        own = {**os.environ, "ASSAY_STREAM": url, "ASSAY_HOME": str(home)}
+        with pytest.raises(InvalidStatus) as refused, connect(url):
+            pass
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.headers["content-type"] == "application/problem+json"
+        until(60, lambda: opens(url, secret))
+        told = subprocess.run([sys.executable, "-c", CLIENT], env=own, capture_output=True, text=True, check=True)
+        assert "'seq': 80, 'score': -" in told.stdout
+        for act, code in ((lambda stream: stream.send("x" * 70_000), 1009), (lambda _: release.hang_up(), 1012)):
+            with joined(url, secret) as stream, pytest.raises(ConnectionClosed) as closed:
+                act(stream)
+                stream.recv(timeout=20)
+            assert getattr(closed.value.rcvd, "code", None) == code
+    finally:
+        serve.delete(release.STREAM)
