@@ -34,6 +34,7 @@ FOLDER, LOCK = "stream", "lock"  # under the home
 SNAPSHOT_SECONDS = 5.0
 SLICES = 60
 LOCK_SECONDS = 30.0  # that a process which is ending may still hold the lock
+FACTS = ("number", "tenant", "name", "last", "seq", "score")  # of an instrument, beside its history
 HISTORY = ("values", "scaled", "parts", "scores")
 
 log = logging.getLogger("assay.serving")
@@ -91,7 +92,7 @@ class Journal:
         """Write the whole histories whose turn it is; take away the files of which all stands in newer ones."""
         turn = self._number % SLICES
         own = [each for each in instruments.by_number.values() if each.number % SLICES == turn]
-        self._append(_document(instruments, np.empty(0, dtype=COLUMNS), own, own, turn))
+        self._append(_document(instruments, np.empty(0, dtype=COLUMNS), (), own, turn))
         self._turns[turn] = self._number
         if len(self._turns) == SLICES:
             oldest = min(self._turns.values())
@@ -137,7 +138,7 @@ def _document(
     arrays: dict[str, np.ndarray] = {"ticks": rows.view(np.uint8).reshape(-1)}
     told = []
     for each in whole:
-        facts: dict[str, Any] = {"number": each.number, "last": each.last, "seq": each.seq, "score": each.score}
+        facts: dict[str, Any] = {name: getattr(each, name) for name in FACTS}
         if each.row is None:
             arrays[f"{each.number}.times"] = np.array(each.times, dtype=np.int64)
             arrays[f"{each.number}.values"] = np.array(each.values)
@@ -156,8 +157,7 @@ class _Recovered:
     """What files tell, in their order: of each instrument the last whole history, and the ticks since."""
 
     def __init__(self) -> None:
-        self.names: dict[int, tuple[str, str]] = {}
-        self.whole: dict[int, tuple[Mapping[str, Any], Mapping[str, np.ndarray]]] = {}
+        self.found = Instruments()
         self.since: dict[int, list[np.ndarray]] = {}
         self.turns: dict[int, int] = {}
 
@@ -179,36 +179,44 @@ class _Recovered:
         if int(told["turn"]) >= 0:
             self.turns[int(told["turn"])] = int(path.stem)
         for number, tenant, name in json.loads(told["names"]):
-            self.names[number] = (tenant, name)
+            self.found.add(Instrument(number, tenant, name))
         rows = arrays["ticks"].view(COLUMNS)
         rows = rows[np.argsort(rows["number"], kind="stable")]
         numbers, starts = np.unique(rows["number"], return_index=True)
         for number, some in zip(numbers.tolist(), np.split(rows, starts[1:]), strict=False):
             self.since.setdefault(number, []).append(some)
         for facts in json.loads(told["whole"]):
-            number = facts["number"]
-            prefix = f"{number}."
+            prefix = f"{facts['number']}."
             own = {key.removeprefix(prefix): each for key, each in arrays.items() if key.startswith(prefix)}
-            self.whole[number], self.since[number] = (facts, own), []
+            self._whole(facts, own)
+
+    def _whole(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        instrument = self.found.by_number.get(facts["number"])
+        if instrument is None:
+            instrument = Instrument(facts["number"], facts["tenant"], facts["name"])
+            self.found.add(instrument)
+        instrument.last, instrument.seq, instrument.score = facts["last"], facts["seq"], facts["score"]
+        self.since[instrument.number] = []
+        if "unit" in facts:
+            self.found.place(instrument, _memory(facts, arrays))
+        else:
+            instrument.times, instrument.values = arrays["times"].tolist(), arrays["values"].tolist()
 
     def instruments(self) -> Instruments:
         """What they come to. One whose ticks have a hole goes as far as they have none, and that is told."""
-        found = Instruments()
-        for number, (tenant, name) in sorted(self.names.items()):
-            facts, arrays = self.whole.pop(number, ({"last": 0, "seq": 0, "score": None}, {}))
-            instrument = Instrument(number, tenant, name, facts["last"], facts["seq"], facts["score"])
-            rows = _following(instrument, self.since.pop(number, []))
-            found.add(instrument)
-            if "unit" in facts:
-                found.place(instrument, _after(_memory(facts, arrays), rows))
+        for instrument in self.found.by_number.values():
+            rows = _following(instrument, self.since.get(instrument.number, []))
+            if not len(rows):
+                continue
+            if instrument.row is not None:
+                self.found.place(instrument, _after(self.found.memory(instrument), rows))
             else:
-                instrument.times = arrays.get("times", np.empty(0)).tolist() + rows["time"].tolist()
-                instrument.values = arrays.get("values", np.empty(0)).tolist() + rows["value"].tolist()
-            if len(rows):
-                score = float(rows["score"][-1])
-                instrument.last, instrument.seq = int(rows["time"][-1]), int(rows["seq"][-1])
-                instrument.score = None if np.isnan(score) else score
-        return found
+                instrument.times += rows["time"].tolist()
+                instrument.values += rows["value"].tolist()
+            score = float(rows["score"][-1])
+            instrument.last, instrument.seq = int(rows["time"][-1]), int(rows["seq"][-1])
+            instrument.score = None if np.isnan(score) else score
+        return self.found
 
 
 def _following(instrument: Instrument, pieces: list[np.ndarray]) -> np.ndarray:
@@ -229,8 +237,6 @@ def _memory(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Memor
 
 def _after(memory: Memory, rows: np.ndarray) -> Memory:
     """A history after ticks that the detector has seen."""
-    if not len(rows):
-        return memory
     return Memory(
         values=stream.pushed(memory.values, rows["value"]),
         scaled=stream.pushed(memory.scaled, rows["scaled"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -47,6 +48,17 @@ FIRST = datetime(2026, 1, 5, tzinfo=UTC)
 def tick(name: str, at: int, value: float) -> dict[str, Any]:
     """The tick of a second."""
     return {"instrument": name, "time": (FIRST + timedelta(seconds=at)).isoformat(), "value": float(value)}
+
+
+def ask(socket: Any, message: Any) -> Any:
+    """The answer to one message."""
+    socket.send_text(message if isinstance(message, str) else json.dumps(message))
+    return json.loads(socket.receive_text())
+
+
+def listed(name: str, values: Any, first: int = 0) -> list[dict[str, Any]]:
+    """Ticks one after the other."""
+    return [tick(name, first + at, value) for at, value in enumerate(values)]
 
 
 def walk(count: int, seed: int) -> FloatArray:
