@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = (
@@ -160,6 +160,7 @@ class DecisionRow(SQLModel, table=True):
     """
 
     __tablename__ = "decision"
+    __table_args__ = (Index("uq_decision_place", "batch", "place", unique=True),)
     id: str = Field(primary_key=True)
     seq: int = _big(nullable=False, index=True)
     place: int

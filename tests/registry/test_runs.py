@@ -58,8 +58,8 @@ def test_a_lease_is_held_by_one_and_its_token_grows_with_each_holder(registry) -
 
 
 @pytest.fixture
-def answer(register):
-    version = register()
+def answer(champion):
+    version = champion(1)
 
     def make(name: str, probability: float = 0.2) -> dict:
         said = {"id": name, "task": "risk", "version": version.ref, "digest": version.digest}
