@@ -73,6 +73,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("diff", "what differs between two versions", (VERSION, OTHER)),
     ("approve", "a person lets a version answer", (VERSION, PERSON, REASON)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
+    ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION,)),
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("releases", "what answers, what is on trial, and every step of it", ()),

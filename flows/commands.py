@@ -115,6 +115,13 @@ def rollback(arguments: Namespace) -> int:
     return rollback(arguments)
 
 
+def revoke(arguments: Namespace) -> int:
+    """Take an approval back, and wait until what may answer does."""
+    from flows.moves import revoke
+
+    return revoke(arguments)
+
+
 def releases(arguments: Namespace) -> int:
     """What answers, what is on trial, and every step of it."""
     from flows.moves import releases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.approval import approve, as_of, champions, promote, reject, rollback
+from registry.approval import approve, as_of, champions, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
 from registry.decisions import decision, decisions, log_decisions, of_request
@@ -36,11 +36,13 @@ from registry.runs import (
     start_run,
     take_lease,
 )
+from registry.states import BARRED
 from registry.steps import Step
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "BARRED",
     "Challenger",
     "Conflict",
     "Damaged",
@@ -85,6 +87,7 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "revoke",
     "rollback",
     "run",
     "show",
