@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.approval import approve, as_of, champions, promote, reject, revoke, rollback
+from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
 from registry.decisions import decision, decisions, log_decisions, of_request
@@ -76,6 +76,7 @@ __all__ = [
     "log_decisions",
     "log_erasure",
     "log_evaluation",
+    "may_answer",
     "of_request",
     "open_registry",
     "open_runs",
