@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, as_of, champions, promote, reject, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
@@ -41,10 +42,13 @@ from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "ApiKey",
+    "ApiKeys",
     "Challenger",
     "Conflict",
     "Damaged",
     "EventRecord",
+    "Grant",
     "Lease",
     "NotAllowed",
     "Orders",
@@ -57,6 +61,7 @@ __all__ = [
     "UnknownVersion",
     "Version",
     "anchor_decisions",
+    "api_keys",
     "approve",
     "as_of",
     "champions",
@@ -68,12 +73,14 @@ __all__ = [
     "fall_silent",
     "fetch",
     "finish_run",
+    "hashed",
     "history",
     "holds",
     "loaded",
     "log_decisions",
     "log_erasure",
     "log_evaluation",
+    "new_api_key",
     "of_request",
     "open_registry",
     "open_runs",
@@ -85,7 +92,9 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "revoke_api_key",
     "rollback",
+    "rotate_api_key",
     "run",
     "show",
     "start_challenger",

@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = (
     *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
-    "decision_batch",
+    *("decision_batch", "api_key"),
 )
 
 
@@ -114,6 +114,22 @@ class ReleaseStepRow(SQLModel, table=True):
     step: str
     by: str
     facts: str
+    time: str = _time()
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A key of the endpoints was issued, or revoked: the SHA-256 of its secret, whose it is, what it may do."""
+
+    __tablename__ = "api_key"
+    seq: int = _seq()
+    name: str = Field(index=True)
+    hash: str = Field(index=True)
+    tenant: str
+    role: str
+    scopes: str
+    expires: str = _time()
+    revoked: bool
+    by: str
     time: str = _time()
 
 

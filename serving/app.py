@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
 from serving.decisions import Asked, Given
 from serving.door import OPEN
+from serving.keyring import Keyring
 from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
@@ -36,12 +37,13 @@ class Parts:
     decision_log: decisions.Log
     metrics: metrics.Metrics
     queue: batch.Queue
+    keys: Keyring = field(default_factory=Keyring)
     trouble: dict[str, str] = field(default_factory=dict)
     challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
-    """The app of one release, behind the token and the limits."""
+    """The app of one release, behind the home's token, the keys and the limits."""
     app = FastAPI(
         title="Assay", version=parts.release.digest[:12], description="Answers of the released versions.",
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
@@ -56,7 +58,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
     _add_docs(app, parts)
     for served in parts.release.served.values():
         parts.metrics.release.labels(served.task.name, served.version, served.digest).set(1)
-    return guarded(app, token, parts.metrics)
+    return guarded(app, token, parts.keys, parts.metrics)
 
 
 def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:

@@ -14,7 +14,7 @@ from tasks.task import Task
 
 REF = "#/components/schemas/"
 OF_ALL = (400, 408, 414, 429, 431, 500, 502, 503, 504)  # what the gateway may say to any request
-OF_TOKEN, OF_BODY = (401,), (401, 409, 410, 413, 415, 422)
+OF_TOKEN, OF_BODY = (401, 403), (401, 403, 409, 410, 413, 415, 422)
 
 
 class Flags(BaseModel):

@@ -46,6 +46,8 @@ def lived(registry, champion) -> reg.Registry:
     row = {"task": "risk", "version": "risk@1", "digest": version.digest, "answer": {"probability": 0.2}}
     reg.log_decisions(registry, [{**row, "id": "d1"}, {**row, "id": "d2"}])
     assert reg.anchor_decisions(registry)
+    key, _ = reg.new_api_key(registry, reg.Grant("bank", "viewer"), "Ann")
+    reg.revoke_api_key(registry, key.name, "Ann")
     return registry
 
 
@@ -98,6 +100,9 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
         ("decision_batch", "UPDATE decision_batch SET digest = 'x'", "batch digest"),
         ("decision_batch", "UPDATE decision_batch SET link = 'x'", "anchor"),
         ("decision_batch", "DELETE FROM decision_batch", "anchor"),
+        ("api_key", "UPDATE api_key SET role = 'admin'", "api_key"),
+        ("api_key", "UPDATE api_key SET hash = 'x'", "api_key"),
+        ("api_key", "DELETE FROM api_key WHERE revoked", "api_key"),
     ],
 )
 def test_a_change_behind_the_triggers_is_found(lived, table, change, what) -> None:
