@@ -6,11 +6,12 @@ from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_
 from registry.approval import approve, as_of, champions, promote, reject, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
-from registry.decisions import decision, decisions, log_decisions, of_request
+from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
 from registry.orders import (
     Challenger,
     Orders,
@@ -42,11 +43,13 @@ from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "DOUBTS",
     "ApiKey",
     "ApiKeys",
     "Challenger",
     "Conflict",
     "Damaged",
+    "Entered",
     "EventRecord",
     "Grant",
     "Lease",
@@ -57,6 +60,8 @@ __all__ = [
     "RegistryUnreachable",
     "Release",
     "Run",
+    "Said",
+    "Stated",
     "Step",
     "UnknownVersion",
     "Version",
@@ -76,10 +81,13 @@ __all__ = [
     "hashed",
     "history",
     "holds",
+    "labelled",
     "loaded",
     "log_decisions",
     "log_erasure",
     "log_evaluation",
+    "log_feedback",
+    "log_review",
     "new_api_key",
     "of_request",
     "open_registry",
@@ -92,6 +100,7 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "review_queue",
     "revoke_api_key",
     "rollback",
     "rotate_api_key",

@@ -17,15 +17,20 @@ from registry.tables import (
     ApiKeyRow,
     DecisionRow,
     Event,
+    FeedbackRow,
     ReleaseRow,
     ReleaseStepRow,
+    ReviewRow,
     RunEndRow,
     RunRow,
     VerdictRow,
     VersionRow,
 )
 
-Row = VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow | ApiKeyRow
+Row = (
+    VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow
+    | ApiKeyRow | FeedbackRow | ReviewRow
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,19 @@ def of_api_key(row: ApiKeyRow) -> Statement:
     said = {name: getattr(row, name) for name in ("hash", "tenant", "role", "expires", "by")}
     kind = "api_key_revoked" if row.revoked else "api_key_issued"
     return Statement(kind, f"key {row.name}", {**said, "scopes": json.loads(row.scopes)})
+
+
+def of_feedback(row: FeedbackRow) -> Statement:
+    """Something became known of a decision: everything that stands in the clear, and the digest of what does not."""
+    names = ("decision", "tenant", "version", "kind", "known", "by", "loss", "replaces", "request", "identity", "month")
+    said = {name: getattr(row, name) for name in names}
+    return Statement("feedback", f"task {row.task}", {**said, "sealed": of_text(row.sealed)})
+
+
+def of_review(row: ReviewRow) -> Statement:
+    """A person looked at a decision: likewise."""
+    said = {n: getattr(row, n) for n in ("decision", "tenant", "outcome", "by", "feedback", "identity", "month")}
+    return Statement("review", f"task {row.task}", {**said, "sealed": of_text(row.sealed)})
 
 
 def of_run(row: RunRow) -> Statement:

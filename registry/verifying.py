@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from registry import artifacts, chain, statements
 from registry.database import Registry, reading
+from registry.decisions import doubt_of
 from registry.digest import canonical, of_text
 from registry.events import GENESIS, digest_of
 from registry.tables import (
@@ -26,8 +27,10 @@ from registry.tables import (
     ApiKeyRow,
     DecisionRow,
     Event,
+    FeedbackRow,
     ReleaseRow,
     ReleaseStepRow,
+    ReviewRow,
     RunEndRow,
     RunRow,
     VerdictRow,
@@ -88,6 +91,8 @@ def _rows(session: Session) -> Iterator[Check]:
     yield from _table(session, VersionRow, ("registered",), statements.of_version)
     yield from _table(session, ReleaseRow, ("released",), statements.of_release)
     yield from _table(session, ApiKeyRow, ("api_key_issued", "api_key_revoked"), statements.of_api_key)
+    yield from _table(session, FeedbackRow, ("feedback",), statements.of_feedback)
+    yield from _table(session, ReviewRow, ("review",), statements.of_review)
     yield from _table(session, RunRow, ("run_started",), statements.of_run)
     yield from _table(session, RunEndRow, ("run_ended",), statements.of_run_end)
     known = {row.seq: row for row in session.exec(select(VersionRow))}
@@ -166,6 +171,8 @@ def _columns(row: DecisionRow) -> Check:
     said = json.loads(row.body)
     columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
     found: dict[str, Any] = {**columns, "request": row.request}
+    if row.tenant is not None:  # a row from before there were columns for it names its tenant in the body alone
+        found["tenant"], said["doubt"], found["doubt"] = row.tenant, doubt_of(said), row.doubt
     return _check("decision", row.id, {name: said.get(name) for name in found}, found)
 
 

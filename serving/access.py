@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from serving.problem import Problem
-
 CALLER = "assay.caller"  # where the guard leaves it in a request's scope
 
 VIEWER = ("read", "metrics")
@@ -29,6 +27,9 @@ ROUTES = (  # method, path (what begins with it where it ends with a stroke), ri
     ("POST", "/v1/analyze", "ask"),
     ("POST", "/v1/explanations", "explain"),
     ("GET", "/v1/explanations/", "explain"),
+    ("POST", "/v1/feedback", "label"),
+    ("GET", "/v1/review", "read"),
+    ("POST", "/v1/review", "label"),
     ("WEBSOCKET", "/v1/stream/", "ask"),
 )
 
@@ -54,17 +55,6 @@ def needed(method: str, path: str) -> str:
         if method == verb and (path == start or (start.endswith("/") and path.startswith(start))):
             return right
     return "all"
-
-
-def allow(caller: Caller, scope: Scope) -> None:
-    """Let a caller pass and leave it in the scope. Raises Problem 403 where its key has not the right."""
-    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
-    right = needed(method, scope["path"])
-    if right not in caller.rights:
-        roles = ", ".join(name for name, held in ROLES.items() if right in held)
-        detail = f"this key has not the right {right!r}, which this needs; the roles that have it are: {roles}"
-        raise Problem(403, detail)
-    scope[CALLER] = caller
 
 
 def caller_of(scope: Scope) -> Caller:

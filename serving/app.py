@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
+from serving import access, analysis, batch, challenge, decisions, feedback, metrics, once, page, problem, schema
 from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.keyring import Keyring
@@ -53,6 +53,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
+    feedback.add(app, parts.decision_log, {name: each.task for name, each in parts.release.served.items()})
     _add_health(app, parts)
     _add_unknown(app, parts)
     _add_docs(app, parts)
@@ -149,7 +150,7 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({**told, "challengers": tried})
 
     async def decision(name: str, request: Request) -> Response:
-        return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
+        return JSONResponse(await decisions.shown(parts.decision_log, access.caller_of(request.scope), name))
 
     refused = schema.faults(*schema.OF_TOKEN)
     rows_of, kind = list[schema.TaskRow], schema.ReleaseBody

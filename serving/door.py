@@ -21,7 +21,7 @@ from serving.gateway import GUESSES, ONGOING, WRONG_TOKENS
 from serving.keyring import Keyring
 from serving.problem import Problem
 
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/review"})
 WRONG = RateLimitItemPerMinute(WRONG_TOKENS)  # from one address; the right one is let in all the same
 FREE = OPEN | {"/metrics"}  # what takes no place of a question
 
@@ -39,7 +39,7 @@ def door(token: str, ring: Keyring) -> Callable[[Scope], None]:
         kind, _, given = header(scope, b"authorization").partition(b" ")
         found = keyring.caller(ring, token, given.strip()) if kind.lower() == b"bearer" else None
         if found is not None:
-            access.allow(found, scope)
+            _allow(found, scope)
             return
         if given:
             _guessed(scope, guesses)
@@ -47,6 +47,17 @@ def door(token: str, ring: Keyring) -> Callable[[Scope], None]:
         raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     return check
+
+
+def _allow(caller: access.Caller, scope: Scope) -> None:
+    """Let a caller pass and leave it in the scope. Raises Problem 403 where its key has not the right."""
+    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
+    right = access.needed(method, scope["path"])
+    if right not in caller.rights:
+        roles = ", ".join(name for name, held in access.ROLES.items() if right in held)
+        detail = f"this key has not the right {right!r}, which this needs; the roles that have it are: {roles}"
+        raise Problem(403, detail)
+    scope[access.CALLER] = caller
 
 
 def _guessed(scope: Scope, guesses: MovingWindowRateLimiter) -> None:

@@ -97,7 +97,7 @@ class DecisionBody(BaseModel):
     input: str = Field(description="HMAC-SHA256 of the item's canonical JSON under a key of this home")
     raw: list[list[float]] | None = Field(description="what the version said, uncalibrated")
     flags: dict[str, Any]
-    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased")
+    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased, and to a viewer")
 
 
 def reply_model(task: Task) -> type[BaseModel]:
