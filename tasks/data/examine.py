@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.data import doubts, leaks
+from tasks.data import doubts, labelled, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import opened, reading
@@ -68,13 +68,14 @@ class Examined:
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose rows are examined, and how they are divided."""
+    """Whose rows are examined, and how they are divided; `labelled` is a file of decisions that join them."""
 
     task: Task
     section: TaskSection
     data: DataSection
     splits: Splits
     seed: int
+    labelled: str | None = None
 
     @property
     def place(self) -> Place:
@@ -93,6 +94,9 @@ def examine(asked: Asked) -> Examined:
     rows, again = read.rows, read.again
     if again is not None:
         facts["audit"] = found.tried(lambda: leaks.truncated(asked.task, again, asked.place, rows)) or {}
+    rows = found.tried(lambda: _with_labelled(asked, rows, found, facts))
+    if rows is None or not found.holds(lambda: check(asked.task, rows)):
+        return found
     dropped = {"read": len(rows)}
     current = found.tried(lambda: as_of(rows, asked.data.as_of))
     if current is None:
@@ -110,11 +114,21 @@ def examine(asked: Asked) -> Examined:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
         found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
-        found.card["seed"] = asked.seed
+        found.card["seed"], found.card["feedback"] = asked.seed, facts.get("feedback", 0)
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
         found.card["warnings"] = found.warnings
         found.rows = divided
     return found
+
+
+def _with_labelled(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> Rows:
+    """The rows, and after them decisions that were labelled since; those that cannot be read any more are left out."""
+    if asked.labelled is None:
+        return rows
+    read = labelled.read(asked.task, asked.labelled)
+    found.rejected = (*found.rejected, *read.rejected)
+    facts["feedback"] = len(np.unique(read.rows.inputs.owner))
+    return labelled.added(asked.task, rows, read.rows)
 
 
 def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> None:
@@ -194,7 +208,12 @@ def raised(found: Examined) -> ValueError | None:
 
 
 def asked_of(
-    task: Task, section: Mapping[str, Any], data: Mapping[str, Any], seed: int, splits: Mapping[str, Any]
+    task: Task,
+    section: Mapping[str, Any],
+    data: Mapping[str, Any],
+    seed: int,
+    splits: Mapping[str, Any],
+    labelled: str | None = None,
 ) -> Asked:
     """The sections of a recipe as their types."""
-    return Asked(task, task.section(**section), DataSection(**data), Splits(**splits), seed)
+    return Asked(task, task.section(**section), DataSection(**data), Splits(**splits), seed, labelled)

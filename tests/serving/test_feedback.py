@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 import registry
+from flows import labelled
 from serving import keyring, labels
 from serving.spool import seals
 from tasks import get
+from tasks.data.parquet import load_rows
+from tasks.data.prepare import prepare
 
 from .conftest import Asked, World
 from .test_follow import until
@@ -182,3 +186,30 @@ def test_how_far_an_answer_was_off_is_told_by_the_kind_of_its_head() -> None:
     assert labels.loss(volatility, {"interval": [inside[0] - 1, inside[0] + 1]}, inside) == 0
     assert labels.loss(volatility, {"interval": [inside[0] + 1, inside[0] + 2]}, inside) == 1
     assert labels.decided(risk, {"probability": {risk.head.outputs[0]: 0.7}}) == 1
+
+
+def test_labelled_decisions_are_in_the_snapshot_of_the_next_retrain_and_only_there(
+    http: TestClient, issue: Any, world: World, tmp_path: Path
+) -> None:
+    key = issue("validator", "labels-h")
+    texts = [f"Canary {number} said that orders of the year were as they had been." for number in range(3)]
+    names = [decide(http, key, {"text": text}) for text in texts]
+    say(http, key, names[0], label="negative").raise_for_status()
+    say(http, key, names[1], label="positive").raise_for_status()
+    say(http, key, names[1], override="neutral", reason="as it had been").raise_for_status()
+    dismissed = {"decision": names[2], "outcome": "dismissed", "reason": "a canary"}
+    http.post("/v1/review", json=dismissed, headers=key).raise_for_status()
+    until(lambda: len(list(registry.labelled(world.book, "sentiment", ["labels-h"]))) == 2)
+    file, cards = tmp_path / "run" / "labelled.jsonl", {}
+    for tenants in (("labels-h",), ()):
+        with labelled.written(world.settings, "sentiment", tenants, file) as path:
+            assert (path is None) == (not tenants) == (not file.exists())
+            out = str(tmp_path / f"data-{len(tenants)}")
+            cards[len(tenants)] = prepare("sentiment", {}, {}, 7, out, labelled=path)
+        assert not file.exists(), "nothing of it stays but the snapshot"
+    assert (cards[1]["feedback"], cards[0]["feedback"]) == (2, 0)
+    assert cards[1]["fingerprint"] != cards[0]["fingerprint"]
+    assert cards[1]["rows"]["test"] == cards[0]["rows"]["test"], "reviewed decisions are no sample to test on"
+    rows = load_rows(tmp_path / "data-1" / "train.parquet")
+    target = {text: row[0] for text, row in zip(rows.inputs.text or (), rows.target.tolist(), strict=True)}
+    assert [target.get(text) for text in texts] == [0.0, 1.0, None]
