@@ -62,13 +62,17 @@ class Stated:
 
 @dataclass(frozen=True)
 class Entered:
-    """A row as it stands: its number, since when, which number it replaces, and whether it was there before."""
+    """A row as it stands: its number, since when, which number it replaces, and whether it was there before.
+
+    `first` says that nothing had been said of the decision's label until now.
+    """
 
     seq: int
     time: str
     known: str
     replaces: int | None
     again: bool
+    first: bool = False
 
 
 def log_feedback(registry: Registry, stated: Stated) -> Entered:
@@ -86,11 +90,13 @@ def log_review(registry: Registry, said: Said, outcome: str, stated: Stated | No
     with writing(registry) as session:
         last = _newest(session, ReviewRow, said.decision)
         if last is not None and last.identity == said.identity:
-            return Entered(last.seq, last.time, "", last.feedback, again=True)
-        feedback = None if stated is None else _feedback(session, stated).seq
-        row = ReviewRow(seq=0, **asdict(said), outcome=outcome, feedback=feedback, time="")
+            return Entered(last.seq, last.time, "", None, again=True)
+        label = None if stated is None else _feedback(session, stated)
+        number = None if label is None else label.seq
+        row = ReviewRow(seq=0, **asdict(said), outcome=outcome, feedback=number, time="")
         statements.enter(session, row, statements.of_review(row))
-        return Entered(row.seq, row.time, "", feedback, again=False)
+        replaced, first = (None, False) if label is None else (label.replaces, label.first)
+        return Entered(row.seq, row.time, "", replaced, again=False, first=first)
 
 
 def review_queue(registry: Registry, tenant: str, limit: int) -> list[dict[str, Any]]:
@@ -156,7 +162,7 @@ def _newest(session: Session, table: Any, decision: str) -> Any:
 
 
 def _entered(row: FeedbackRow, again: bool) -> Entered:
-    return Entered(row.seq, row.time, row.known, row.replaces, again)
+    return Entered(row.seq, row.time, row.known, row.replaces, again, first=not again and row.replaces is None)
 
 
 def _stated(row: FeedbackRow) -> Stated:

@@ -21,6 +21,7 @@ from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
 from serving.spool import tenant
+from tasks.task import FloatArray
 
 LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
 
@@ -53,7 +54,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
-    feedback.add(app, parts.decision_log, {name: each.task for name, each in parts.release.served.items()})
+    _add_feedback(app, parts)
     _add_health(app, parts)
     _add_unknown(app, parts)
     _add_docs(app, parts)
@@ -163,6 +164,15 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
         response_model=schema.DecisionBody,
         responses=schema.faults(*schema.OF_TOKEN, 404),
     )(decision)
+
+
+def _add_feedback(app: FastAPI, parts: Parts) -> None:
+    def labelled(name: str, item: Any, target: FloatArray) -> None:
+        if name in parts.challengers:
+            challenge.label(parts.queue, parts.challengers[name], parts.release, item, target)
+
+    known = {name: each.task for name, each in parts.release.served.items()}
+    feedback.add(app, feedback.Desk(parts.decision_log, known, labelled))
 
 
 def _task_row(served: Served) -> dict[str, Any]:

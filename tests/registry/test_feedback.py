@@ -45,9 +45,9 @@ def test_the_queue_has_the_doubtful_first_the_newest_among_equals_and_nobody_els
 
 def test_the_same_said_again_is_one_row_and_something_else_says_what_it_replaces(decided) -> None:
     first = reg.log_feedback(decided, stated("newest", "good", request="r1"))
-    assert reg.log_feedback(decided, stated("newest", "good")) == dataclasses.replace(first, again=True)
+    assert reg.log_feedback(decided, stated("newest", "good")) == dataclasses.replace(first, again=True, first=False)
     second = reg.log_feedback(decided, stated("newest", "bad", loss=1.0))
-    assert (second.replaces, second.again) == (first.seq, False)
+    assert (first.first, second.first, second.replaces, second.again) == (True, False, first.seq, False)
     late = reg.log_feedback(decided, stated("newest", "good", request="r1"))
     assert late.seq == first.seq, "a request that comes late again brings its old label back to nobody"
     third = reg.log_feedback(decided, stated("newest", "good"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from starlette.testclient import TestClient
 
 import registry
 from flows import labelled
-from serving import keyring, labels
+from serving import app, challenge, keyring, labels, loading, service
+from serving.evidence import Evidence, Seen
+from serving.section import Limits
 from serving.spool import seals
 from tasks import get
 from tasks.data.parquet import load_rows
@@ -213,3 +216,25 @@ def test_labelled_decisions_are_in_the_snapshot_of_the_next_retrain_and_only_the
     rows = load_rows(tmp_path / "data-1" / "train.parquet")
     target = {text: row[0] for text, row in zip(rows.inputs.text or (), rows.target.tolist(), strict=True)}
     assert [target.get(text) for text in texts] == [0.0, 1.0, None]
+
+
+def test_a_label_judges_champion_and_challenger_alike_and_once(world: World, asked: Asked, tmp_path: Path) -> None:
+    other = loading.versions(world.book, {"sentiment": world.make("sentiment", 31)}, world.places).served["sentiment"]
+    trial = challenge.Challenger(other, 0.0, 1, b"key", Evidence(Limits()))
+    secret = Path(world.places.token_file).read_text().strip()
+    parts = dataclasses.replace(asked.parts, challengers={"sentiment": trial})
+    champion, words = parts.release.served["sentiment"], ("negative", "neutral", "positive")
+    with TestClient(app.build(parts, secret), headers={"Authorization": f"Bearer {secret}"}) as http:
+        expected = 0.0
+        for number in range(6):
+            item, label = {"text": f"Orders {number} fell, said the board."}, words[number % 3]
+            name, kind = decide(http, {}, item), champion.task.item(**item)
+            for _ in range(2):
+                say(http, {}, name, label=label).raise_for_status()
+            say(http, {}, name, label=words[(number + 1) % 3]).raise_for_status()
+            target = labels.target_of(champion.task, label, 1, "")
+            ours, theirs = (service.answer(each, [kind])[0].answer for each in (champion, other))
+            losses = [labels.loss(champion.task, each, target) or 0.0 for each in (theirs, ours)]
+            expected += (1 + losses[0] - losses[1]) / 2
+            until(lambda count=number + 1: trial.evidence.seen.get("quality", Seen()).count == count)
+        assert trial.evidence.seen["quality"].total == pytest.approx(expected)
