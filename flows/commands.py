@@ -250,6 +250,13 @@ def erase(arguments: Namespace) -> int:
     return _show(arguments, erase(Settings(), arguments.tenant, arguments.before))
 
 
+def tokens(arguments: Namespace) -> int:
+    """Keys of the endpoints."""
+    from flows.tokens import tokens
+
+    return tokens(arguments)
+
+
 def doctor(arguments: Namespace) -> int:
     """Look at every part; status 1 where one is not as it must be."""
     from flows.doctor import look

@@ -5,8 +5,6 @@ A service that runs on this home follows within seconds, and the command waits f
 
 from __future__ import annotations
 
-import getpass
-import os
 from argparse import Namespace
 from typing import Any
 
@@ -14,7 +12,7 @@ from rich.table import Table
 
 import registry
 from flows import console
-from flows.documents import DONE, SAID_NO, book, record, show
+from flows.documents import DONE, SAID_NO, book, record, show, who
 from infra.settings import Settings
 from serving import standing
 
@@ -67,7 +65,7 @@ def releases(arguments: Namespace) -> int:
 
 def release(arguments: Namespace) -> int:
     """Put a version on trial beside its task's champion, or take the one on trial out again."""
-    by = _who()
+    by = who()
     if arguments.verb == "start":
         step = registry.start_challenger(book(), arguments.name, by)
     else:
@@ -91,14 +89,6 @@ def _moved(arguments: Namespace, reg: registry.Registry, version: registry.Versi
         console.say(f"answers   {version.ref} on {found['replicas']} replicas, after {found['seconds']} s")
     show(arguments, {**record(version), "serving": found})
     return SAID_NO if found is not None and found["trouble"] else DONE
-
-
-def _who() -> str:
-    """The user of the machine: a container may give it no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 def _step(step: registry.Step) -> dict[str, Any]:

@@ -109,6 +109,26 @@ class Forger:
         row = {"id": "dz", "seq": 0, "place": 0, "task": "risk", "version": int(ref.partition("@")[2])}
         self.row("decision", **{**row, "digest": digest, "body": body, "batch": batch.number, **other})
 
+    def key(self, **other: Any) -> None:
+        said = {"hash": "ab" * 32, "tenant": "bank", "role": "viewer", "expires": LATER, "by": "Ann"}
+        event = self.event("api_key_issued", "key forged", {**said, "scopes": []})
+        row = {"seq": event.seq, "name": "forged", **said, "scopes": "[]", "revoked": False, "time": event.time}
+        self.row("api_key", **{**row, **other})
+
+    def feedback(self, **other: Any) -> None:
+        said = {"decision": "d1", "tenant": "bank", "version": "risk@1", "kind": "label", "known": LATER, "by": "k"}
+        said |= {"identity": "i", "month": "2026-11"}
+        empty = {"loss": None, "replaces": None, "request": None}
+        event = self.event("feedback", "task risk", {**said, **empty, "sealed": of_text("x")})
+        row = {"seq": event.seq, "task": "risk", **said, **empty, "sealed": "x", "time": event.time}
+        self.row("feedback", **{**row, **other})
+
+    def review(self, **other: Any) -> None:
+        said = {"decision": "d1", "tenant": "bank", "outcome": "dismissed", "by": "k", "identity": "i", "month": "m"}
+        event = self.event("review", "task risk", {**said, "feedback": None, "sealed": of_text("x")})
+        row = {"seq": event.seq, "task": "risk", **said, "feedback": None, "sealed": "x", "time": event.time}
+        self.row("review", **{**row, **other})
+
 
 def _of_newest(forger: Forger) -> Values:
     """What a row may take from the newest event without being what it says."""
@@ -185,6 +205,16 @@ ATTACKS: dict[str, Callable[[Forger], object]] = {
     "an answer outside every batch": lambda f: f.decision("risk@1", batch=None),
     "a batch with a false link": lambda f: f.decision("risk@1", link="ab" * 32),
     "a batch from the year 2999": lambda f: f.decision("risk@1", time=LATER),
+    "an answer of another tenant than its record's": lambda f: f.decision("risk@1", tenant="bank"),
+    "a key of another role than its event's": lambda f: f.key(role="admin"),
+    "a key of more scopes than its event's": lambda f: f.key(scopes='["*"]'),
+    "a key of another secret than its event's": lambda f: f.key(hash="cd" * 32),
+    "a key that is revoked before it was issued": lambda f: f.key(revoked=True),
+    "another label than was given": lambda f: f.feedback(sealed="y"),
+    "a label that replaces another": lambda f: f.feedback(replaces=1),
+    "a label in another name": lambda f: f.feedback(by="eve"),
+    "a review that brought a label": lambda f: f.review(feedback=1),
+    "a review of another answer": lambda f: f.review(decision="d2"),
     "a lease is stolen": lambda f: f.run("UPDATE lease SET holder = 'eve', token = token + 1"),
     "a lease's token falls": lambda f: f.run("UPDATE lease SET token = 0"),
     "a lease is deleted": lambda f: f.run("DELETE FROM lease"),
@@ -241,6 +271,9 @@ def test_the_same_rows_rightly_written_are_let_in(home) -> None:
         lambda f: f.release("risk@1"),
         lambda f: f.step("risk@1", "1"),
         lambda f: f.decision("risk@1"),
+        lambda f: f.key(),
+        lambda f: f.feedback(),
+        lambda f: f.review(),
     ):
         _forge(home, attack)
 

@@ -44,8 +44,13 @@ def lived(registry, champion) -> reg.Registry:
     reg.start_run(registry, "r1", "retrain")
     reg.finish_run(registry, "r1", "completed")
     row = {"task": "risk", "version": "risk@1", "digest": version.digest, "answer": {"probability": 0.2}}
+    row["tenant"] = "bank"
     reg.log_decisions(registry, [{**row, "id": "d1"}, {**row, "id": "d2"}])
     assert reg.anchor_decisions(registry)
+    key, _ = reg.new_api_key(registry, reg.Grant("bank", "viewer"), "Ann")
+    reg.revoke_api_key(registry, key.name, "Ann")
+    said = reg.Said("d1", "risk", "bank", key.name, "same", "2026-11", "sealed")
+    reg.log_review(registry, said, "overridden", reg.Stated(said, "risk@1", "override", loss=1.0))
     return registry
 
 
@@ -98,6 +103,15 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
         ("decision_batch", "UPDATE decision_batch SET digest = 'x'", "batch digest"),
         ("decision_batch", "UPDATE decision_batch SET link = 'x'", "anchor"),
         ("decision_batch", "DELETE FROM decision_batch", "anchor"),
+        ("api_key", "UPDATE api_key SET role = 'admin'", "api_key"),
+        ("api_key", "UPDATE api_key SET hash = 'x'", "api_key"),
+        ("api_key", "DELETE FROM api_key WHERE revoked", "api_key"),
+        ("feedback", "UPDATE feedback SET loss = 0", "feedback"),
+        ("feedback", "UPDATE feedback SET sealed = 'x'", "feedback"),
+        ("feedback", "DELETE FROM feedback", "feedback"),
+        ("review", "UPDATE review SET outcome = 'confirmed'", "review"),
+        ("decision", "UPDATE decision SET tenant = 'other' WHERE id = 'd1'", "decision"),
+        ("decision", "UPDATE decision SET doubt = 9 WHERE id = 'd1'", "decision"),
     ],
 )
 def test_a_change_behind_the_triggers_is_found(lived, table, change, what) -> None:
