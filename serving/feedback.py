@@ -145,10 +145,12 @@ def _open(desk: Desk, row: Mapping[str, Any], seen: bool) -> dict[str, Any]:
 async def _case(desk: Desk, request: Request, name: str) -> Case:
     """The caller's decision. Raises Problem 404, 410 where its input was erased, 422 where its task is gone, 503."""
     caller, key = access.caller_of(request.scope), request.headers.get(once.HEADER)
-    row = await decisions.own(desk.log, caller.tenant, name)
+    row = await decisions.owned(desk.log, caller.tenant, name)
     held = decisions.opened(desk.log.seals, row)
     if held is None:
-        raise Problem(410, "the input of this decision was erased, so there is nothing that a label could belong to")
+        raise Problem(
+            410, "the input of this decision was erased, or never kept; there is nothing for a label to belong to"
+        )
     try:
         task = desk.known.get(row["task"]) or tasks.get(row["task"])
     except ValueError as error:
