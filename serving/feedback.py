@@ -209,16 +209,18 @@ async def _enter(desk: Desk, question: Callable[[], registry.Entered]) -> regist
 def _kept(case: Case, kind: str, entered: registry.Entered, target: FloatArray | None) -> dict[str, Any]:
     """The answer; who watches a version on trial is told of a decision's first label."""
     if entered.first and target is not None:
-        item = case.task.item.model_validate_json(json.dumps(case.held["item"]), strict=True)
-        case.desk.told(case.task.name, item, target)
+        case.desk.told(case.task.name, case.held["item"], target)
     told = {"row": entered.seq, "decision": case.row["id"], "task": case.row["task"], "version": case.row["version"]}
     times = {"time": entered.time, "known_time": entered.known or None}
     return {**told, "kind": kind, **times, "replaces": entered.replaces}
 
 
 def _time(given: datetime | None) -> str:
-    """A time as the database writes it, "" where none was given."""
-    return "" if given is None else given.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as the database writes it, "" where none was given. Raises Problem 422 where it is none in UTC."""
+    try:
+        return "" if given is None else f"{given.astimezone(UTC).replace(tzinfo=None).isoformat('T', 'microseconds')}Z"
+    except OverflowError as error:
+        raise _wrong("/known_time", "it lies outside the years from 1 to 9999 in UTC") from error
 
 
 def _wrong(path: str, message: str) -> Problem:
