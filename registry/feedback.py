@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from registry import statements
 from registry.database import Registry, now, reading, writing
 from registry.decisions import DOUBTS
+from registry.erasures import erased_months
 from registry.errors import Conflict, NotAllowed
 from registry.tables import DecisionRow, FeedbackRow, ReviewRow
 
@@ -100,17 +101,22 @@ def log_review(registry: Registry, said: Said, outcome: str, stated: Stated | No
 
 
 def review_queue(registry: Registry, tenant: str, limit: int) -> list[dict[str, Any]]:
-    """The decisions of a tenant that nobody has said anything of: the doubtful first, the newest first among equals."""
-    row, found = DecisionRow, list[dict[str, Any]]()
+    """The decisions of a tenant that nobody has said anything of: the doubtful first, the newest first among equals.
+
+    Those of months that were erased are left out: nobody can look at them any more.
+    """
+    row, found, gone = DecisionRow, list[dict[str, Any]](), erased_months(registry, tenant)
     with reading(registry) as session:
         for doubt in range(len(DOUBTS) + 1):
             query = select(row.body).where(row.tenant == tenant, row.doubt == doubt)
             for table in (FeedbackRow, ReviewRow):
                 query = query.where(~select(table.seq).where(table.decision == row.id).exists())
-            newest = query.order_by(col(row.batch).desc(), col(row.place).desc()).limit(limit - len(found))
-            found += [json.loads(body) for body in session.exec(newest)]
-            if len(found) >= limit:
-                break
+            newest = query.order_by(col(row.batch).desc(), col(row.place).desc()).execution_options(yield_per=limit)
+            for body in map(json.loads, session.exec(newest)):
+                if body.get("key") not in gone:
+                    found.append(body)
+                if len(found) == limit:
+                    return found
     return found
 
 

@@ -31,6 +31,8 @@ ROUTES = (  # method, path (what begins with it where it ends with a stroke), ri
     ("GET", "/v1/review", "read"),
     ("POST", "/v1/review", "label"),
     ("WEBSOCKET", "/v1/stream/", "ask"),
+    ("GET", "/v1/stream/anomaly", "read"),
+    ("GET", "/v1/stream/metrics", "metrics"),
 )
 
 

@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -147,7 +148,7 @@ async def compare(
 
 
 def label(queue: batch.Queue, challenger: Challenger, release: Release, item: Any, target: FloatArray) -> None:
-    """Hold both versions against what became known of a decision, unless too much waits for that already."""
+    """Hold both versions against what became known of an item (as JSON), unless too much waits for that already."""
     if len(_UNDER_WAY) < PENDING:
         task = asyncio.create_task(_labelled(queue, challenger, release, item, target))
         _UNDER_WAY.add(task)
@@ -160,7 +161,8 @@ async def _labelled(
     """The same item, asked of both: whichever answered then, the label judges both."""
     served = release.served[challenger.served.task.name]
     try:
-        pair = [(await _behind(queue, release, each, [item]))[0] for each in (served, challenger.served)]
+        kind = served.task.item.model_validate_json(json.dumps(item), strict=True)
+        pair = [(await _behind(queue, release, each, [kind]))[0] for each in (served, challenger.served)]
     except Exception as error:  # what cannot be answered is counted where it is asked, not where it is labelled
         log.warning("a label of %s could not be held against both versions: %s", served.task.name, type(error).__name__)
         return

@@ -123,7 +123,7 @@ async def asked_registry(decision_log: Log, question: Callable[..., Any], *given
         raise Problem(503, detail, headers={"Retry-After": "5"}) from error
 
 
-async def own(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
+async def owned(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
     """The row of a tenant's decision.
 
     Raises Problem 404 where there is none, and where it is another tenant's: nobody learns which; 503.
@@ -139,7 +139,7 @@ async def shown(decision_log: Log, caller: Caller, name: str) -> dict[str, Any]:
 
     An answer may quote its input, so who may neither ask nor see inputs gets the record alone. Raises Problem 404, 503.
     """
-    row = await own(decision_log, caller.tenant, name)
+    row = await owned(decision_log, caller.tenant, name)
     held = opened(decision_log.seals, row) if caller.rights & {"ask", "inputs"} else None
     hidden = {"sealed", "reply", "id", "key", "request", "body"}
     kept = {key: value for key, value in row.items() if key not in hidden}

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.types import Scope
 
@@ -31,7 +30,6 @@ def door(token: str, ring: Keyring) -> Callable[[Scope], None]:
 
     Problem 401 for a wrong token, 429 after 20 wrong ones from one address within a minute, 403 without the right.
     """
-    guesses = MovingWindowRateLimiter(MemoryStorage())
 
     def check(scope: Scope) -> None:
         if scope["path"] in OPEN:
@@ -42,7 +40,7 @@ def door(token: str, ring: Keyring) -> Callable[[Scope], None]:
             _allow(found, scope)
             return
         if given:
-            _guessed(scope, guesses)
+            _guessed(scope, ring.guesses)
         detail = "a valid bearer token is needed; send Authorization: Bearer TOKEN, of the home's file or a key"
         raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
@@ -63,7 +61,7 @@ def _allow(caller: access.Caller, scope: Scope) -> None:
 def _guessed(scope: Scope, guesses: MovingWindowRateLimiter) -> None:
     """One more wrong token. Raises Problem 429 where too many came."""
     told, address, wait = header(scope, GUESSES.encode()), _address(scope), 60
-    if not (told.isdigit() and int(told) >= WRONG_TOKENS):
+    if not (told.isdigit() and int(told[:9]) >= WRONG_TOKENS):
         if guesses.hit(WRONG, address):
             return
         wait = max(1, math.ceil(guesses.get_window_stats(WRONG, address).reset_time - time.time()))

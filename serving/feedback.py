@@ -145,10 +145,12 @@ def _open(desk: Desk, row: Mapping[str, Any], seen: bool) -> dict[str, Any]:
 async def _case(desk: Desk, request: Request, name: str) -> Case:
     """The caller's decision. Raises Problem 404, 410 where its input was erased, 422 where its task is gone, 503."""
     caller, key = access.caller_of(request.scope), request.headers.get(once.HEADER)
-    row = await decisions.own(desk.log, caller.tenant, name)
+    row = await decisions.owned(desk.log, caller.tenant, name)
     held = decisions.opened(desk.log.seals, row)
     if held is None:
-        raise Problem(410, "the input of this decision was erased, so there is nothing that a label could belong to")
+        raise Problem(
+            410, "the input of this decision was erased, or never kept; there is nothing for a label to belong to"
+        )
     try:
         task = desk.known.get(row["task"]) or tasks.get(row["task"])
     except ValueError as error:
@@ -207,16 +209,18 @@ async def _enter(desk: Desk, question: Callable[[], registry.Entered]) -> regist
 def _kept(case: Case, kind: str, entered: registry.Entered, target: FloatArray | None) -> dict[str, Any]:
     """The answer; who watches a version on trial is told of a decision's first label."""
     if entered.first and target is not None:
-        item = case.task.item.model_validate_json(json.dumps(case.held["item"]), strict=True)
-        case.desk.told(case.task.name, item, target)
+        case.desk.told(case.task.name, case.held["item"], target)
     told = {"row": entered.seq, "decision": case.row["id"], "task": case.row["task"], "version": case.row["version"]}
     times = {"time": entered.time, "known_time": entered.known or None}
     return {**told, "kind": kind, **times, "replaces": entered.replaces}
 
 
 def _time(given: datetime | None) -> str:
-    """A time as the database writes it, "" where none was given."""
-    return "" if given is None else given.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as the database writes it, "" where none was given. Raises Problem 422 where it is none in UTC."""
+    try:
+        return "" if given is None else f"{given.astimezone(UTC).replace(tzinfo=None).isoformat('T', 'microseconds')}Z"
+    except OverflowError as error:
+        raise _wrong("/known_time", "it lies outside the years from 1 to 9999 in UTC") from error
 
 
 def _wrong(path: str, message: str) -> Problem:

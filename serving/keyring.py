@@ -16,6 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
 import registry
 from serving import access
 from serving.access import Caller
@@ -39,10 +42,15 @@ class Looked:
 
 @dataclass
 class Keyring:
-    """One replica's. `looked` is replaced as a whole, by one thread; None where there is no registry to look at."""
+    """One replica's, whatever it answers with.
+
+    looked   replaced as a whole, by one thread; None where there is no registry to look at
+    guesses  the wrong tokens of each address
+    """
 
     clock: Callable[[], float] = time.monotonic
-    looked: Looked | None = field(default=None)
+    looked: Looked | None = None
+    guesses: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
 
 def start(book: registry.Registry, stop: threading.Event) -> Keyring:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from serving import access
 
@@ -15,7 +15,7 @@ DEFAULT = "default"
 FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def of(request: Request) -> str:
+def of(request: HTTPConnection) -> str:
     """The tenant of a request."""
     return access.caller_of(request.scope).tenant
 

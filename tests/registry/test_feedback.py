@@ -26,7 +26,7 @@ def decided(registry, champion) -> reg.Registry:
     version = champion(1)
     row = {"task": "risk", "version": version.ref, "digest": version.digest, "tenant": "bank"}
     rows = [{**row, "id": "plain-1", "flags": {}}, {**row, "id": "plain-2", "flags": {"truncated": True}}]
-    rows += [{**row, "id": flag, "flags": {flag: True}} for flag in FLAGS[::-1]]
+    rows += [{**row, "id": flag, "flags": {flag: True}, "key": "2026-09"} for flag in FLAGS[::-1]]
     rows += [{**row, "id": "theirs", "tenant": "broker", "flags": {"abstained": True}}, {**row, "id": "newest"}]
     for each in rows:
         reg.log_decisions(registry, [each])
@@ -41,6 +41,8 @@ def test_the_queue_has_the_doubtful_first_the_newest_among_equals_and_nobody_els
     reg.log_review(decided, said("borderline", "b"), DISMISSED)
     assert [row["id"] for row in reg.review_queue(decided, "bank", 2)] == ["out_of_distribution", "newest"]
     assert [row["id"] for row in reg.review_queue(decided, "broker", 9)] == ["theirs"]
+    reg.log_erasure(decided, "bank", ["2026-09"], "2026-10-01")
+    assert [row["id"] for row in reg.review_queue(decided, "bank", 9)] == ["newest", "plain-2", "plain-1"]
 
 
 def test_the_same_said_again_is_one_row_and_something_else_says_what_it_replaces(decided) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from serving import app, gateway, ingress
+from serving.keyring import Keyring
 from serving.problem import ProblemBody
 
 from .conftest import Asked
@@ -122,7 +124,8 @@ def test_wrong_tokens_are_counted_by_the_address_that_haproxy_sees(port: int) ->
 
 def test_wrong_tokens_are_counted_over_all_replicas_and_the_right_one_is_let_in(asked: Asked, allowed: bytes) -> None:
     secret = str(asked.http.headers["authorization"]).removeprefix("Bearer ")
-    replicas = itertools.cycle([app.build(asked.parts, secret) for _ in range(3)])  # each with its own count
+    parts = [dataclasses.replace(asked.parts, keys=Keyring()) for _ in range(3)]  # each with its own count
+    replicas = itertools.cycle([app.build(each, secret) for each in parts])
 
     async def turn(scope: Any, receive: Any, send: Any) -> None:
         await next(replicas)(scope, receive, send)
