@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving import problem
 from serving.door import OPEN, Room, door, header
 from serving.gateway import BODY, BODY_SECONDS, ONGOING
+from serving.keyring import Keyring
 from serving.metrics import Metrics
 from serving.problem import Problem
 
@@ -21,12 +22,12 @@ SECURITY = (
 )
 
 
-def guarded(app: ASGIApp, token: str, metrics: Metrics, places: int = ONGOING) -> ASGIApp:
-    """The app behind a bearer token and the limits on bodies; each answer is counted and timed.
+def guarded(app: ASGIApp, token: str, ring: Keyring, metrics: Metrics, places: int = ONGOING) -> ASGIApp:
+    """The app behind keys and the limits on bodies; each answer is counted and timed.
 
     A websocket takes one of the places as long as it is open, and is refused as a request is, before it is accepted.
     """
-    check, room = door(token), Room(places)
+    check, room = door(token, ring), Room(places)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

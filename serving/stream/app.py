@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import metrics as page
 from serving.gateway import STREAM, STREAMED, STREAMS
+from serving.keyring import Keyring
 from serving.metrics import Metrics
 from serving.middleware import guarded
 from serving.problem import Problem, render
@@ -29,7 +30,7 @@ class _Socket:
         await self.connections.talk(tenant.of(HTTPConnection(scope)), scope, receive, send)
 
 
-def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
+def build(connections: Connections, metrics: Metrics, token: str, ring: Keyring) -> ASGIApp:
     """The app behind the token, with room for so many connections. It stands at STREAM, as its `root_path`."""
 
     async def facts(request: Request) -> Response:
@@ -58,4 +59,4 @@ def build(connections: Connections, metrics: Metrics, token: str) -> ASGIApp:
         ],
         exception_handlers={Problem: refused, 404: unknown, 405: method},
     )
-    return guarded(app, token, metrics, STREAMS)
+    return guarded(app, token, ring, metrics, STREAMS)

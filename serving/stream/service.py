@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 import registry
-from serving import commitment, decisions, metrics
+from serving import commitment, decisions, keyring, metrics
 from serving.places import NotServable, Places
 from serving.stream import alarms, app, figures, judge
 from serving.stream.connection import Connections
@@ -75,5 +75,5 @@ def open_service(places: Places) -> Service:
     first = judge.load(book, places, champion.ref)
     engine = Engine(journal, first, alarms.keeper(decision_log), figures.create(page))
     service = Service(book, places, engine, decision_log)
-    service.app = app.build(service.connections, page, token)
+    service.app = app.build(service.connections, page, token, keyring.start(book, decision_log.drain.stop))
     return service

@@ -25,6 +25,7 @@ from benchmarks.chaos.running import until
 from infra.settings import Settings, token
 from serving import metrics, release
 from serving.gateway import STREAM
+from serving.keyring import Keyring
 from serving.places import Places, of_home
 from serving.stream import app, figures
 from serving.stream.connection import Connections
@@ -83,7 +84,7 @@ class Stream:
 def opened(home: Path) -> Stream:
     page, kept = metrics.create(), list[Alarm]()
     engine = Engine(Journal(home), JUDGE, lambda judge, alarms: kept.extend(alarms), figures.create(page))
-    return Stream(engine, TestClient(app.build(Connections(engine), page, TOKEN), root_path=STREAM), kept)
+    return Stream(engine, TestClient(app.build(Connections(engine), page, TOKEN, Keyring()), root_path=STREAM), kept)
 
 
 @pytest.fixture

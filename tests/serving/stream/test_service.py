@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketDisconnect
 
 import registry
 from benchmarks.chaos.running import until
 from flows import decided
 from infra.settings import Settings
 from serving.places import NotServable, of_home
-from serving.stream import service
+from serving.stream import connection, service
 
-from .conftest import LINE, PATH, champion, promoted, tick, walk
+from .conftest import LINE, PATH, ask, champion, promoted, tick, walk
 
 
 def test_alarms_are_decisions_and_a_new_champion_judges_the_same_history(tmp_path: Path) -> None:
@@ -52,6 +52,36 @@ def test_alarms_are_decisions_and_a_new_champion_judges_the_same_history(tmp_pat
         assert decided.replay(settings, one["decision"], None, offline=True)["same"] is True
     with pytest.raises(ValueError, match="offline"):
         decided.replay(settings, alarms[0]["decision"], None, offline=False)
+
+
+def test_an_instrument_is_its_tenant_s_and_a_revoked_key_ends_an_open_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CHECK_SECONDS", 0.1)
+    found, settings = service.open_service(champion(tmp_path)), Settings(home=tmp_path)
+    book = registry.open_registry(settings.database, settings.artifacts)
+    http = TestClient(found.app, root_path="/v1/stream")
+    key, secret = registry.new_api_key(book, registry.Grant("bank", "operator"), "a test")
+    _, reader = registry.new_api_key(book, registry.Grant("bank", "viewer"), "a test")
+    home = (tmp_path / "token").read_text(encoding="utf-8").strip()
+
+    def opened(token: str) -> Any:
+        return http.websocket_connect(PATH, headers={"Authorization": f"Bearer {token}"})
+
+    until(30, lambda: http.get(PATH, headers={"Authorization": f"Bearer {reader}"}).status_code == 200)
+    with pytest.raises(WebSocketDenialResponse) as refused, opened(reader):
+        pass
+    assert refused.value.status_code == 403
+    with opened(home) as ours, opened(secret) as theirs:
+        assert [ask(ours, tick("A", at, 1.0))["seq"] for at in range(2)] == [1, 2]
+        assert ask(theirs, tick("A", 0, 1.0))["seq"] == 1
+        registry.revoke_api_key(book, key.name, "a test")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            theirs.receive_text()
+        assert closed.value.code == 1008
+        assert ask(ours, tick("A", 2, 1.0))["seq"] == 3
+    registry.close(book)
+    found.close()
 
 
 def test_a_home_without_a_champion_of_the_task_has_no_stream(tmp_path: Path) -> None:
