@@ -17,6 +17,7 @@ from serving.outcome import Outcome
 from serving.stream.engine import Alarm
 from serving.stream.judge import Judge
 from tasks.anomaly.task import TASK
+from tasks.validate import calibration
 
 
 class Heard(BaseModel):
@@ -55,8 +56,8 @@ def is_alarm(held: Mapping[str, Any] | None) -> bool:
 def again(judge: Judge, held: Mapping[str, Any]) -> dict[str, Any]:
     """What a version says now of a sealed alarm: its answer with `raw`. Score and beginning are the history's."""
     (odds,) = judge.odds(np.array([held["item"]["score"]])).tolist()
-    answer = {**held["answer"]["answer"], "alarm": odds >= 0}
-    return {**held["answer"], "version": judge.version, "digest": judge.digest, "answer": answer, "raw": [[odds]]}
+    own = {"version": judge.version, "digest": judge.digest, **_sure(judge, odds)}
+    return {**held["answer"], **own, "answer": {**held["answer"]["answer"], "alarm": odds >= 0}, "raw": [[odds]]}
 
 
 def _heard(alarm: Alarm) -> Heard:
@@ -71,4 +72,13 @@ def _outcome(judge: Judge, alarm: Alarm) -> Outcome:
     answer = alarm.answer
     told = {"score": answer.score, "alarm": answer.alarm, "since": answer.since, "seq": answer.seq}
     said = {"decision": answer.decision, "task": TASK.name, "version": judge.version, "digest": judge.digest}
-    return Outcome({**said, "answer": told, "flags": {"abstained": False}}, [[alarm.odds]])
+    return Outcome({**said, "answer": told, **_sure(judge, alarm.odds)}, [[alarm.odds]])
+
+
+def _sure(judge: Judge, odds: float) -> dict[str, Any]:
+    """What every answer carries: the calibrated probability, no set and no interval, flags."""
+    chance = calibration.probability(TASK.head, np.array([[odds]]))
+    near = calibration.borderline(TASK.head, judge.calibration, chance, None, 1)[0]
+    probability = dict(zip(TASK.head.outputs, chance[0].tolist(), strict=True))
+    flags = {"abstained": False, "borderline": near}
+    return {"probability": probability, "interval": None, "set": None, "flags": flags}

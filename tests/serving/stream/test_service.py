@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketDisconnect
 
@@ -13,8 +14,11 @@ import registry
 from benchmarks.chaos.running import until
 from flows import decided
 from infra.settings import Settings
+from serving import decisions, labels
 from serving.places import NotServable, of_home
+from serving.spool import seals
 from serving.stream import connection, service
+from tasks.anomaly.task import TASK
 
 from .conftest import LINE, PATH, ask, champion, promoted, tick, walk
 
@@ -46,6 +50,10 @@ def test_alarms_are_decisions_and_a_new_champion_judges_the_same_history(tmp_pat
     book = registry.open_registry(settings.database, settings.artifacts)
     kept = {row["id"]: row for row in registry.decisions(book)}
     registry.close(book)
+    held = decisions.opened(seals.Seals(tmp_path / seals.FOLDER), kept[alarms[0]["decision"]])
+    assert held is not None  # it can be reviewed as every answer can
+    assert labels.decided(TASK, held["answer"]) == 1
+    assert labels.loss(TASK, held["answer"], np.array([0.0])) == 1.0
     assert kept.keys() == {one["decision"] for one in alarms}
     assert {row["version"] for row in kept.values()} == {"anomaly@1"}
     for one in alarms[:2]:
