@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -82,6 +83,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("diff", "what differs between two versions", (VERSION, OTHER)),
     ("approve", "a person lets a version answer", (VERSION, PERSON, REASON)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
+    ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION,)),
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("releases", "what answers, what is on trial, and every step of it", ()),
@@ -99,6 +101,13 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
+
+
+# Commands that stand in a file of their own kind; the others, in flows/commands.py.
+ELSEWHERE = {
+    **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
+    "tokens": "tokens",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -133,10 +142,11 @@ def _run(arguments: argparse.Namespace) -> int:
     environment.apply(settings.read())
     if hasattr(arguments, "set"):
         arguments.set = paths.overrides(arguments.set, getattr(arguments, "recipe", None))
-    from flows import commands, console
+    from flows import console
 
     console.keep_stdout()
-    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
+    module = importlib.import_module(f"flows.{ELSEWHERE.get(arguments.command, 'commands')}")
+    command: Callable[[argparse.Namespace], int] = getattr(module, arguments.command.replace("-", "_"))
     return command(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The commands that change what answers: promote, rollback, releases, release start, release stop.
+"""The commands that change what answers: promote, rollback, revoke, releases, release start, release stop.
 
 A service that runs on this home follows within seconds, and the command waits for it and says what answers now.
 """
@@ -29,6 +29,17 @@ def rollback(arguments: Namespace) -> int:
     """Give the task back to the champion before; status 1 where the service that runs cannot load it."""
     reg = book()
     return _moved(arguments, reg, registry.rollback(reg, arguments.task))
+
+
+def revoke(arguments: Namespace) -> int:
+    """Take an approval back; the version before answers, where there is one that may."""
+    reg = book()
+    version = registry.revoke(reg, arguments.version, by=arguments.by, reason=arguments.reason)
+    before = registry.champions(reg).get(version.task)
+    if before is not None:
+        return _moved(arguments, reg, before)
+    console.say(f"answers   nothing for {version.task} any more: no other version may; approve and promote one")
+    return show(arguments, {**record(version), "serving": None})
 
 
 def releases(arguments: Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
-from registry.approval import approve, as_of, champions, promote, reject, rollback
+from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
@@ -38,11 +38,13 @@ from registry.runs import (
     start_run,
     take_lease,
 )
+from registry.states import BARRED
 from registry.steps import Step
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "BARRED",
     "DOUBTS",
     "ApiKey",
     "ApiKeys",
@@ -88,6 +90,7 @@ __all__ = [
     "log_evaluation",
     "log_feedback",
     "log_review",
+    "may_answer",
     "new_api_key",
     "of_request",
     "open_registry",
@@ -101,6 +104,7 @@ __all__ = [
     "release_steps",
     "releases",
     "review_queue",
+    "revoke",
     "revoke_api_key",
     "rollback",
     "rotate_api_key",

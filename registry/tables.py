@@ -178,7 +178,10 @@ class DecisionRow(SQLModel, table=True):
     """
 
     __tablename__ = "decision"
-    __table_args__ = (Index("ix_decision_queue", "tenant", "doubt", "batch", "place"),)
+    __table_args__ = (
+        Index("uq_decision_place", "batch", "place", unique=True),
+        Index("ix_decision_queue", "tenant", "doubt", "batch", "place"),
+    )
     id: str = Field(primary_key=True)
     seq: int = _big(nullable=False, index=True)
     place: int

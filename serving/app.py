@@ -32,6 +32,7 @@ class Parts:
 
     trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
     challengers  by task the version on trial beside its champion
+    silent   task -> why nothing answers for it, though something did
     """
 
     release: Release
@@ -41,6 +42,7 @@ class Parts:
     keys: Keyring = field(default_factory=Keyring)
     trouble: dict[str, str] = field(default_factory=dict)
     challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -200,7 +202,7 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         decisions.room(parts.decision_log)
         if LOST in parts.trouble:
             raise Problem(503, parts.trouble[LOST])
-        trouble = sorted(parts.trouble.values())
+        trouble = sorted((*parts.trouble.values(), *parts.silent.values()))
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
 
     async def figures() -> Response:
@@ -220,6 +222,8 @@ def _add_unknown(app: FastAPI, parts: Parts) -> None:
     known = ", ".join(parts.release.served)
 
     async def unknown(task: str) -> Response:
+        if task in parts.silent:
+            raise Problem(503, parts.silent[task], headers={"Retry-After": "60"})
         raise Problem(404, f"this task is not served; the tasks are {known}")
 
     app.post("/v1/tasks/{task}", include_in_schema=False)(unknown)

@@ -21,9 +21,9 @@ def stated(decision: str, identity: str, **more: object) -> reg.Stated:
 
 
 @pytest.fixture
-def decided(registry, register) -> reg.Registry:
+def decided(registry, champion) -> reg.Registry:
     """Decisions of two tenants, one with each flag and two without, the plain ones first."""
-    version = register()
+    version = champion(1)
     row = {"task": "risk", "version": version.ref, "digest": version.digest, "tenant": "bank"}
     rows = [{**row, "id": "plain-1", "flags": {}}, {**row, "id": "plain-2", "flags": {"truncated": True}}]
     rows += [{**row, "id": flag, "flags": {flag: True}, "key": "2026-09"} for flag in FLAGS[::-1]]
