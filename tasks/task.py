@@ -286,6 +286,8 @@ class Task:
     odd      item, the moment it is asked -> how many of each kind of thing in it, beside its text, may mislead
     rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
                items, so that a task which reads `columns` has none
+    reasons    what may be told to whom a `score` refuses, a ReasonList of tasks/data/reasons.py
+    restate    a row of the table -> what the text of its item says of it first; free words follow
     """
 
     name: str
@@ -319,3 +321,5 @@ class Task:
     doubts: Callable[[Mapping[str, Sequence[Any]], bool], Sequence[str]] | None = None
     odd: Callable[[Any, datetime], Mapping[str, int]] | None = None
     rationale: Any = None
+    reasons: Any = None
+    restate: Callable[[FloatArray], str] | None = None

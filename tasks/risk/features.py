@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from tasks.risk.german import CODES
-from tasks.task import Feature
+from tasks.task import Feature, FloatArray
 
 # Expected before any training: +1 raises the risk of default, -1 lowers it. What is not here has no declared direction.
 Sign = Literal[-1, 0, 1]
@@ -80,6 +81,16 @@ def words(item: Any) -> str:
         f"Housing {plain(item.housing)}, property {plain(item.property)}, guarantor: {plain(item.other_debtors)}.",
     ]
     return " ".join([*facts, item.notes.strip()] if item.notes else facts)
+
+
+def restated(row: FloatArray) -> str:
+    """What `words` says of the applicant of a row of the table, without notes."""
+    held: dict[str, Any] = dict(zip(NUMBERS, map(int, row.tolist()[: len(NUMBERS)]), strict=True)) | {"notes": None}
+    for feature, value in zip(features()[len(NUMBERS) :], row[len(NUMBERS) :].tolist(), strict=True):
+        if value:
+            name, _, word = feature.name.partition("=")
+            held[name] = word
+    return words(SimpleNamespace(**held))
 
 
 def plain(word: str) -> str:
