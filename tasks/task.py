@@ -287,7 +287,7 @@ class Task:
     rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
                items, so that a task which reads `columns` has none
     reasons    what may be told to whom a `score` refuses, a ReasonList of tasks/data/reasons.py
-    restate    a row of the table -> what the text of its item says of it first; free words follow
+    in_words   a row of the table -> what the text of its item says of it first; free words follow
     """
 
     name: str
@@ -322,4 +322,4 @@ class Task:
     odd: Callable[[Any, datetime], Mapping[str, int]] | None = None
     rationale: Any = None
     reasons: Any = None
-    restate: Callable[[FloatArray], str] | None = None
+    in_words: Callable[[FloatArray], str] | None = None

@@ -33,12 +33,14 @@ class ReasonList(Section):
     adverse  "high" where a probability above one half is the bad news, "low" where one below it is
     codes    group of features -> its entry; `text` for the free words beside a table
     fixed    groups that nobody can change, or that are protected: no counterfactual touches them
+    never    group -> words that nobody is to be told to have, as "unknown"
     """
 
     version: str = Field(min_length=1)
     adverse: Literal["high", "low"] = "high"
     codes: Mapping[str, Code] = Field(min_length=1)
     fixed: tuple[str, ...] = ()
+    never: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def sign(self) -> float:
@@ -90,8 +92,10 @@ def check(listed: ReasonList, task: Task) -> None:
         raise DataError(
             f"{FILE} has a code for {unknown[0]!r}, which is no group; they are {', '.join(sorted(groups))}"
         )
-    if strange := sorted(set(listed.fixed) - groups):
-        raise DataError(f"{FILE}: fixed names {strange[0]!r}, which is no group; they are {', '.join(sorted(groups))}")
+    if strange := sorted({*listed.fixed, *listed.never} - groups):
+        raise DataError(
+            f"{FILE}: fixed or never names {strange[0]!r}, which is no group; they are {', '.join(sorted(groups))}"
+        )
     twice = [one.code for one in listed.codes.values()]
     if len(set(twice)) < len(twice):
         raise DataError(f"{FILE} gives one code twice; give each group its own")

@@ -83,7 +83,7 @@ def words(item: Any) -> str:
     return " ".join([*facts, item.notes.strip()] if item.notes else facts)
 
 
-def restated(row: FloatArray) -> str:
+def in_words(row: FloatArray) -> str:
     """What `words` says of the applicant of a row of the table, without notes."""
     held: dict[str, Any] = dict(zip(NUMBERS, map(int, row.tolist()[: len(NUMBERS)]), strict=True)) | {"notes": None}
     for feature, value in zip(features()[len(NUMBERS) :], row[len(NUMBERS) :].tolist(), strict=True):

@@ -163,7 +163,7 @@ TASK = Task(
     pair=pair,
     rationale=Rationale(HEAD.outputs, rationale.given, rationale.write, read_back.read),
     reasons=reasons.read(Path(__file__).parent / reasons.FILE),
-    restate=features.restated,
+    in_words=features.in_words,
     example={
         "checking_account": "overdrawn",
         "duration_months": 36,

@@ -53,7 +53,7 @@ def learn(model: Model, name: str, train: Rows, valid: Rows, seed: int) -> Known
         return None
     random = np.random.default_rng(seed)
     reference = _mixed(task, train.inputs.table, random)
-    spoken = {} if task.restate is None else _spoken(model, task, reference, valid.inputs, random)
+    spoken = {} if task.in_words is None else _spoken(model, task, reference, valid.inputs, random)
     return Known(task.reasons, reference, spoken)
 
 
@@ -94,11 +94,11 @@ def _spoken(
 
 def _said(model: Model, task: Task) -> Value:
     """What the text part says of rows whose text restates their table; every text is read once."""
-    restate = task.restate
-    assert restate is not None
+    in_words = task.in_words
+    assert in_words is not None
 
     def value(table: FloatArray) -> FloatArray:
-        texts = [restate(row) for row in table]
+        texts = [in_words(row) for row in table]
         places = {text: at for at, text in enumerate(dict.fromkeys(texts))}
         first = np.array([texts.index(text) for text in places])
         rows = Inputs(np.arange(len(places)), text=tuple(places), table=table[first])
@@ -157,12 +157,12 @@ def _words(model: Model, task: Task, row: Inputs, said: float, drawn: FloatArray
     if row.text is None or row.table is None or "text" not in model.parts[task.name]:
         return Words()
     (text,) = row.text
-    if task.restate is None:
+    if task.in_words is None:
         return Words(said) if text.strip() else Words()
-    facts = [task.restate(each) for each in (row.table[0], *drawn[:NOTED])]
+    facts = [task.in_words(each) for each in (row.table[0], *drawn[:NOTED])]
     if not text.startswith(facts[0]):
         raise ValueError(
-            f"the text of a row of {task.name} does not begin with what restates its table; mend `restate`"
+            f"the text of a row of {task.name} does not begin with what restates its table; mend `in_words`"
         )
     free = text[len(facts[0]) :]
     if not free.strip():

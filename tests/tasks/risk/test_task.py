@@ -85,8 +85,8 @@ def test_the_auc_is_that_of_scikit_learn_with_ties_and_weights(rows: Rows) -> No
 def test_the_words_of_a_row_are_made_again_from_its_table_alone(rows: Rows) -> None:
     kind = tasks.get("risk")
     assert rows.inputs.table is not None
-    assert kind.restate is not None
-    assert tuple(map(kind.restate, rows.inputs.table)) == rows.inputs.text
+    assert kind.in_words is not None
+    assert tuple(map(kind.in_words, rows.inputs.table)) == rows.inputs.text
 
 
 def test_whatever_the_model_reads_has_a_code_and_a_sentence_and_what_is_protected_is_fixed() -> None:
