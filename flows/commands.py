@@ -236,6 +236,23 @@ def replay(arguments: Namespace) -> int:
     return DONE if all(row["same"] is not False for row in document.get("rows", [document])) else SAID_NO
 
 
+def explain(arguments: Namespace) -> int:
+    """Why a decision fell as it did; as a letter where asked."""
+    from flows.decided import explain
+
+    document = explain(Settings(), arguments.decision, arguments.offline)
+    if not arguments.letter:
+        return _show(arguments, document)
+    from serving import letter
+
+    text = letter.write(document)
+    if arguments.json:
+        console.emit({"decision": document["decision"], "version": document["version"], "letter": text})
+    else:
+        console.write(text)
+    return DONE
+
+
 def erase(arguments: Namespace) -> int:
     """The inputs of a tenant's past months cannot be read any more."""
     from flows.decided import erase

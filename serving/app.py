@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
+from serving import analysis, batch, challenge, decisions, explanations, metrics, once, page, problem, schema
 from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.middleware import guarded
@@ -51,6 +51,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
+    explanations.add(app, parts)
     _add_health(app, parts)
     _add_unknown(app, parts)
     _add_docs(app, parts)

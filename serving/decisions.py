@@ -117,15 +117,23 @@ async def found(decision_log: Log, what: str, of_request: bool = False) -> list[
         raise Problem(503, detail, headers={"Retry-After": "5"}) from error
 
 
-async def shown(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
-    """The record of a decision, with the answer where it can still be read, and never with the input.
+async def owned(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
+    """The row of a tenant's decision.
 
     Raises Problem 404 where there is none, and where it is another tenant's: nobody learns which; 503.
     """
     rows = await found(decision_log, name) if ID.fullmatch(name) else []
     if not rows or rows[0].get("tenant", tenant.DEFAULT) != whose:
         raise Problem(404, "there is no such decision; an answer carries its id as `decision`")
-    (row,) = rows
+    return rows[0]
+
+
+async def shown(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
+    """The record of a decision, with the answer where it can still be read, and never with the input.
+
+    Raises Problem as `owned` does.
+    """
+    row = await owned(decision_log, whose, name)
     held = opened(decision_log.seals, row)
     hidden = {"sealed", "reply", "id", "key", "request", "body"}
     kept = {key: value for key, value in row.items() if key not in hidden}

@@ -43,12 +43,12 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
     held = {row["id"]: decisions.opened(keys, row) for row in rows}
     found = {row["id"]: Replayed(row["id"], None, None, row["version"]) for row in rows}
     for version in sorted({row["version"] for row in rows if held[row["id"]] is not None}):
-        served = _served(book, places, version)
+        served = served_by(book, places, version)
         own = [row for row in rows if row["version"] == version and held[row["id"]] is not None]
         for start in range(0, len(own), TOGETHER):
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]
-            items = [_item(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
+            items = [item_of(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
             asked = [datetime.fromisoformat(row["time"]) for row in some]
             for row, before, outcome in zip(some, kept, service.answer(served, items, asked), strict=True):
                 said = {"raw": row["raw"], **before["answer"]}
@@ -82,12 +82,14 @@ def _pairs(before: Any, after: Any) -> Iterator[Any]:
         yield before, after
 
 
-def _served(book: registry.Registry, places: Places, version: str) -> Served:
+def served_by(book: registry.Registry, places: Places, version: str) -> Served:
+    """A version as it answers, loaded from the registry's files. Raises as `offline` does."""
     task = version.partition("@")[0]
     return loading.versions(book, {task: version}, places).served[task]
 
 
-def _item(served: Served, decision: str, item: Any) -> Any:
+def item_of(served: Served, decision: str, item: Any) -> Any:
+    """The item of a decision by its task's type. Raises ValueError where it does not fit, and quotes nothing of it."""
     try:
         return served.task.item.model_validate_json(json.dumps(item), strict=True)
     except ValidationError as error:  # its message would quote the input
