@@ -15,7 +15,7 @@ MOST = 4  # reasons of one answer, as is usual in adverse action notices (commen
 
 def is_adverse(known: Known, raw: float) -> bool:
     """Whether an answer, on its raw or calibrated scale, is the one that its list is for: beyond one half."""
-    return known.listed.sign * raw > 0
+    return bool(known.listed.sign * raw > 0)
 
 
 def reasons(model: Model, name: str, known: Known, row: Inputs, raw: float, temperature: float) -> list[Reason]:
