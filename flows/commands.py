@@ -238,19 +238,9 @@ def replay(arguments: Namespace) -> int:
 
 def explain(arguments: Namespace) -> int:
     """Why a decision fell as it did; as a letter where asked."""
-    from flows.decided import explain
+    from flows.decided import answer
 
-    document = explain(Settings(), arguments.decision, arguments.offline)
-    if not arguments.letter:
-        return _show(arguments, document)
-    from serving import letter
-
-    text = letter.write(document)
-    if arguments.json:
-        console.emit({"decision": document["decision"], "version": document["version"], "letter": text})
-    else:
-        console.write(text)
-    return DONE
+    return answer(arguments)
 
 
 def erase(arguments: Namespace) -> int:

@@ -6,10 +6,11 @@ import dataclasses
 import datetime
 import time
 import warnings
+from argparse import Namespace
 from typing import Any
 
 import registry
-from flows import client
+from flows import client, console, documents
 from infra.settings import Settings
 from serving.spool import files, seals
 
@@ -63,16 +64,30 @@ def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, A
 
 def _asked(settings: Settings, row: dict[str, Any]) -> dict[str, Any]:
     """The running service, asked as anybody may: the question is logged like any other."""
-    from serving import decisions
-    from serving import replay as again
+    from serving import comparing, decisions
 
     held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
     if held is None:
-        return dataclasses.asdict(again.Replayed(row["id"], None, None, row["version"]))
+        return dataclasses.asdict(comparing.Replayed(row["id"], None, None, row["version"]))
     said = client.ask(settings, row["task"], held["item"])
     if said["digest"] != row["digest"]:
         raise ValueError(f"{row['version']} decided, and {said['version']} answers now; replay with --offline")
-    return dataclasses.asdict(again.compared(row, held["answer"], said))
+    return dataclasses.asdict(comparing.compared(row, held["answer"], said))
+
+
+def answer(arguments: Namespace) -> int:
+    """What `./assay explain` shows: the explanation, or a letter made of it. Raises as `explain` and the letter do."""
+    from serving import letter
+
+    told = explain(Settings(), arguments.decision, arguments.offline)
+    if not arguments.letter:
+        return documents.show(arguments, told)
+    text = letter.write(told)
+    if arguments.json:
+        console.emit({"decision": told["decision"], "version": told["version"], "letter": text})
+    else:
+        console.write(text)
+    return documents.DONE
 
 
 def explain(settings: Settings, decision: str, offline: bool) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
-    explanations.add(app, parts)
+    explanations.add(app, parts.release, parts.decision_log)
     _add_health(app, parts)
     _add_unknown(app, parts)
     _add_docs(app, parts)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from serving import replay, service
+from serving import service
+from serving.comparing import compared
 from serving.service import Served
 from tasks.data.reasons import TEXT, shown
 from tasks.model import forward
@@ -40,7 +41,7 @@ def explain(served: Served, row: Mapping[str, Any], item: Any, answer: Mapping[s
     (outcome,) = service.answer(served, [item], [datetime.fromisoformat(row["time"])])
     before = {"raw": row["raw"], **(answer or {})}
     after = {"raw": outcome.raw, **outcome.answer}
-    same = replay.compared(row, before, {key: after.get(key) for key in before}).same
+    same = compared(row, before, {key: after.get(key) for key in before}).same
     raw = forward.raw(served.model, name, inputs)
     at, output = _explained(task, raw)
     told = {
@@ -94,6 +95,7 @@ def _of_table(served: Served, row: Inputs, raw: float) -> dict[str, Any]:
     return {
         "adverse": reasons.is_adverse(known, raw),
         "list": known.listed.version,
+        "labels": {group: one.label or group for group, one in known.listed.codes.items()},
         "unit": "log odds of the output, against the rows that the version learned from",
         "attributions": [
             {

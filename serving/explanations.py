@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,9 +25,6 @@ from serving.problem import Problem
 from serving.request import body_of, read_document, read_item
 from serving.service import Release, Served
 from serving.spool import seals, tenant
-
-if TYPE_CHECKING:
-    from serving.app import Parts
 
 WAITING = 16  # that may wait or be made at once
 KEPT = 256
@@ -66,18 +63,18 @@ class Desk:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
-def add(app: FastAPI, parts: Parts) -> None:
-    """The two routes."""
+def add(app: FastAPI, release: Release, log: decisions.Log) -> None:
+    """The two routes of one release."""
     desk = Desk()
 
     async def make(request: Request) -> Response:
         asked = read_item(read_document(await body_of(request)), Ask)
-        return await _told(desk, parts, tenant.of(request), asked)
+        return await _told(desk, release, log, tenant.of(request), asked)
 
     async def look(name: str, request: Request) -> Response:
         if not decisions.ID.fullmatch(name):
             raise Problem(404, "there is no such decision; an answer carries its id as `decision`")
-        return await _told(desk, parts, tenant.of(request), Ask(decision=name))
+        return await _told(desk, release, log, tenant.of(request), Ask(decision=name))
 
     app.post(
         "/v1/explanations",
@@ -98,15 +95,15 @@ def add(app: FastAPI, parts: Parts) -> None:
     )(look)
 
 
-async def _told(desk: Desk, parts: Parts, whose: str, asked: Ask) -> Response:
+async def _told(desk: Desk, release: Release, log: decisions.Log, whose: str, asked: Ask) -> Response:
     """Start it, or find it, and wait a little: 200 with the explanation, or 202 while it is being made.
 
     Whatever is kept, the log is asked first, so that what was erased since is told to nobody.
     """
-    row = await decisions.owned(parts.decision_log, whose, asked.decision)
-    held = decisions.opened(parts.decision_log.seals, row)
-    served = _served(parts.release, row)
-    item = _item(parts.decision_log, served, row, held, asked.item)
+    row = await decisions.owned(log, whose, asked.decision)
+    held = decisions.opened(log.seals, row)
+    served = _served(release, row)
+    item = _item(log, served, row, held, asked.item)
     future = _started(desk, f"{whose}/{asked.decision}", served, row, item, None if held is None else held["answer"])
     done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=PATIENCE)
     if not done:

@@ -57,8 +57,8 @@ def _reasons(told: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield "What counted most against you, the largest first:"
         for number, reason in enumerate(told["reasons"], start=1):
-            given = listed(reason["values"])
-            yield f"  {number}. {reason['text']} [{reason['code']}]" + (f" You gave: {given}." if given else "")
+            given = listed(told, reason["attribute"], reason["values"])
+            yield f"  {number}. {reason['text']} [{reason['code']}]" + (f" You gave {given}." if given else "")
     yield ""
 
 
@@ -68,9 +68,7 @@ def _ways(told: Mapping[str, Any]) -> Iterator[str]:
     if told["counterfactuals"]:
         yield "The model would have answered the other way, had one of these been different and all else the same:"
         for way in told["counterfactuals"]:
-            changes = "; and ".join(
-                f"{listed(each['to'])} instead of {listed(each['from'])}" for each in way["changes"]
-            )
+            changes = "; and ".join(_change(told, each) for each in way["changes"])
             yield f"  - {changes} ({percent(way['probability'])})"
         yield "Each was put to the same model. None is a promise: another day another model may answer."
     else:
@@ -87,9 +85,16 @@ def _rights(told: Mapping[str, Any]) -> Iterator[str]:
     yield "[The notice that the law of your place asks for, with the authority that oversees us.]"
 
 
-def listed(values: Mapping[str, Any]) -> str:
-    """Values by name in words, one after the other."""
-    return ", ".join(f"{plain(name)} {plain(value)}" for name, value in values.items())
+def _change(told: Mapping[str, Any], change: Mapping[str, Any]) -> str:
+    before, after = (listed(told, change["attribute"], change[end]) for end in ("from", "to"))
+    return f"{after} (instead of {before.rpartition(': ')[2]})" if len(change["to"]) == 1 else f"{after}, not {before}"
+
+
+def listed(told: Mapping[str, Any], group: str, values: Mapping[str, Any]) -> str:
+    """What was given of a group in words: its name and value; where it holds several, each under its own."""
+    if len(values) == 1:
+        return f"{plain(told['labels'][group])}: {plain(*values.values())}"
+    return ", ".join(f"{plain(name)}: {plain(value)}" for name, value in values.items())
 
 
 def plain(word: Any) -> str:

@@ -20,10 +20,14 @@ TEXT = "text"  # the player that the free words of a row are
 
 
 class Code(Section):
-    """One entry of the list: the code, and a sentence that is true wherever the group counted against somebody."""
+    """One entry of the list: the code, a sentence that is true wherever the group counted against somebody, a name.
+
+    `label` is what people call the group; without it its own name stands there.
+    """
 
     code: str = Field(min_length=1)
     text: str = Field(min_length=1)
+    label: str = ""
 
 
 class ReasonList(Section):
