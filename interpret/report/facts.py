@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpret.attribution.behaviour import Behaviour
+from interpret.attribution.refusals import Refusals
 from interpret.section import ExplainSection
 from tasks import card, digest, names
 from tasks.model.folder import Folder
@@ -25,6 +26,7 @@ class Run:
 
     lineage    what the flow passes on: run ids, code commit
     truncated  test rows that are longer than the model reads
+    refused    what refused test rows are told; None where the version keeps no list of reasons
     """
 
     section: ExplainSection
@@ -32,6 +34,7 @@ class Run:
     threads: int
     lineage: Mapping[str, Any]
     truncated: int = 0
+    refused: Refusals | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.attribution import behaviour
+from interpret.attribution import behaviour, refusals
 from interpret.attribution.game import Raw
 from interpret.attribution.study import Supports, study
 from interpret.report import document, facts, render
@@ -44,7 +44,9 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
         cut_off = int(np.count_nonzero(forward.truncated(model, name, rows["test"].inputs)))
         raw = partial(forward.raw, model, name, cache=Cache())
         supports = None if model.tasks[name].writer is None else partial(writer.supports, model, name)
-        content = describe(get(name), Folder(folders[name]), rows, raw, replace(run, truncated=cut_off), supports)
+        refused = refusals.explain(model, name, Folder(folders[name]), rows["test"])
+        own = replace(run, truncated=cut_off, refused=refused)
+        content = describe(get(name), Folder(folders[name]), rows, raw, own, supports)
         folder = Path(config["reports"]) / name
         write(content, folder)
         written[name] = {"report": str(folder)}

@@ -50,7 +50,7 @@ def from_json(document: Mapping[str, Any]) -> Known:
         rows = [[np.nan if value is None else float(value) for value in row] for row in document["reference"]]
         spoken = {name: Spoken(float(m), float(d), int(n)) for name, (m, d, n) in document["spoken"].items()}
         return Known(ReasonList(**document["list"]), np.array(rows, dtype=np.float64), spoken)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"reasons.json is not what a version holds ({error}); take it from the registry again"
         ) from error
@@ -62,9 +62,11 @@ def of_folder(folder: Folder, task: Task) -> Known | None:
         return None
     known = from_json(folder.read(folder.reasons))
     check(known.listed, task)
-    if known.reference.ndim != 2 or known.reference.shape[1] != len(task.features):
+    groups = {feature.group for feature in task.features}
+    if known.reference.ndim != 2 or known.reference.shape[1] != len(task.features) or set(known.spoken) - groups:
         raise ValueError(
-            f"reasons.json of {task.name} has rows of {known.reference.shape[1:]} features, the task "
-            f"{len(task.features)}: use the code that it was trained with"
+            f"reasons.json of {task.name} has other features than the task; use the code that it was trained with"
         )
+    if known.spoken and groups - set(known.spoken):
+        raise ValueError(f"reasons.json of {task.name} lacks what its text adds to some groups; take the file again")
     return known
