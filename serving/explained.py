@@ -67,10 +67,6 @@ def _check(served: Served) -> None:
             f"{served.version} keeps no reference rows that a decision on {task.name} could be explained against; "
             f"how the version decides stands in its report: ./assay report {served.version}"
         )
-    if served.model.merged is None and "text" in served.model.parts[task.name]:
-        raise NotExplainable(
-            f"the body of {served.version} answers with one adapter at a time, and cannot be asked beside"
-        )
 
 
 def _explained(task: Task, raw: FloatArray) -> tuple[int, int]:

@@ -122,6 +122,11 @@ def _served(release: Release, row: Mapping[str, Any]) -> Served:
         answers = "another task" if served is None else served.version
         detail = f"{row['version']} decided and {answers} answers now; run ./assay explain {row['id']} --offline"
         raise Problem(409, detail)
+    if served.model.merged is None and "text" in served.model.parts[row["task"]]:
+        detail = (
+            "its body answers under one adapter at a time and cannot be asked beside its answers; run ./assay explain"
+        )
+        raise Problem(409, f"{detail} {row['id']} --offline")
     return served
 
 
