@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from tasks.data.reasons import TEXT
+from tasks.data.reasons import TEXT, check
 from tasks.model import forward
 from tasks.model.model import Model
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
@@ -47,10 +47,16 @@ class Values:
 
 
 def learn(model: Model, name: str, train: Rows, valid: Rows, seed: int) -> Known | None:
-    """What a version keeps for its reasons; None where its task has no list of them."""
+    """What a version keeps for its reasons; None where its task has no list, or the model gives no numbers.
+
+    Raises DataError where the list is not one for this task.
+    """
     task = model.tasks[name]
     if task.reasons is None or train.inputs.table is None:
         return None
+    check(task.reasons, task)
+    if not np.isfinite(forward.raw(model, name, valid.inputs)).all():
+        return None  # a refused version, which is written out all the same
     random = np.random.default_rng(seed)
     reference = _mixed(task, train.inputs.table, random)
     spoken = {} if task.in_words is None else _spoken(model, task, reference, valid.inputs, random)
@@ -77,15 +83,11 @@ def _spoken(
     refused = first[task.reasons.sign * raw[first] > 0]
     chosen = (refused if len(refused) >= FEWEST else first)[:MEASURED]
     columns = _columns(task)
-    found = np.array(
-        [
-            _pairs(valid.table[row], _drawn(reference, 1, random), list(columns.values()), _said(model, task), random)[
-                0
-            ]
-            for row in chosen.tolist()
-        ]
-    ).reshape(len(chosen), len(columns))
-    spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.full(len(columns), np.inf)
+    groups, value = list(columns.values()), _said(model, task)
+    found = np.zeros((len(chosen), len(columns)))
+    for at, row in enumerate(chosen.tolist()):
+        (found[at],) = _pairs(valid.table[row], _drawn(reference, 1, random), groups, value, random)
+    spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(len(columns))
     return {
         group: Spoken(float(mean), float(deviation), len(found))
         for group, mean, deviation in zip(columns, found.mean(axis=0), spread, strict=True)

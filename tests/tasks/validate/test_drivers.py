@@ -169,3 +169,9 @@ def test_a_list_is_for_a_score_and_is_read_with_its_mistakes_named(tmp_path: Pat
     (tmp_path / "bad.toml").write_text("version = 3\n")
     with pytest.raises(DataError, match="cannot be used"):
         read(tmp_path / "bad.toml")
+
+
+def test_a_model_that_gives_no_numbers_keeps_no_reasons_and_is_written_out(model: Model, rows: Rows) -> None:
+    broken = dataclasses.replace(model, classical={"risk": RISK.classical.fit(rows.inputs, rows.target)})
+    broken.classical["risk"]["parts"][1]["intercept"] = [float("nan")]
+    assert drivers.learn(broken, "risk", rows, rows.take(np.arange(20)), 7) is None
