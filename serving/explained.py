@@ -110,9 +110,12 @@ def _of_table(served: Served, row: Inputs, raw: float) -> dict[str, Any]:
 
 
 def _way(served: Served, way: Counterfactual) -> dict[str, Any]:
-    scaled = calibration.predict(served.task.head, served.calibration, np.array([[way.raw]]))
+    """A way out with the version's answer then: its probability, and what it cannot rule out."""
+    head, raw = served.task.head, np.array([[way.raw]])
+    (chance,) = calibration.predict(head, served.calibration, raw).probability[:, 0].tolist()
+    (left,) = calibration.label_sets(head, served.calibration, raw)
     changes = [{"attribute": c.attribute, "from": dict(c.given), "to": dict(c.needed)} for c in way.changes]
-    return {"changes": changes, "probability": float(scaled.probability[0, 0])}
+    return {"changes": changes, "probability": chance, "set": list(left)}
 
 
 def _of_text(served: Served, row: Inputs, output: int) -> dict[str, Any]:

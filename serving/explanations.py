@@ -55,6 +55,22 @@ PENDING: dict[int | str, dict[str, Any]] = {202: {"model": Explanation, "descrip
 
 
 @dataclass(frozen=True)
+class Asker:
+    """Whose decisions these are, and whether the log opens its inputs to who asks."""
+
+    tenant: str
+    opens: bool
+
+
+def opens(request: Request) -> bool:
+    """Whether the log opens its inputs to who asks, for an explanation: to every holder of the one token today.
+
+    Where tokens have roles, this is the place that reads them; nobody else here asks.
+    """
+    return True
+
+
+@dataclass(frozen=True)
 class Desk:
     """Explanations that are made and those that are kept, by tenant and decision; `turn` guards both."""
 
@@ -69,12 +85,12 @@ def add(app: FastAPI, release: Release, log: decisions.Log) -> None:
 
     async def make(request: Request) -> Response:
         asked = read_item(read_document(await body_of(request)), Ask)
-        return await _told(desk, release, log, tenant.of(request), asked)
+        return await _told(desk, release, log, Asker(tenant.of(request), opens(request)), asked)
 
     async def look(name: str, request: Request) -> Response:
         if not decisions.ID.fullmatch(name):
             raise Problem(404, "there is no such decision; an answer carries its id as `decision`")
-        return await _told(desk, release, log, tenant.of(request), Ask(decision=name))
+        return await _told(desk, release, log, Asker(tenant.of(request), opens(request)), Ask(decision=name))
 
     app.post(
         "/v1/explanations",
@@ -95,16 +111,18 @@ def add(app: FastAPI, release: Release, log: decisions.Log) -> None:
     )(look)
 
 
-async def _told(desk: Desk, release: Release, log: decisions.Log, whose: str, asked: Ask) -> Response:
+async def _told(desk: Desk, release: Release, log: decisions.Log, asker: Asker, asked: Ask) -> Response:
     """Start it, or find it, and wait a little: 200 with the explanation, or 202 while it is being made.
 
     Whatever is kept, the log is asked first, so that what was erased since is told to nobody.
     """
-    row = await decisions.owned(log, whose, asked.decision)
-    held = decisions.opened(log.seals, row)
+    row = await decisions.owned(log, asker.tenant, asked.decision)
+    held = decisions.opened(log.seals, row) if asker.opens else None
     served = _served(release, row)
     item = _item(log, served, row, held, asked.item)
-    future = _started(desk, f"{whose}/{asked.decision}", served, row, item, None if held is None else held["answer"])
+    future = _started(
+        desk, f"{asker.tenant}/{asked.decision}", served, row, item, None if held is None else held["answer"]
+    )
     done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=PATIENCE)
     if not done:
         return JSONResponse({"id": asked.decision, "status": "pending", "explanation": None}, 202, AGAIN)
@@ -139,7 +157,8 @@ def _item(
     """
     if brought is None:
         if held is None:
-            raise Problem(410, "the input of this decision cannot be read any more: it was erased, or never kept")
+            detail = "the input of this decision cannot be read: it was erased, was never kept, or is not yours to open"
+            raise Problem(410, f"{detail}; send it along as `item`")
         return read_item(held["item"], served.task.item)
     item, name = read_item(brought, served.task.item), seals.Name(row["tenant"], row["key"], row["id"])
     try:
@@ -156,9 +175,10 @@ def _started(
 ) -> Future[dict[str, Any]]:
     """The explanation that is kept or being made, or a new one. Raises Problem 503 where too many wait."""
     with desk.turn:
-        if key in desk.kept:
+        known = desk.kept.get(key)
+        if known is not None and not (known.done() and known.exception()):  # what failed is tried again
             desk.kept.move_to_end(key)
-            return desk.kept[key]
+            return known
         if sum(not each.done() for each in desk.kept.values()) >= WAITING:
             raise Problem(503, "too many explanations wait; try again shortly", headers={"Retry-After": "5"})
         future = desk.kept[key] = desk.pool.submit(explained.explain, served, row, item, answer)

@@ -69,7 +69,8 @@ def _ways(told: Mapping[str, Any]) -> Iterator[str]:
         yield "The model would have answered the other way, had one of these been different and all else the same:"
         for way in told["counterfactuals"]:
             changes = "; and ".join(_change(told, each) for each in way["changes"])
-            yield f"  - {changes} ({percent(way['probability'])})"
+            unsure = ", which it would call unsure" if len(way["set"]) > 1 else ""
+            yield f"  - {changes} ({percent(way['probability'])}{unsure})"
         yield "Each was put to the same model. None is a promise: another day another model may answer."
     else:
         yield "No small change of what you can change was found that would have turned the model's answer."

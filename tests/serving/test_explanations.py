@@ -101,6 +101,7 @@ def test_a_refusal_is_explained_with_the_reasons_of_its_answer_and_ways_that_the
             (again,) = http.post("/v1/tasks/risk", json=[changed]).json()
             assert again["answer"]["probability_of_default"] < 0.5
             assert again["answer"]["probability_of_default"] == pytest.approx(way["probability"], abs=1e-5)
+            assert again["set"] == way["set"]
     assert ways
 
 
@@ -137,6 +138,16 @@ def test_another_item_another_tenant_and_an_unknown_decision_are_told_nothing(
     assert http.get(f"{PATH}/{'c' * 32}").status_code == 404
     for wrong in ({"decision": "../x"}, {"item": {}}, {"decision": answer["decision"], "more": 1}, []):
         assert http.post(PATH, json=wrong).status_code == 422
+
+
+def test_who_may_not_open_the_log_brings_the_item_and_is_told_the_same(
+    http: TestClient, asked: Asked, world: World, risk: service.Served, refused: list[dict[str, Any]], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(explanations, "opens", lambda request: False)
+    for answer in refused[2:4]:
+        assert http.post(PATH, json={"decision": answer["decision"]}).status_code == 410
+        found = told(http, answer["decision"], item=answer["item"])
+        assert found["reasons"] == answer["answer"]["reasons"] and found["same"] is True
 
 
 def test_a_text_is_explained_by_its_phrases_and_the_same_without_a_service(
