@@ -175,3 +175,17 @@ def test_a_model_that_gives_no_numbers_keeps_no_reasons_and_is_written_out(model
     broken = dataclasses.replace(model, classical={"risk": RISK.classical.fit(rows.inputs, rows.target)})
     broken.classical["risk"]["parts"][1]["intercept"] = [float("nan")]
     assert drivers.learn(broken, "risk", rows, rows.take(np.arange(20)), 7) is None
+
+
+def test_where_a_low_probability_is_the_bad_news_reasons_are_what_lowered_it(
+    model: Model, rows: Rows, known: Known
+) -> None:
+    low = dataclasses.replace(known, listed=known.listed.model_copy(update={"adverse": "low"}))
+    raw = forward.raw(model, "risk", rows.inputs)[:, 0]
+    at = int(np.argmin(raw))
+    found = reasons.reasons(model, "risk", low, of_row(rows, at), float(raw[at]), 1.0)
+    moved = drivers.values(model, "risk", low, of_row(rows, at), float(raw[at]), 1.0)
+    own = dict(zip(moved.groups, moved.value.tolist(), strict=True))
+    assert found
+    assert all(each.log_odds == pytest.approx(-own[each.attribute], abs=1e-6) and each.ci95[0] > 0 for each in found)
+    assert reasons.reasons(model, "risk", known, of_row(rows, at), float(raw[at]), 1.0) == []
