@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from tasks.risk.german import CODES
-from tasks.task import Feature, FloatArray
+from tasks.task import Feature
 
 # Expected before any training: +1 raises the risk of default, -1 lowers it. What is not here has no declared direction.
 Sign = Literal[-1, 0, 1]
@@ -62,6 +62,16 @@ def features() -> tuple[Feature, ...]:
     return (*numbers, *words)
 
 
+def in_words(row: Any) -> str:
+    """What `words` says of the applicant of a row of the table, without notes."""
+    held: dict[str, Any] = dict(zip(NUMBERS, map(int, row.tolist()[: len(NUMBERS)]), strict=True)) | {"notes": None}
+    for feature, value in zip(features()[len(NUMBERS) :], row[len(NUMBERS) :].tolist(), strict=True):
+        if value:
+            name, _, word = feature.name.partition("=")
+            held[name] = word
+    return words(SimpleNamespace(**held))
+
+
 def row(item: Any) -> list[float]:
     """One applicant as numbers, in the order of features()."""
     numbers = [float(getattr(item, name)) for name in NUMBERS]
@@ -81,16 +91,6 @@ def words(item: Any) -> str:
         f"Housing {plain(item.housing)}, property {plain(item.property)}, guarantor: {plain(item.other_debtors)}.",
     ]
     return " ".join([*facts, item.notes.strip()] if item.notes else facts)
-
-
-def in_words(row: FloatArray) -> str:
-    """What `words` says of the applicant of a row of the table, without notes."""
-    held: dict[str, Any] = dict(zip(NUMBERS, map(int, row.tolist()[: len(NUMBERS)]), strict=True)) | {"notes": None}
-    for feature, value in zip(features()[len(NUMBERS) :], row[len(NUMBERS) :].tolist(), strict=True):
-        if value:
-            name, _, word = feature.name.partition("=")
-            held[name] = word
-    return words(SimpleNamespace(**held))
 
 
 def plain(word: str) -> str:
