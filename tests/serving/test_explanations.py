@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import tasks
 from flows import decided
 from interpret.attribution import refusals
 from interpret.report.sections import refusals as sections
-from serving import app, decisions, explained, explanations, letter, service
+from serving import app, decisions, explained, explanations, letter, one_pass, service
 from serving.problem import Problem
 from serving.spool import seals
 from tasks.model.folder import Folder
@@ -196,6 +197,19 @@ def test_an_input_that_was_erased_is_explained_to_nobody_not_even_from_memory(
         gone.append(client.post(PATH, json={"decision": answer["decision"], "item": item}))
         assert [each.status_code for each in gone] == [410, 410, 410]
     decisions.close(log)
+
+
+def test_a_list_of_refusals_keeps_no_other_question_waiting(http: TestClient, refused: list[dict[str, Any]]) -> None:
+    """The thread that gives reasons is held, and the model answers others meanwhile."""
+    gate = threading.Event()
+    held = one_pass.REASONS.submit(gate.wait, 60)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(http.post, "/v1/tasks/risk", json=[each["item"] for each in refused])
+        assert http.post("/v1/tasks/sentiment", json={"text": "Net sales rose."}).status_code == 200
+        assert not late.done()
+        gate.set()
+        answers = late.result(60).json()
+    assert held.result() and [each["answer"] for each in answers] == [each["answer"] for each in refused]
 
 
 def test_few_may_wait_and_what_was_made_makes_room(risk: service.Served) -> None:
