@@ -52,4 +52,4 @@ def _facts(given: Claim) -> Iterator[str]:
     if facts:
         yield f"In this version's answer these facts counted most against the applicant: {facts}."
     elif given.holds:
-        yield "No fact is sure to have counted against the applicant in this version's answer."
+        yield "This version's answer names no fact as sure to have counted against the applicant."

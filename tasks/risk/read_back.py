@@ -18,7 +18,7 @@ SENTENCES = re.compile(
     r"(?:(?P<bad>Default is more likely than repayment, at)|Repayment is more likely than default, which stands at) "
     rf"{PER_CENT}\."
     r"(?: In this version's answer these facts counted most against the applicant: (?P<facts>[^.:]+)\.|"
-    r"(?P<none> No fact is sure to have counted against the applicant in this version's answer\.))?"
+    r"(?P<none> This version's answer names no fact as sure to have counted against the applicant\.))?"
 )
 CAUSES = {
     None: (),

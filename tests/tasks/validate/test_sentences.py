@@ -44,7 +44,7 @@ def test_the_facts_of_a_risk_answer_are_its_reasons_and_stand_there_where_it_ref
     for none in (None, []):
         assert rationale.write(RISK, decided(RISK, item, [[0.4]], reasons=none)).text == (
             "Default is more likely than repayment, at 59.9 %. "
-            "No fact is sure to have counted against the applicant in this version's answer."
+            "This version's answer names no fact as sure to have counted against the applicant."
         )
 
 
