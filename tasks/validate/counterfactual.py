@@ -22,6 +22,7 @@ from tasks.validate.reasons_file import Known
 MOST = 3  # that are given of one decision
 GROUPS = 3  # that change together at most; more is no advice
 VALUES = 4  # of a group that are tried together with others
+TOGETHER = 10  # groups that are tried together with others: those that help most alone
 TRIED = 24  # candidates that are re-scored at most
 OVER = 1e-3  # raw units beyond the cut that a flip must reach, so that it is none of rounding
 
@@ -69,7 +70,7 @@ def search(task: Task, known: Known, row: Inputs, quick: Raw, raw: Raw) -> tuple
     moves = _moves(task, known, row.table[0])
     said, tried = start - float(quick(row)[0, 0]), 0
     for size in range(1, GROUPS + 1):
-        for moved in _flipping(_together(moves, size, row, quick), row, sign, said, quick):
+        for moved in _flipping(_together(moves, size, row, sign, quick), row, sign, said, quick):
             if any({m.group for m in moved} >= {c.attribute for c in each.changes} for each in found):
                 continue  # a way that holds a smaller one is no further way
             if tried == TRIED or len(found) == MOST:
@@ -121,23 +122,38 @@ def _cost(task: Task, own: Sequence[int], row: FloatArray, value: FloatArray, re
     return max(steps)
 
 
-def _together(moves: Mapping[str, list[Move]], size: int, row: Inputs, quick: Raw) -> Iterator[tuple[Move, ...]]:
-    """Moves of `size` groups: alone each value is tried, with others those that help most for their cost."""
+def _together(
+    moves: Mapping[str, list[Move]], size: int, row: Inputs, sign: float, quick: Raw
+) -> Iterator[tuple[Move, ...]]:
+    """Moves of `size` groups: alone each value is tried, with others those that help most for their cost.
+
+    Of many groups those that help most are tried together, so that a wide table costs no more.
+    """
     if size == 1:
         yield from ((move,) for own in moves.values() for move in own)
         return
-    few = {group: _best(own, row, quick) for group, own in moves.items()}
+    few = [helping for own in moves.values() if (helping := _helping(own, row, sign, quick))]
+    few = sorted(few, key=lambda helping: -helping[-1].gain)[:TOGETHER]
     for groups in combinations(few, size):
-        yield from product(*(few[group] for group in groups))
+        yield from (tuple(each.move for each in chosen) for chosen in product(*groups))
 
 
-def _best(moves: list[Move], row: Inputs, quick: Raw) -> list[Move]:
-    """The cheapest move, and each dearer one that moves the answer further than all before it: VALUES of them."""
-    assert row.table is not None
-    answers = np.abs(quick(_tables(row, [(move,) for move in moves]))[:, 0] - quick(row)[0, 0])
-    further = [at for at in range(len(moves)) if answers[at] > answers[:at].max(initial=0.0)] or [0]
+@dataclass(frozen=True)
+class Helping:
+    """A move, and how far it alone brings the answer towards the other side, in raw units without the text."""
+
+    move: Move
+    gain: float
+
+
+def _helping(moves: list[Move], row: Inputs, sign: float, quick: Raw) -> list[Helping]:
+    """VALUES of the moves that help more than every cheaper one, the cheapest first and the most helpful last."""
+    gains = sign * (quick(row)[0, 0] - quick(_tables(row, [(move,) for move in moves]))[:, 0])
+    further = [at for at in range(len(moves)) if gains[at] > gains[:at].max(initial=0.0)]
+    if not further:
+        return []
     places: list[int] = np.unique(np.linspace(0, len(further) - 1, min(VALUES, len(further))).astype(np.int64)).tolist()
-    return [moves[further[place]] for place in places]
+    return [Helping(moves[further[place]], float(gains[further[place]])) for place in places]
 
 
 def _flipping(

@@ -123,3 +123,19 @@ def test_a_low_probability_is_the_bad_news_where_the_list_says_so(rows: Rows, kn
     found = search(rows, low, raw, held(rows, duration_months=12))
     assert found and found[0].raw > 0
     assert found[0].changes[0].needed["duration_months"] > 18
+
+
+def test_of_many_groups_those_that_help_most_are_tried_together(rows: Rows, known: Known) -> None:
+    """What helps most is taken where it can be; where it is given already, and its loss would harm, it stays."""
+    raw = planted(
+        savings_is_below_100=1.0, other_debtors_is_none=1.0, telephone_is_none=1.0, housing_is_own=-9.0, start=-0.5
+    )
+    at = held(rows, savings_is_below_100=1, other_debtors_is_none=1, telephone_is_none=1, housing_is_own=0)
+    ways = search(rows, known, raw, at)
+    assert {change.attribute for way in ways for change in way.changes} == {"housing"}
+    at = held(rows, savings_is_below_100=1, other_debtors_is_none=1, telephone_is_none=1, housing_is_own=1)
+    harder = planted(
+        savings_is_below_100=1.0, other_debtors_is_none=1.0, telephone_is_none=1.0, housing_is_own=-9.0, start=8.5
+    )
+    (way,) = search(rows, known, harder, at)
+    assert {change.attribute for change in way.changes} == {"savings", "other_debtors", "telephone"}
