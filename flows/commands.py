@@ -101,34 +101,6 @@ def reject(arguments: Namespace) -> int:
     return show(arguments)
 
 
-def promote(arguments: Namespace) -> int:
-    """Make an approved version the champion of its task, and wait until it answers."""
-    from flows.moves import promote
-
-    return promote(arguments)
-
-
-def rollback(arguments: Namespace) -> int:
-    """Give the task back to the champion before, and wait until it answers."""
-    from flows.moves import rollback
-
-    return rollback(arguments)
-
-
-def releases(arguments: Namespace) -> int:
-    """What answers, what is on trial, and every step of it."""
-    from flows.moves import releases
-
-    return releases(arguments)
-
-
-def release(arguments: Namespace) -> int:
-    """Put a version on trial beside the champion, or end its trial."""
-    from flows.moves import release
-
-    return release(arguments)
-
-
 def report(arguments: Namespace) -> int:
     """The report of a version: the place of its page, or the JSON itself."""
     book = _book()

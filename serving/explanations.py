@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from serving import decisions, explained, schema
+from serving import access, decisions, explained, schema
 from serving.explained import NotExplainable
 from serving.problem import Problem
 from serving.request import body_of, read_document, read_item
@@ -63,11 +63,8 @@ class Asker:
 
 
 def opens(request: Request) -> bool:
-    """Whether the log opens its inputs to who asks, for an explanation: to every holder of the one token today.
-
-    Where tokens have roles, this is the place that reads them; nobody else here asks.
-    """
-    return True
+    """Whether the log opens its inputs to who asks, for an explanation. Others bring the item. Asked nowhere else."""
+    return "inputs" in access.caller_of(request.scope).rights
 
 
 @dataclass(frozen=True)
@@ -119,6 +116,8 @@ async def _told(desk: Desk, release: Release, log: decisions.Log, asker: Asker, 
     row = await decisions.owned(log, asker.tenant, asked.decision)
     held = decisions.opened(log.seals, row) if asker.opens else None
     served = _served(release, row)
+    if asked.item is None and not asker.opens:
+        raise Problem(403, "this key may not see inputs, which an explanation tells of; send the decision's own `item`")
     item = _item(log, served, row, held, asked.item)
     future = _started(
         desk, f"{asker.tenant}/{asked.decision}", served, row, item, None if held is None else held["answer"]
@@ -157,8 +156,7 @@ def _item(
     """
     if brought is None:
         if held is None:
-            detail = "the input of this decision cannot be read: it was erased, was never kept, or is not yours to open"
-            raise Problem(410, f"{detail}; send it along as `item`")
+            raise Problem(410, "the input of this decision cannot be read any more: it was erased, or never kept")
         return read_item(held["item"], served.task.item)
     item, name = read_item(brought, served.task.item), seals.Name(row["tenant"], row["key"], row["id"])
     try:

@@ -19,14 +19,13 @@ import tasks
 from flows import decided
 from interpret.attribution import refusals
 from interpret.report.sections import refusals as sections
-from serving import app, decisions, explained, explanations, letter, one_pass, service
+from serving import app, decisions, explained, explanations, keyring, letter, loading, one_pass, service
 from serving.problem import Problem
 from serving.spool import seals
 from tasks.model.folder import Folder
-from tasks.model.merged import merge
 from tasks.model.saved import open_folders
 from tasks.risk import german
-from tasks.validate import calibration, drivers, reasons_file
+from tasks.validate import drivers, reasons_file
 
 from .conftest import Asked, World, some_rows, write_model
 
@@ -46,10 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def risk(folder: Folder) -> service.Served:
-    model = merge(open_folders({"risk": folder.path}, 1))
-    told = calibration.from_json(folder.read(folder.calibration))
-    return service.Served(RISK, "risk@1", "d" * 64, "", model, told, reasons_file.of_folder(folder, RISK))
+def risk(folder: Folder, world: World, tmp_path_factory: pytest.TempPathFactory) -> service.Served:
+    """The same as a registered and approved version, loaded as a replica loads it."""
+    report = tmp_path_factory.mktemp("report")
+    (report / "report.json").write_text("{}")
+    facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
+    version = registry.register(world.book, "risk", folder.path, report, facts, key="test/explanations")
+    registry.approve(world.book, version.ref, by="A. Tester", reason="a test")
+    return loading.versions(world.book, {"risk": version.ref}, world.places).served["risk"]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def test_a_letter_is_one_page_that_names_the_reasons_and_repeats_no_note(
 
 
 def test_another_item_another_tenant_and_an_unknown_decision_are_told_nothing(
-    http: TestClient, world: World, refused: list[dict[str, Any]]
+    http: TestClient, world: World, risk: service.Served, refused: list[dict[str, Any]]
 ) -> None:
     answer, other = refused[0], refused[1]
     assert told(http, answer["decision"], item=answer["item"])["same"] is True
@@ -132,7 +135,7 @@ def test_another_item_another_tenant_and_an_unknown_decision_are_told_nothing(
     assert forged.status_code == 409 and "not the item" in forged.json()["detail"]
     near = answer["item"] | {"age": answer["item"]["age"] + 1}
     assert http.post(PATH, json={"decision": answer["decision"], "item": near}).status_code == 409
-    theirs = {"id": "a" * 32, "task": "risk", "version": "risk@1", "digest": "d" * 64, "tenant": "other"}
+    theirs = {"id": "a" * 32, "task": "risk", "version": risk.version, "digest": risk.digest, "tenant": "other"}
     registry.log_decisions(world.book, [theirs])
     unknown = [http.post(PATH, json={"decision": name}) for name in ("a" * 32, "b" * 32)]
     assert [each.status_code for each in unknown] == [404, 404] and unknown[0].json() == unknown[1].json()
@@ -141,14 +144,33 @@ def test_another_item_another_tenant_and_an_unknown_decision_are_told_nothing(
         assert http.post(PATH, json=wrong).status_code == 422
 
 
-def test_who_may_not_open_the_log_brings_the_item_and_is_told_the_same(
-    http: TestClient, asked: Asked, world: World, risk: service.Served, refused: list[dict[str, Any]], monkeypatch: Any
+def test_who_may_not_see_inputs_brings_the_item_and_is_told_the_same(
+    http: TestClient, asked: Asked, world: World, refused: list[dict[str, Any]]
 ) -> None:
-    monkeypatch.setattr(explanations, "opens", lambda request: False)
-    for answer in refused[2:4]:
-        assert http.post(PATH, json={"decision": answer["decision"]}).status_code == 410
-        found = told(http, answer["decision"], item=answer["item"])
-        assert found["reasons"] == answer["answer"]["reasons"] and found["same"] is True
+    told_by = {}
+    for role in ("viewer", "operator", "validator"):
+        _, secret = registry.new_api_key(world.book, registry.Grant("default", role, ()), "a test")
+        keyring.look(asked.parts.keys, world.book)
+        key = {"Authorization": f"Bearer {secret}"}
+        for more in ({}, {"item": refused[2]["item"]}):
+            reply = http.post(PATH, json={"decision": refused[2]["decision"], **more}, headers=key)
+            while reply.status_code == 202:
+                reply = http.post(PATH, json={"decision": refused[2]["decision"], **more}, headers=key)
+            told_by[role, bool(more)] = reply
+    codes = {case: reply.status_code for case, reply in told_by.items()}
+    assert codes == {
+        ("viewer", False): 403, ("viewer", True): 403, ("operator", False): 403, ("operator", True): 200,
+        ("validator", False): 200, ("validator", True): 200,
+    }  # fmt: skip
+    given = [reply.json()["explanation"] for case, reply in told_by.items() if reply.status_code == 200]
+    assert all(each == given[0] for each in given) and given[0]["reasons"] == refused[2]["answer"]["reasons"]
+
+
+def test_a_refusal_is_explained_the_same_from_its_versions_files(
+    http: TestClient, world: World, refused: list[dict[str, Any]]
+) -> None:
+    answer = refused[1]
+    assert decided.explain(world.settings, answer["decision"], offline=True) == told(http, answer["decision"])
 
 
 def test_a_text_is_explained_by_its_phrases_and_the_same_without_a_service(
@@ -173,7 +195,8 @@ def test_what_cannot_be_explained_is_refused_with_the_way_that_can(
     numbers = http.post("/v1/tasks/volatility", json=example).json()
     reply = http.post(PATH, json={"decision": numbers["decision"]})
     assert reply.status_code == 422 and "./assay report volatility@1" in reply.json()["detail"]
-    old = {"id": "1" * 32, "task": "sentiment", "version": "sentiment@9", "digest": "e" * 64, "tenant": "default"}
+    other = registry.show(world.book, world.make("sentiment", 41))
+    old = {"id": "1" * 32, "task": "sentiment", "version": other.ref, "digest": other.digest, "tenant": "default"}
     registry.log_decisions(world.book, [old])
     reply = http.post(PATH, json={"decision": "1" * 32})
     assert reply.status_code == 409 and "--offline" in reply.json()["detail"]
