@@ -17,42 +17,15 @@ from starlette.testclient import TestClient
 import registry
 import tasks
 from flows import decided
-from interpret.attribution import refusals
-from interpret.report.sections import refusals as sections
-from serving import app, decisions, explained, explanations, keyring, letter, loading, one_pass, service
+from serving import app, decisions, explained, explanations, keyring, letter, one_pass, service
 from serving.problem import Problem
 from serving.spool import seals
-from tasks.model.folder import Folder
-from tasks.model.saved import open_folders
 from tasks.risk import german
-from tasks.validate import drivers, reasons_file
 
-from .conftest import Asked, World, some_rows, write_model
+from .conftest import Asked, World
 
 RISK, PATH = tasks.get("risk"), "/v1/explanations"
 CANARY = "Canary 4929 was late."
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """A version of risk on a tiny body, with what it keeps for its reasons."""
-    path, rows = tmp_path_factory.mktemp("risk"), some_rows("risk")
-    write_model("risk", 1, rows, path)
-    known = drivers.learn(open_folders({"risk": path}, 1), "risk", rows, rows, 7)
-    assert known is not None
-    Folder(path).write(Folder(path).reasons, reasons_file.to_json(known))
-    return Folder(path)
-
-
-@pytest.fixture(scope="module")
-def risk(folder: Folder, world: World, tmp_path_factory: pytest.TempPathFactory) -> service.Served:
-    """The same as a registered and approved version, loaded as a replica loads it."""
-    report = tmp_path_factory.mktemp("report")
-    (report / "report.json").write_text("{}")
-    facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    version = registry.register(world.book, "risk", folder.path, report, facts, key="test/explanations")
-    registry.approve(world.book, version.ref, by="A. Tester", reason="a test")
-    return loading.versions(world.book, {"risk": version.ref}, world.places).served["risk"]
 
 
 @pytest.fixture(scope="module")
@@ -250,40 +223,3 @@ def test_few_may_wait_and_what_was_made_makes_room(risk: service.Served) -> None
     desk.kept["0"].set_result({})
     explanations._started(desk, "another", risk, {"id": "x"}, None, None)
     assert len(desk.kept) == explanations.KEPT and "another" in desk.kept
-
-
-def test_a_report_counts_what_all_refused_rows_are_told_as_the_endpoint_tells_it(
-    risk: service.Served, folder: Folder
-) -> None:
-    rows = some_rows("risk")
-    found = refusals.explain(risk.model, "risk", folder, rows)
-    assert found is not None
-    answers = service.answer(risk, [RISK.item(**fields) for fields, _ in _applicants(rows.ids)])
-    told_by = {row: said.answer["answer"]["reasons"] for row, said in zip(rows.ids, answers, strict=True)}
-    assert found.count == sum(said.answer["answer"]["probability_of_default"] > 0.5 for said in answers) > 5
-    for each in found.told:
-        assert [reason.model_dump(mode="json") for reason in each.reasons] == told_by[each.row]
-    section = sections.told(found)
-    counts = {fact["name"]: fact["value"] for block in section if block["slug"] == "counts" for fact in block["rows"]}
-    assert counts["reasons given"] == counts["with a lower end above zero"] > 0
-    assert counts["of a group of which the row holds nothing"] == 0
-    assert {"codes", "reasons", "counterfactuals"} <= {block["slug"] for block in section}
-
-
-def test_a_version_with_another_tasks_list_or_rows_does_not_load(folder: Folder, tmp_path: Path) -> None:
-    whole = folder.read(folder.reasons)
-    for change, says in (
-        ({"reference": [row[1:] for row in whole["reference"]]}, "features"),
-        ({"list": whole["list"] | {"codes": {"age": {"code": "R1", "text": "x"}}}}, "no code for"),
-        ({"spoken": None}, "not what a version holds"),
-    ):
-        forged = Folder(tmp_path)
-        forged.write(forged.reasons, whole | change)
-        with pytest.raises(ValueError, match=says):
-            reasons_file.of_folder(forged, RISK)
-
-
-def _applicants(ids: tuple[str, ...]) -> list[Any]:
-    path = Path(german.__file__).with_name("german.csv")
-    pairs = list(german.read(path))
-    return [pairs[int(name.removeprefix("german-"))] for name in ids]
