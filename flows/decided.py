@@ -65,10 +65,13 @@ def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, A
 def _asked(settings: Settings, row: dict[str, Any]) -> dict[str, Any]:
     """The running service, asked as anybody may: the question is logged like any other."""
     from serving import comparing, decisions
+    from serving.stream import alarms
 
     held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
     if held is None:
         return dataclasses.asdict(comparing.Replayed(row["id"], None, None, row["version"]))
+    if alarms.is_alarm(held):
+        raise ValueError(f"decision {row['id']} is an alarm of the stream, whose tick is over; replay with --offline")
     said = client.ask(settings, row["task"], held["item"])
     if said["digest"] != row["digest"]:
         raise ValueError(f"{row['version']} decided, and {said['version']} answers now; replay with --offline")
@@ -110,6 +113,7 @@ def explain(settings: Settings, decision: str, offline: bool) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that it renamed
             served = again.served_by(book, of_home(settings), row["version"])
+            explained.check(served)  # an alarm of a stream is no item: this is told first
             return explained.explain(served, row, again.item_of(served, row["id"], held["item"]), held["answer"])
     finally:
         registry.close(book)

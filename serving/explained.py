@@ -36,7 +36,7 @@ def explain(served: Served, row: Mapping[str, Any], item: Any, answer: Mapping[s
     Raises NotExplainable.
     """
     task, name = served.task, served.task.name
-    _check(served)
+    check(served)
     inputs = service.encode(task, [item])
     (outcome,) = service.answer(served, [item], [datetime.fromisoformat(row["time"])])
     before = {"raw": row["raw"], **(answer or {})}
@@ -60,7 +60,8 @@ def explain(served: Served, row: Mapping[str, Any], item: Any, answer: Mapping[s
     return told | (_of_text(served, one, output) if served.reasons is None else _of_table(served, one, raw[at, 0]))
 
 
-def _check(served: Served) -> None:
+def check(served: Served) -> None:
+    """Raise NotExplainable where no decision of a version could be explained."""
     task = served.task
     if served.reasons is None and (task.needs != ("text",) or task.writer is not None or task.head.kind == "regress"):
         raise NotExplainable(

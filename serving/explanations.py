@@ -125,15 +125,11 @@ async def _told(desk: Desk, release: Release, log: decisions.Log, asker: Asker, 
     done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=PATIENCE)
     if not done:
         return JSONResponse({"id": asked.decision, "status": "pending", "explanation": None}, 202, AGAIN)
-    try:
-        found = future.result()
-    except NotExplainable as error:
-        raise Problem(422, str(error)) from error
-    return JSONResponse({"id": asked.decision, "status": "done", "explanation": found})
+    return JSONResponse({"id": asked.decision, "status": "done", "explanation": future.result()})
 
 
 def _served(release: Release, row: Mapping[str, Any]) -> Served:
-    """The version that decided, where it still answers. Raises Problem 409."""
+    """The version that decided, where it still answers. Raises Problem 409, 422 where it keeps nothing to explain by."""
     served = release.served.get(row["task"])
     if served is None or served.digest != row["digest"]:
         answers = "another task" if served is None else served.version
@@ -144,6 +140,10 @@ def _served(release: Release, row: Mapping[str, Any]) -> Served:
             "its body answers under one adapter at a time and cannot be asked beside its answers; run ./assay explain"
         )
         raise Problem(409, f"{detail} {row['id']} --offline")
+    try:
+        explained.check(served)
+    except NotExplainable as error:
+        raise Problem(422, str(error)) from error
     return served
 
 

@@ -28,6 +28,7 @@ from serving.places import NotServable
 from tests.sockets import opened  # type: ignore[import-not-found]
 
 from .conftest import World, waited
+from .stream.conftest import told_by_the_stream
 
 TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 PATH = "/v1/tasks/sentiment"
@@ -252,6 +253,10 @@ def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed:
         for thread in threads:
             thread.join()
     assert sum(each.status != 200 for each in load.heard) <= len(threads)
+
+
+def test_the_client_of_the_page_is_answered_and_told_when_the_stream_ends(deployed: Deployed, tmp_path: Path) -> None:
+    told_by_the_stream(str(deployed.http.base_url), tmp_path)
 
 
 def test_a_taken_port_is_told_with_the_cure() -> None:
