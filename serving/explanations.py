@@ -129,7 +129,7 @@ async def _told(desk: Desk, release: Release, log: decisions.Log, asker: Asker, 
 
 
 def _served(release: Release, row: Mapping[str, Any]) -> Served:
-    """The version that decided, where it still answers. Raises Problem 409, 422 where it keeps nothing to explain by."""
+    """The version that decided, if it answers still. Raises Problem 409, 422 where it keeps nothing to explain by."""
     served = release.served.get(row["task"])
     if served is None or served.digest != row["digest"]:
         answers = "another task" if served is None else served.version
