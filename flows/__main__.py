@@ -51,6 +51,8 @@ PART: Argument = (("--rows-per-part",), {"type": int, "metavar": "N", "help": "r
 ONCE: Argument = (("--once",), {"action": "store_true", "help": "ask one question of every endpoint, then end"})
 DECISION: Argument = (("decision",), {"nargs": "?", "metavar": "DECISION", "help": "the id that an answer carries"})
 LAST: Argument = (("--last",), {"type": int, "metavar": "N", "help": "the newest N decisions instead of one"})
+EXPLAINED: Argument = (("decision",), {"metavar": "DECISION", "help": "the id that an answer carries"})
+LETTER: Argument = (("--letter",), {"action": "store_true", "help": "one page in plain words, to whom it is about"})
 OFFLINE: Argument = (("--offline",), {"action": "store_true", "help": "by the registry's files, without a service"})
 TENANT: Argument = (("--tenant",), {"required": True, "metavar": "TENANT", "help": "whose inputs"})
 BEFORE: Argument = (("--before",), {"required": True, "metavar": "DATE", "help": "the first day of a month"})
@@ -95,6 +97,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("report", "the report of a version", (VERSION, FORMAT)),
     ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
+    ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),

@@ -208,6 +208,13 @@ def replay(arguments: Namespace) -> int:
     return DONE if all(row["same"] is not False for row in document.get("rows", [document])) else SAID_NO
 
 
+def explain(arguments: Namespace) -> int:
+    """Why a decision fell as it did; as a letter where asked."""
+    from flows.decided import answer
+
+    return answer(arguments)
+
+
 def erase(arguments: Namespace) -> int:
     """The inputs of a tenant's past months cannot be read any more."""
     from flows.decided import erase

@@ -37,6 +37,13 @@ def emit(document: Any) -> None:
     out.flush()
 
 
+def write(text: str) -> None:
+    """The text that a command answers, on stdout."""
+    out = _out()
+    out.write(text)
+    out.flush()
+
+
 def show(table: Table) -> None:
     """A table on stdout, for a command that was asked for one."""
     out = _out()

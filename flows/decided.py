@@ -1,16 +1,20 @@
-"""`./assay replay` and `./assay erase`: what was decided, once more; and what must not be read any more."""
+"""`./assay replay`, `explain` and `erase`: what was decided, once more, and why; and what must not be read any more."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import time
 import warnings
+from argparse import Namespace
 from typing import Any
 
 import registry
-from flows import client
+from flows import client, console, documents
 from infra.settings import Settings
 from serving.spool import files, seals
+
+MINUTES = 5  # that the command waits for an explanation
 
 
 def replay(settings: Settings, decision: str | None, last: int | None, offline: bool) -> dict[str, Any]:
@@ -60,19 +64,73 @@ def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, A
 
 def _asked(settings: Settings, row: dict[str, Any]) -> dict[str, Any]:
     """The running service, asked as anybody may: the question is logged like any other."""
-    from serving import decisions
-    from serving import replay as again
+    from serving import comparing, decisions
     from serving.stream import alarms
 
     held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
     if held is None:
-        return dataclasses.asdict(again.Replayed(row["id"], None, None, row["version"]))
+        return dataclasses.asdict(comparing.Replayed(row["id"], None, None, row["version"]))
     if alarms.is_alarm(held):
         raise ValueError(f"decision {row['id']} is an alarm of the stream, whose tick is over; replay with --offline")
     said = client.ask(settings, row["task"], held["item"])
     if said["digest"] != row["digest"]:
         raise ValueError(f"{row['version']} decided, and {said['version']} answers now; replay with --offline")
-    return dataclasses.asdict(again.compared(row, held["answer"], said))
+    return dataclasses.asdict(comparing.compared(row, held["answer"], said))
+
+
+def answer(arguments: Namespace) -> int:
+    """What `./assay explain` shows: the explanation, or a letter made of it. Raises as `explain` and the letter do."""
+    from serving import letter
+
+    told = explain(Settings(), arguments.decision, arguments.offline)
+    if not arguments.letter:
+        return documents.show(arguments, told)
+    text = letter.write(told)
+    if arguments.json:
+        console.emit({"decision": told["decision"], "version": told["version"], "letter": text})
+    else:
+        console.write(text)
+    return documents.DONE
+
+
+def explain(settings: Settings, decision: str, offline: bool) -> dict[str, Any]:
+    """Why a decision fell as it did: by its version's files in the registry, or by the running service, which waits.
+
+    Raises ValueError where no input can be read or the version cannot be explained; registry.UnknownVersion.
+    """
+    if not offline:
+        return _explained(settings, decision)
+    from serving import decisions, explained
+    from serving import replay as again
+    from serving.places import of_home
+
+    book = registry.open_registry(settings.database, settings.artifacts)
+    try:
+        (row,) = _rows(settings, book, decision, 1)
+        held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
+        if held is None:
+            raise ValueError(f"the input of decision {decision} cannot be read: it was erased, or was never kept")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that it renamed
+            served = again.served_by(book, of_home(settings), row["version"])
+            explained.check(served)  # an alarm of a stream is no item: this is told first
+            return explained.explain(served, row, again.item_of(served, row["id"], held["item"]), held["answer"])
+    finally:
+        registry.close(book)
+
+
+def _explained(settings: Settings, decision: str) -> dict[str, Any]:
+    """The running service's explanation, asked for until it is made."""
+    told = client.request(settings, "POST", "/v1/explanations", {"decision": decision})
+    for _ in range(MINUTES * 60):
+        if told["status"] == "done":
+            break
+        time.sleep(1)
+        told = client.request(settings, "GET", f"/v1/explanations/{decision}")
+    else:
+        raise ValueError(f"decision {decision} was not explained within {MINUTES} minutes; ask again, or --offline")
+    found: dict[str, Any] = told["explanation"]
+    return found
 
 
 def erase(settings: Settings, tenant: str, before: str) -> dict[str, Any]:

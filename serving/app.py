@@ -12,7 +12,20 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import access, analysis, batch, challenge, decisions, feedback, metrics, once, page, problem, schema
+from serving import (
+    access,
+    analysis,
+    batch,
+    challenge,
+    decisions,
+    explanations,
+    feedback,
+    metrics,
+    once,
+    page,
+    problem,
+    schema,
+)
 from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.keyring import Keyring
@@ -57,6 +70,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
+    explanations.add(app, parts.release, parts.decision_log)
     _add_feedback(app, parts)
     _add_health(app, parts)
     _add_unknown(app, parts)

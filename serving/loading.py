@@ -15,7 +15,7 @@ from tasks.backbone.body import Backbone
 from tasks.model import saved
 from tasks.model.merged import merge
 from tasks.model.model import Model
-from tasks.validate import calibration
+from tasks.validate import calibration, reasons_file
 
 Bodies = dict[str, Backbone]
 
@@ -76,4 +76,5 @@ def _served(fetched: Fetched, model: Model) -> Served:
         since=version.created,
         model=model,
         calibration=calibration.from_json(fetched.folder.read(fetched.folder.calibration)),
+        reasons=reasons_file.of_folder(fetched.folder, tasks.get(version.task)),
     )

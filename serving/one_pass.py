@@ -1,13 +1,14 @@
 """One pass for many requests: their rows through the model together, then each request's own answers.
 
-A fault fails the request that has it and no other: what fails in company is tried once more alone.
+Answers that may owe reasons are settled in a thread of their own, so that the next pass begins at once. A fault fails
+the request that has it and no other: what fails in company is tried once more alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import InvalidStateError
+from concurrent.futures import InvalidStateError, ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from serving.question import Part
 from serving.service import outcomes, say
 from tasks.model import features, forward
 from tasks.model.features import Features
+
+REASONS = ThreadPoolExecutor(1, thread_name_prefix="reasons")  # a list of refusals keeps no other question waiting
 
 
 def run(shares: Sequence[Share]) -> None:
@@ -31,7 +34,29 @@ def run(shares: Sequence[Share]) -> None:
         for share in shares:
             run([share])
         return
-    _settle([share.job for share in shares if not share.job.units])
+    apart = [share.job for share in shares if not share.job.units and _may_reason(share.job)]
+    _settle([share.job for share in shares if not share.job.units and share.job not in apart])
+    for job in apart:
+        REASONS.submit(_settle_apart, job)
+
+
+def _may_reason(job: Job) -> bool:
+    """Whether its answers may have to give reasons, which cost as much as a short text each, and can beside a pass.
+
+    A body that switches adapters is asked by one thread alone.
+    """
+    reasons = any(part.served.reasons is not None for part in job.parts.values())
+    switched = any(part.served.model.body is not None and not part.served.model.merged for part in job.parts.values())
+    return reasons and not switched
+
+
+def _settle_apart(job: Job) -> None:
+    """Answer one job, unless its client has left meanwhile."""
+    if not job.answer.done():
+        try:
+            _settle([job])
+        except Exception as error:
+            refuse(job, error)
 
 
 def refuse(job: Job, error: Exception) -> None:

@@ -1,14 +1,9 @@
-"""A decision again, from its sealed input and the files of its version: what was decided then is decided now.
-
-The same are answers whose words and codes are equal and whose numbers differ by 1e-5 at most (relative to a number
-above 1); of a decision that was borderline the numbers alone.
-"""
+"""A decision again, from its sealed input and the files of its version: what was decided then is decided now."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,24 +11,13 @@ from pydantic import ValidationError
 
 import registry
 from serving import decisions, loading, service
+from serving.comparing import Replayed, compared
 from serving.places import Places
 from serving.service import Served
 from serving.spool.seals import Seals
 from serving.stream import alarms, judge
 
-TOLERANCE = 1e-5
 TOGETHER = 64  # items that are answered at a time
-NUMBERS = ("probability", "interval")
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """One decision and what became of it; None where its input was erased, or was never kept."""
-
-    decision: str
-    same: bool | None
-    max_abs_diff: float | None
-    version: str
 
 
 def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence[Mapping[str, Any]]) -> list[Replayed]:
@@ -51,12 +35,12 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
             said = {"raw": row["raw"], **before["answer"]}
             found[row["id"]] = compared(row, said, alarms.again(own_judge, before))
     for version in sorted({row["version"] for row in rows if held.get(row["id"]) is not None}):
-        served = _served(book, places, version)
+        served = served_by(book, places, version)
         own = [row for row in rows if row["version"] == version and held.get(row["id"]) is not None]
         for start in range(0, len(own), TOGETHER):
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]
-            items = [_item(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
+            items = [item_of(served, row["id"], each["item"]) for row, each in zip(some, kept, strict=True)]
             asked = [datetime.fromisoformat(row["time"]) for row in some]
             for row, before, outcome in zip(some, kept, service.answer(served, items, asked), strict=True):
                 said = {"raw": row["raw"], **before["answer"]}
@@ -64,38 +48,14 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
     return [found[row["id"]] for row in rows]
 
 
-def compared(row: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> Replayed:
-    """Two answers to one input, each with the `raw` numbers behind it where they are known."""
-    names = (set(before) | set(after)) - {"decision"}
-    if row["flags"].get("borderline"):
-        names &= {*NUMBERS, "raw"}
-    pairs = list(_pairs({n: before.get(n) for n in names}, {n: after.get(n) for n in names}))
-    numbers = [pair for pair in pairs if all(isinstance(each, float) for each in pair)]
-    same = all(
-        abs(a - b) <= TOLERANCE * max(1.0, abs(a)) if isinstance(a, float) and isinstance(b, float) else a == b
-        for a, b in pairs
-    )
-    return Replayed(row["id"], same, max((abs(a - b) for a, b in numbers), default=0.0), row["version"])
-
-
-def _pairs(before: Any, after: Any) -> Iterator[Any]:
-    """The leaves of two JSON documents side by side; where their forms differ, the two as they are."""
-    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
-        for name in before:
-            yield from _pairs(before[name], after[name])
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for one, other in zip(before, after, strict=True):
-            yield from _pairs(one, other)
-    else:
-        yield before, after
-
-
-def _served(book: registry.Registry, places: Places, version: str) -> Served:
+def served_by(book: registry.Registry, places: Places, version: str) -> Served:
+    """A version as it answers, loaded from the registry's files. Raises as `offline` does."""
     task = version.partition("@")[0]
     return loading.versions(book, {task: version}, places).served[task]
 
 
-def _item(served: Served, decision: str, item: Any) -> Any:
+def item_of(served: Served, decision: str, item: Any) -> Any:
+    """The item of a decision by its task's type. Raises ValueError where it does not fit, and quotes nothing of it."""
     try:
         return served.task.item.model_validate_json(json.dumps(item), strict=True)
     except ValidationError as error:  # its message would quote the input

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from serving.flags import odd, with_odd
-from serving.service import Said, Served, say, texts
+from serving.service import Said, Served, decoded, say, texts
 from serving.sheets import Reason
 from tasks.data.cells import missing_of
 from tasks.data.items import read_items
@@ -85,18 +85,18 @@ def answer(served: Served, rows: Readable, several: bool) -> Answered:
     task = served.task
     said = say(served, rows.inputs, forward.features(served.model, task.name, rows.inputs))
     if several:
-        return _by_item(task, rows, said)
+        return _by_item(served, rows, said)
     if len(rows.inputs) != len(rows.kept):
         raise ValueError(f"{task.name} makes several rows of an item, but one of its example; give it a fuller example")
     one = OfItem(lambda place: np.array([place]), lambda place: _row(said.predicted, place))
-    good, decoded, wrong = _decoded(task, rows, one.predicted)
+    good, fields, wrong = _decoded(served, rows, one)
     told, pick = said.told, np.array(good, dtype=np.int64)
     up = [_flags(task, rows, one.at(place), place, {"abstained": told.abstained[place]}) for place in good]
     plain = ("truncated", "out_of_distribution", "borderline")
     columns = dict(zip(plain, (said.truncated.tolist(), told.outside, told.borderline), strict=True))
     found = Answered(
         kept=rows.kept[pick].tolist(),
-        fields=_fields(task, decoded),
+        fields=_fields(task, fields),
         chance=None if told.chance is None else told.chance[pick],
         interval=None if told.interval is None else told.interval[pick],
         sets=None if told.sets is None else [told.sets[place] for place in good],
@@ -138,17 +138,18 @@ def _row(predicted: Prediction, place: int) -> Prediction:
     return Prediction(predicted.raw[one], predicted.probability[one], interval)
 
 
-def _by_item(task: Task, rows: Readable, said: Said) -> Answered:
+def _by_item(served: Served, rows: Readable, said: Said) -> Answered:
     """Items of several rows, one by one."""
+    task = served.task
     own = [said.of(place) for place in range(len(rows.kept))]
     each = OfItem(lambda place: own[place].rows, lambda place: own[place].predicted)
-    good, decoded, wrong = _decoded(task, rows, each.predicted)
+    good, fields, wrong = _decoded(served, rows, each)
     records = [own[place].record for place in good]
     chance, interval, sets = ([record[part] for record in records] for part in ("probability", "interval", "set"))
     up = [_flags(task, rows, own[place].rows, place, own[place].record["flags"]) for place in good]
     flags = {name: [each[name] for each in up] for name in EARLY}
     kept = [int(rows.kept[place]) for place in good]
-    found = Answered(kept, _fields(task, decoded), chance, interval, sets, flags, wrong)
+    found = Answered(kept, _fields(task, fields), chance, interval, sets, flags, wrong)
     return _reasoned(task, rows, found, good, each)
 
 
@@ -158,27 +159,26 @@ def _flags(task: Task, rows: Readable, at: IntArray, place: int, flags: Mapping[
     return with_odd(flags, odd(task, item, rows.inputs, at))
 
 
-def _decoded(
-    task: Task, rows: Readable, predicted: Callable[[int], Prediction]
-) -> tuple[list[int], list[dict[str, Any]], dict[int, Reason]]:
+def _decoded(served: Served, rows: Readable, own: OfItem) -> tuple[list[int], list[dict[str, Any]], dict[int, Reason]]:
     """(places, what decode makes of them, position -> reason): a row that decode refuses joins the wrong ones."""
-    good, decoded, wrong = [], [], dict(rows.wrong)
+    good, found, wrong = [], [], dict(rows.wrong)
     for place, position in enumerate(rows.kept.tolist()):
         try:
-            decoded.append(task.decode(None if rows.items is None else rows.items[place], predicted(place)))
+            item = None if rows.items is None else rows.items[place]
+            found.append(decoded(served, item, own.predicted(place), rows.inputs.take(own.at(place))))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the row
         except ValueError as error:
             wrong[position] = sentence(error)
             continue
         good.append(place)
-    return good, decoded, wrong
+    return good, found, wrong
 
 
-def _fields(task: Task, decoded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _fields(task: Task, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The task's own fields, checked by the type of its answers as the endpoint does, all at once."""
     kind = TypeAdapter(list[task.answer])  # type: ignore[name-defined]
-    return kind.dump_python(kind.validate_python(decoded), mode="json")
+    return kind.dump_python(kind.validate_python(found), mode="json")
 
 
 def sentence(error: ValueError) -> Reason:

@@ -21,7 +21,7 @@ from tasks.model import forward
 from tasks.model.features import Features
 from tasks.model.model import Model
 from tasks.task import FloatArray, Head, Inputs, IntArray, Prediction, Task
-from tasks.validate import calibration, rationale
+from tasks.validate import calibration, rationale, reasons, reasons_file
 from tasks.validate.calibration import Calibration, Told
 
 log = logging.getLogger("assay.serving")
@@ -29,7 +29,10 @@ log = logging.getLogger("assay.serving")
 
 @dataclass(frozen=True)
 class Served:
-    """One task as this release answers it. `model` holds the weights; tasks on the same backbone share it."""
+    """One task as this release answers it. `model` holds the weights; tasks on the same backbone share it.
+
+    `reasons` is what the version keeps for those whom it refuses; None where it keeps nothing.
+    """
 
     task: Task
     version: str
@@ -37,6 +40,7 @@ class Served:
     since: str
     model: Model
     calibration: Calibration
+    reasons: reasons_file.Known | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def outcomes(
         own = said.of(first + place)
         odd = flags.odd(served.task, item, inputs, own.rows, asked[place] if asked else None)
         try:
-            filled = served.task.answer.model_validate(served.task.decode(item, own.predicted))
+            filled = served.task.answer.model_validate(decoded(served, item, own.predicted, inputs.take(own.rows)))
         except ValidationError:
             raise  # the task broke its own promise: a fault of ours, not of the caller
         except ValueError as error:
@@ -97,6 +101,17 @@ def outcomes(
         }
         found.append(Outcome(_reasoned(served.task, item, told, own, inputs), own.raw))
     return found
+
+
+def decoded(served: Served, item: Any, predicted: Prediction, rows: Inputs) -> dict[str, Any]:
+    """The fields of a task's answer to one item: what its decode gives and, where the version keeps a list, reasons."""
+    fields = served.task.decode(item, predicted)
+    if served.reasons is None:
+        return fields
+    temperature = served.calibration.temperature
+    raw = float(predicted.raw[0, 0]) * temperature
+    name = served.task.name
+    return {**fields, "reasons": reasons.reasons(served.model, name, served.reasons, rows, raw, temperature)}
 
 
 def _reasoned(task: Task, item: Any, said: dict[str, Any], own: Own, inputs: Inputs) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from tasks.classical import metrics
 from tasks.classical.bag_of_words import tfidf_logistic, tfidf_ovr
 from tasks.classical.stock import stock
 from tasks.classical.table import lightgbm_table, logistic_table, ridge_table
-from tasks.data import declaration, declared_rows, field_types
+from tasks.data import declaration, declared_rows, field_types, reasons
 from tasks.data.declaration import METRICS, Declaration, FieldDeclaration, HeadDeclaration
+from tasks.data.reasons import Reason
 from tasks.data.section import TaskSection
 from tasks.data.text import LongText
 from tasks.task import Classical, DataError, Feature, Head, Item, Metric, Modality, Prediction, Task
@@ -39,7 +40,8 @@ def build(name: str, path: Path, like: Like) -> Task:
     shape = Head(head.kind, head.outputs)
     classical, baseline = _pair(declared, shape, features, base)
     series = {key: each for key, each in inputs.items() if each.type == "series"}
-    return Task(
+    listed = reasons.read(path.with_name(reasons.FILE))
+    found = Task(
         name=name,
         summary=declared.summary,
         reads=_reads(inputs),
@@ -47,7 +49,7 @@ def build(name: str, path: Path, like: Like) -> Task:
         head=shape,
         section=_section(name, declared, head),
         item=_item(name, declared),
-        answer=_answer(name, shape),
+        answer=_answer(name, shape, told=listed is not None),
         sources={},
         target=_target(head),
         encode=lambda items: declared_rows.encode(declared, items),
@@ -64,7 +66,11 @@ def build(name: str, path: Path, like: Like) -> Task:
         additive=base.additive if base is not None else not features,
         columns=lambda values, cells: declared_rows.columns(declared, values),
         aside=tuple(declared.used("protected")),
+        reasons=listed,
     )
+    if listed is not None:
+        reasons.check(listed, found)
+    return found
 
 
 def _check_like(declared: Declaration, head: HeadDeclaration, base: Task | None) -> None:
@@ -190,8 +196,8 @@ def _annotation(each: FieldDeclaration) -> Any:
     return kinds[each.type]
 
 
-def _answer(name: str, head: Head) -> type[BaseModel]:
-    """What an answer holds beside what every answer carries."""
+def _answer(name: str, head: Head, told: bool) -> type[BaseModel]:
+    """What an answer holds beside what every answer carries; `told` where its folder has a list of reasons."""
     chances: tuple[Any, Any] = (dict[str, float], ...)
     fields: Mapping[str, dict[str, Any]] = {
         "score": {_chance(head): (float, ...)},
@@ -200,7 +206,8 @@ def _answer(name: str, head: Head) -> type[BaseModel]:
         "regress": dict.fromkeys(("value", "low", "high"), (float, ...)),
     }
     config = ConfigDict(frozen=True)
-    model: type[BaseModel] = create_model(f"{_title(name)}Answer", __config__=config, **fields[head.kind])
+    own = fields[head.kind] | ({"reasons": (list[Reason] | None, None)} if told else {})
+    model: type[BaseModel] = create_model(f"{_title(name)}Answer", __config__=config, **own)
     return model
 
 

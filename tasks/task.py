@@ -288,6 +288,8 @@ class Task:
     restated  the text of a row -> the spans that state a group of features again, by group: explained as one fact
     rationale  its reasons in sentences and how they are read back, a Rationale of tasks/data/rationale.py; it needs
                items, so that a task which reads `columns` has none
+    reasons    what may be told to whom a `score` refuses, a ReasonList of tasks/data/reasons.py
+    in_words   a row of the table -> what the text of its item says of it first; free words follow
     """
 
     name: str
@@ -323,3 +325,5 @@ class Task:
     decided: Callable[[Inputs, FloatArray], FloatArray] | None = None
     restated: Callable[[str], Mapping[str, Sequence[Span]]] | None = None
     rationale: Any = None
+    reasons: Any = None
+    in_words: Callable[[FloatArray], str] | None = None

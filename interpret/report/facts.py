@@ -10,6 +10,7 @@ from typing import Any
 
 from interpret.attribution.behaviour import Behaviour
 from interpret.attribution.decisions import Decided
+from interpret.attribution.refusals import Refusals
 from interpret.section import ExplainSection
 from tasks import card, digest, names
 from tasks.model.folder import Folder
@@ -26,6 +27,7 @@ class Run:
 
     lineage    what the flow passes on: run ids, code commit
     truncated  test rows that are longer than the model reads
+    refused    what refused test rows are told; None where the version keeps no list of reasons
     """
 
     section: ExplainSection
@@ -33,6 +35,7 @@ class Run:
     threads: int
     lineage: Mapping[str, Any]
     truncated: int = 0
+    refused: Refusals | None = None
 
 
 @dataclass(frozen=True)

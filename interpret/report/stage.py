@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.attribution import behaviour, decisions
+from interpret.attribution import behaviour, decisions, refusals
 from interpret.attribution.study import Version, study
 from interpret.report import document, facts, render
 from interpret.report.facts import Run
@@ -48,7 +48,9 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
         rows = {part: load_rows(Path(places["data"]) / f"{part}.parquet") for part in PARTS}
         cut_off = int(np.count_nonzero(forward.truncated(model, name, rows["test"].inputs)))
         version = _version(model, name, partial(open_folders, {name: folders[name]}, run.threads, bodies))
-        content = describe(get(name), Folder(folders[name]), rows, version, replace(run, truncated=cut_off))
+        refused = refusals.explain(model, name, Folder(folders[name]), rows["test"])
+        own = replace(run, truncated=cut_off, refused=refused)
+        content = describe(get(name), Folder(folders[name]), rows, version, own)
         folder = Path(config["reports"]) / name
         write(content, folder)
         written[name] = {"report": str(folder)}

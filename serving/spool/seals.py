@@ -79,8 +79,12 @@ def opened(seals: Seals, name: Name, sealed: str) -> dict[str, Any]:
 
 def commitment(seals: Seals, name: Name, item: Mapping[str, Any]) -> str:
     """HMAC-SHA256 of an item's canonical JSON: proves to who holds the item and the key that it was this one."""
-    text = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hmac.new(_derived(_present(seals, name), b"commit"), text.encode(), hashlib.sha256).hexdigest()
+    return _committed(_present(seals, name), item)
+
+
+def is_committed(seals: Seals, name: Name, item: Mapping[str, Any], said: str) -> bool:
+    """Whether an item is the one that a commitment was made of. Raises Erased where the key is gone, and makes none."""
+    return hmac.compare_digest(_committed(_read(seals, name), item), said)
 
 
 def erase(seals: Seals, owner: str, before: datetime.date) -> list[str]:
@@ -111,6 +115,11 @@ def _destroy(path: Path) -> None:
         os.fsync(file.fileno())
         file.truncate(0)
         os.fsync(file.fileno())
+
+
+def _committed(key: bytes, item: Mapping[str, Any]) -> str:
+    text = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(_derived(key, b"commit"), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _derived(key: bytes, use: bytes) -> bytes:

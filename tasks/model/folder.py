@@ -71,6 +71,11 @@ class Folder:
         return self.path / "calibration.json"
 
     @property
+    def reasons(self) -> Path:
+        """Its list of reasons, and what they are drawn from; there where the task has a list."""
+        return self.path / "reasons.json"
+
+    @property
     def metrics(self) -> Path:
         """The row of the verdict: a Judgement."""
         return self.path / "metrics.json"

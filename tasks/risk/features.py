@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from tasks.risk.german import CODES
@@ -71,6 +72,16 @@ def features() -> tuple[Feature, ...]:
         for word in dict.fromkeys(codes.values())
     ]
     return (*numbers, *words)
+
+
+def in_words(row: Any) -> str:
+    """What `words` says of the applicant of a row of the table, without notes."""
+    held: dict[str, Any] = dict(zip(NUMBERS, map(int, row.tolist()[: len(NUMBERS)]), strict=True)) | {"notes": None}
+    for feature, value in zip(features()[len(NUMBERS) :], row[len(NUMBERS) :].tolist(), strict=True):
+        if value:
+            name, _, word = feature.name.partition("=")
+            held[name] = word
+    return words(SimpleNamespace(**held))
 
 
 def row(item: Any) -> list[float]:

@@ -1,6 +1,6 @@
 """The sentences of a risk answer's rationale. read_back.py understands them; this file does not know how.
 
-The facts are the scorecard's (scorecard.py), a model beside the served one: the sentences say so, and claim no more.
+The facts are the served model's own reasons, as the answer gives them, and only where default is the likelier.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ DEFAULT = "default"
 
 
 def given(answer: Mapping[str, Any]) -> tuple[Evidence, ...]:
-    """The facts that the answer names, in its order, in the words of the request."""
-    return tuple(Evidence(DEFAULT, reason["attribute"], str(reason["value"])) for reason in answer["reasons"])
+    """The facts that the answer names, in its order, in the words of the request. Notes are never repeated."""
+    return tuple(
+        Evidence(DEFAULT, name, str(value))
+        for reason in answer["reasons"] or ()
+        for name, value in reason["values"].items()
+    )
 
 
 def write(given: Claim) -> str:
     """What to mind, the verdict, and the facts."""
-    return " ".join([*_cautions(given.flags), _verdict(given), _facts(given)])
+    return " ".join([*_cautions(given.flags), _verdict(given), *_facts(given)])
 
 
 def _cautions(flags: tuple[str, ...]) -> Iterator[str]:
@@ -43,11 +47,9 @@ def _verdict(given: Claim) -> str:
     return f"Repayment is more likely than default, which stands at {shown}."
 
 
-def _facts(given: Claim) -> str:
-    if not given.evidence:
-        return "The scorecard beside the model names no fact that speaks for default."
+def _facts(given: Claim) -> Iterator[str]:
     facts = ", ".join(f"{piece.field} ({piece.value})" for piece in given.evidence)
-    return (
-        f"By the scorecard beside the model, these facts speak for default: {facts}. "
-        "They need not be the model's own reasons."
-    )
+    if facts:
+        yield f"In this version's answer these facts counted most against the applicant: {facts}."
+    elif given.holds:
+        yield "This version's answer names no fact as sure to have counted against the applicant."

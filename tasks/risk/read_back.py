@@ -16,10 +16,9 @@ SENTENCES = re.compile(
     r"(?P<odd>The notes hold signs or words that may mislead a model\. )?"
     r"(?P<unread>A part of the notes lay beyond the model's window and was not read\. )?"
     r"(?:(?P<bad>Default is more likely than repayment, at)|Repayment is more likely than default, which stands at) "
-    rf"{PER_CENT}\. "
-    r"(?:The scorecard beside the model names no fact that speaks for default\.|"
-    r"By the scorecard beside the model, these facts speak for default: (?P<facts>[^.:]+)\. "
-    r"They need not be the model's own reasons\.)"
+    rf"{PER_CENT}\."
+    r"(?: In this version's answer these facts counted most against the applicant: (?P<facts>[^.:]+)\.|"
+    r"(?P<none> This version's answer names no fact as sure to have counted against the applicant\.))?"
 )
 CAUSES = {
     None: (),
@@ -35,6 +34,8 @@ def read(text: str) -> Claim:
     found = SENTENCES.fullmatch(text)
     if found is None or found["cause"] not in CAUSES:
         raise ValueError("it is not made of a rationale's sentences")
+    if bool(found["bad"]) != bool(found["facts"] or found["none"]):
+        raise ValueError("facts that count against somebody go with the verdict against them, and with no other")
     flags = (
         *CAUSES[found["cause"]],
         *(["suspicious"] if found["odd"] else []),

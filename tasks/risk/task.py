@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.classical.metrics import metric
 from tasks.classical.table import lightgbm_table, logistic_table, mean
+from tasks.data import reasons
 from tasks.data.rationale import Rationale
+from tasks.data.reasons import Reason
 from tasks.data.section import TaskSection
 from tasks.data.text import Notes
-from tasks.risk import features, german, rationale, read_back, scorecard
+from tasks.risk import features, german, rationale, read_back
 from tasks.task import UNDATED, Classical, DataError, Feature, Head, Inputs, Item, Place, Prediction, Rows, Source, Task
 
 HEAD = Head("score", ("default",))
@@ -64,24 +66,16 @@ class RiskSection(TaskSection):
     epochs: int | None = 1
 
 
-class Reason(BaseModel):
-    """One fact that raises the odds of default against the average applicant, by how many log odds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    attribute: str
-    value: str | int
-    log_odds: float
-    text: str
-
-
 class RiskAnswer(BaseModel):
-    """The probability that the credit goes bad, and the facts of the scorecard that speak for it."""
+    """The probability that the credit goes bad and, where that is above one half, what counted against the applicant.
+
+    `reasons` is null where the version keeps no list of them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     probability_of_default: float
-    reasons: list[Reason]
+    reasons: list[Reason] | None = None
 
 
 def encode(items: Sequence[Any]) -> Inputs:
@@ -94,8 +88,8 @@ def encode(items: Sequence[Any]) -> Inputs:
 
 
 def decode(item: Any, found: Prediction) -> dict[str, Any]:
-    """The probability of the one row, and the scorecard's reasons."""
-    return {"probability_of_default": float(found.probability[0, 0]), "reasons": scorecard.reasons(item)}
+    """The probability of the one row. Its reasons are the served model's, see tasks/validate/reasons.py."""
+    return {"probability_of_default": float(found.probability[0, 0])}
 
 
 def target(value: Any) -> Sequence[float]:
@@ -152,7 +146,7 @@ CLASSICAL, BASELINE = pair(HEAD, FEATURES)
 
 TASK = Task(
     name="risk",
-    summary="The probability that an applicant does not pay a credit back, with the facts that speak for it",
+    summary="The probability that an applicant does not pay a credit back, and what counted against who is refused",
     reads=("text", "table"),
     needs=("table",),
     head=HEAD,
@@ -169,6 +163,8 @@ TASK = Task(
     pair=pair,
     restated=features.restated,
     rationale=Rationale(HEAD.outputs, rationale.given, rationale.write, read_back.read),
+    reasons=reasons.read(Path(__file__).parent / reasons.FILE),
+    in_words=features.in_words,
     example={
         "checking_account": "overdrawn",
         "duration_months": 36,

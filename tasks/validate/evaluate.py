@@ -19,7 +19,7 @@ from tasks.model.folder import Folder
 from tasks.model.model import Model
 from tasks.model.saved import open_folders
 from tasks.task import Rows
-from tasks.validate import contamination
+from tasks.validate import contamination, drivers, reasons_file
 from tasks.validate.calibration import calibrated, from_json, to_json
 from tasks.validate.judge import BASELINE, FULL, WITHOUT, Champion, Measured, Sides, judge
 from tasks.validate.section import ValidateSection
@@ -33,7 +33,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     config: {"validate": {}, "recipe": {}, "threads", "seed", "tasks": {name: {"model", "train",
     "valid", "test", "card": {}}}} with paths of the model folder and of the saved rows; "champion": {"version",
     "folder"} where one answers now. Into the folder go recipe, card, digests of the rows that were learned from,
-    calibration and metrics.
+    calibration, metrics and, where the task has a list of reasons, what they are drawn from.
     """
     section = ValidateSection(**config.get("validate", {}))
     folders = {name: Folder(Path(places["model"])) for name, places in config["tasks"].items()}
@@ -53,6 +53,9 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
         )
         calibration, judgement = judge(get(name), sides, measured, section, config["seed"])
         folder.write(folder.calibration, to_json(calibration))
+        known = drivers.learn(model, name, sides.train, sides.valid, config["seed"])
+        if known is not None:
+            folder.write(folder.reasons, reasons_file.to_json(known))
         judged[name] = judgement.model_dump(mode="json")
         folder.write(folder.metrics, judged[name])
     return judged

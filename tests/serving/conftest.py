@@ -18,14 +18,16 @@ import tasks
 from infra.settings import Settings, token
 from serving import app, decisions, loading, standing
 from serving.places import Places
+from serving.service import Served
 from tasks import digest
 from tasks.backbone import tiny as bodies
 from tasks.backbone.body import Backbone
 from tasks.backbone.section import LoraSection
 from tasks.model import build, forward, saved
+from tasks.model.folder import Folder
 from tasks.model.frame import frame_of
 from tasks.task import Place, Rows
-from tasks.validate import calibrate, calibration
+from tasks.validate import calibrate, calibration, drivers, reasons_file
 
 SERVED = ("compliance", "sentiment", "volatility")
 ROWS = 60
@@ -122,6 +124,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     token(settings)
     yield World(settings, make)
     registry.close(book)
+
+
+@pytest.fixture(scope="session")
+def risk_folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A version of risk on a tiny body, with what it keeps for its reasons."""
+    path, rows = tmp_path_factory.mktemp("risk"), some_rows("risk")
+    write_model("risk", 1, rows, path)
+    known = drivers.learn(saved.open_folders({"risk": path}, 1), "risk", rows, rows, 7)
+    assert known is not None
+    Folder(path).write(Folder(path).reasons, reasons_file.to_json(known))
+    return Folder(path)
+
+
+@pytest.fixture(scope="session")
+def risk(risk_folder: Folder, world: World, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The same as a registered and approved version, loaded as a replica loads it."""
+    report = tmp_path_factory.mktemp("report")
+    (report / "report.json").write_text("{}")
+    facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
+    version = registry.register(world.book, "risk", risk_folder.path, report, facts, key="test/explanations")
+    registry.approve(world.book, version.ref, by="A. Tester", reason="a test")
+    return loading.versions(world.book, {"risk": version.ref}, world.places).served["risk"]
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 import registry
 from flows import decided
-from serving import app, decisions, once, replay
+from serving import app, comparing, decisions, once
 from serving.spool import files, seals
 from serving.spool.writer import Limits
 
@@ -180,8 +180,8 @@ def test_another_word_or_number_is_not_the_same_and_at_a_cut_the_numbers_count(
     after: dict[str, Any], same: bool, borderline: bool
 ) -> None:
     row = {"id": "d", "version": "risk@1", "flags": {"borderline": False}}
-    assert replay.compared(row, _answer(), after).same is same
-    assert replay.compared({**row, "flags": {"borderline": True}}, _answer(), after).same is borderline
+    assert comparing.compared(row, _answer(), after).same is same
+    assert comparing.compared({**row, "flags": {"borderline": True}}, _answer(), after).same is borderline
 
 
 def test_an_erased_month_cannot_be_read_and_its_rows_stay(asked: Asked, world: World) -> None:

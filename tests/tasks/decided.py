@@ -10,6 +10,7 @@ import numpy as np
 
 import tasks
 from tasks.compliance.source import OUTPUTS
+from tasks.data.reasons import Reason
 from tasks.task import Task
 from tasks.validate import rationale
 from tasks.validate.calibration import Calibration, predict
@@ -20,10 +21,11 @@ CLAUSES = "The card costs 4 euros. Paylora may close your account without notice
 NONE = {"truncated": False, "out_of_distribution": False, "abstained": False}
 
 
-def decided(task: Task, item: Any, raw: Any, **flags: bool) -> Decision:
-    """What a version with these calibrated numbers decides of an item."""
+def decided(task: Task, item: Any, raw: Any, reasons: list[Reason] | None = None, **flags: bool) -> Decision:
+    """What a version with these calibrated numbers decides of an item, and the reasons that it gives, if any."""
     found = predict(task.head, Calibration(), np.asarray(raw, dtype=np.float64))
-    answer = task.answer(**task.decode(item, found)).model_dump(mode="json")
+    own = {} if reasons is None else {"reasons": reasons}
+    answer = task.answer(**task.decode(item, found), **own).model_dump(mode="json")
     return Decision(item, answer, found, NONE | flags, task.encode([item]).text)
 
 
@@ -37,7 +39,20 @@ def clauses(text: str, *highest: tuple[str, int, float], **flags: bool) -> Decis
 
 
 def applicant(logit: float, flags: dict[str, bool] | None = None, **fields: Any) -> Decision:
-    return decided(RISK, RISK.item(**{**RISK.example, **fields}), [[logit]], **(flags or {}))
+    """An applicant with the reasons that a version would give where default is the likelier."""
+    item = RISK.item(**{**RISK.example, **fields})
+    held = [
+        Reason(
+            code=RISK.reasons.codes[name].code,
+            attribute=name,
+            values={name: getattr(item, name)},
+            log_odds=1 - at / 9,
+            ci95=(0.1, 2),
+            text=RISK.reasons.codes[name].text,
+        )
+        for at, name in enumerate(("checking_account", "housing", "duration_months", "employment"))
+    ]
+    return decided(RISK, item, [[logit]], reasons=held if logit > 0 else [], **(flags or {}))
 
 
 def checked(task: Task, decision: Decision, text: str) -> None:

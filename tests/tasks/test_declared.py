@@ -14,6 +14,7 @@ import tasks
 from tasks.data.check import deduplicated
 from tasks.data.columns import read_file
 from tasks.data.doubts import equal_rows
+from tasks.data.reasons import shown
 from tasks.task import Task
 from tests.tasks.toys import LOANS  # type: ignore[import-not-found]
 
@@ -198,3 +199,39 @@ def test_a_series_is_read_by_its_last_values_and_a_shorter_one_is_refused(declar
     assert read.wrong[1] == (
         "path = '[1, 2]' is no list of at least 3 numbers: correct it, or lower fields.path.length"
     )
+
+
+LIST = """
+version = "1"
+adverse = "low"
+fixed = ["opened"]
+[codes.amount]
+code = "L1"
+text = "The amount counted against you."
+[codes.job]
+code = "L2"
+text = "Your job counted against you."
+[codes.owner]
+code = "L3"
+text = "Your housing counted against you."
+[codes.opened]
+code = "L4"
+text = "The age of your account counted against you."
+"""
+
+
+def test_a_list_of_reasons_beside_a_declaration_joins_the_answer_and_its_mistakes_are_told(
+    declare: Declare, tmp_path: Path
+) -> None:
+    assert "reasons" not in declare(LOANS).answer.model_fields
+    (tmp_path / "loans" / "reasons.toml").write_text(LIST, encoding="utf-8")
+    task = declare(LOANS)
+    assert task.reasons.sign == -1.0
+    assert task.answer(probability_of_default=0.2).reasons is None
+    row = np.array([100.0, np.nan, 1.0, 2.5, 3.0])
+    assert shown(task, "amount", row) == {"amount": 100}
+    assert shown(task, "job", row) == {}, "what is missing is shown by nobody"
+    assert shown(task, "opened", row) == {"opened age": 2.5, "opened month": 3}
+    (tmp_path / "loans" / "reasons.toml").write_text(LIST.replace("[codes.job]", "[codes.jobs]"), encoding="utf-8")
+    with pytest.raises(tasks.BrokenTask, match="no code for job"):
+        declare(LOANS)

@@ -11,12 +11,10 @@ from interpret.attribution.study import Study
 from interpret.report import blocks
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
-from interpret.report.sections import words
+from interpret.report.sections import refusals, words
 from tasks.data import program
 from tasks.task import Feature, FloatArray, Head, Task
 from tasks.validate.calibration import calibrated, probability
-
-REASONS = 4  # codes at most for one case
 
 
 def local_cases(facts: Facts, study: Study) -> list[Block]:
@@ -50,24 +48,14 @@ def _decided(facts: Facts) -> list[Block]:
 
 
 def reasons(facts: Facts, study: Study) -> list[Block]:
-    """Section 12: which codes a decision may be explained with, and those of the cases."""
-    counterfactuals = blocks.absent(
-        "counterfactuals", "Counterfactuals", "not_built", "None is shown, so none can mislead."
-    )
-    task = facts.task
-    if not task.features:
-        note = "The task reads no declared features; its reasons are the spans of section 10."
-        return [blocks.absent("codes", "Reason codes", "not_applicable", note), counterfactuals]
-    groups = sorted({feature.group for feature in task.features})
-    codes = [(f"{task.name}.{group}", ", ".join(f.name for f in task.features if f.group == group)) for group in groups]
-    rows = [(n, _reason_codes(task.name, row) or "none is sure") for n, row in enumerate(study.local, start=1)]
-    columns = [("case", "integer"), ("codes towards the answer, 95 % lower bound above 0", "code")]
+    """Section 12: what may be told to whom the version refuses; nothing where its task has no list of that."""
+    if facts.run.refused is not None:
+        return refusals.told(facts.run.refused)
+    note = "The task has no reasons.toml. What moved single answers stands in section 10, and is no reason to give."
+    none = "Counterfactuals are searched where a list says which groups nobody can change."
     return [
-        blocks.table(
-            "codes", "Reason codes: one per group of features", [("code", "code"), ("features", "text")], codes
-        ),
-        blocks.table("cases", "Codes of the cases", columns, rows),
-        counterfactuals,
+        blocks.absent("codes", "Reason codes", "not_declared", note),
+        blocks.absent("counterfactuals", "Counterfactuals", "not_declared", none),
     ]
 
 
@@ -156,12 +144,3 @@ def _truth(head: Head, target: FloatArray) -> str:
     if head.kind == "multilabel":
         return ", ".join(n for n, t in zip(head.outputs, target, strict=True) if t > 0.5) or "no label"
     return f"{target[0]:.4g}" if head.kind == "regress" else ("yes" if target[0] > 0.5 else "no")
-
-
-def _reason_codes(task: str, row: Explained) -> str:
-    """One to four groups that pushed the answer where it went, sure beyond their sampling error."""
-    lower = row.towards * row.values - row.reach
-    order = [
-        at for at in np.argsort(-lower, kind="stable") if lower[at] > 0 and row.game.players[at].modality == "table"
-    ]
-    return ", ".join(f"{task}.{row.game.players[at].name}" for at in order[:REASONS])

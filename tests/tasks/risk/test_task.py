@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 import tasks
 from tasks.data import prepare as data
 from tasks.data.parquet import load_rows
-from tasks.risk import features, german, scorecard
+from tasks.data.reasons import check
+from tasks.risk import features, german
 from tasks.risk import task as risk
 from tasks.task import Place, Rows
-from tasks.validate.calibration import Calibration, predict
 
 FOLDER = Path(risk.__file__).parent
 
@@ -82,36 +82,18 @@ def test_the_auc_is_that_of_scikit_learn_with_ties_and_weights(rows: Rows) -> No
     assert score(weights) == pytest.approx(roc_auc_score(rows.target[:, 0], raw[:, 0], sample_weight=weights))
 
 
-def test_the_shipped_scorecard_is_the_fitted_one_and_keeps_its_signs(rows: Rows) -> None:
+def test_the_words_of_a_row_are_made_again_from_its_table_alone(rows: Rows) -> None:
+    kind = tasks.get("risk")
     assert rows.inputs.table is not None
-    fitted = scorecard.fit(rows.inputs.table, rows.target)
-    shipped = json.loads((FOLDER / "scorecard.json").read_text(encoding="utf-8"))
-    assert list(shipped) == sorted(fitted)
-    for name, entry in shipped.items():
-        assert entry["coefficient"] == pytest.approx(fitted[name]["coefficient"], abs=1e-6)
-    signs = {feature.name: feature.sign for feature in risk.FEATURES}
-    assert all(entry["coefficient"] * signs[name] >= 0 for name, entry in shipped.items())
+    assert kind.in_words is not None
+    assert tuple(map(kind.in_words, rows.inputs.table)) == rows.inputs.text
 
 
-def test_reasons_are_facts_of_the_record_with_the_largest_first() -> None:
+def test_whatever_the_model_reads_has_a_code_and_a_sentence_and_what_is_protected_is_fixed() -> None:
     kind = tasks.get("risk")
-    item = kind.item(**kind.example)
-    answer = kind.answer(**kind.decode(item, predict(kind.head, Calibration(), np.array([[0.0]])))).model_dump()
-    assert answer["probability_of_default"] == pytest.approx(0.5)
-    assert answer["reasons"][0]["attribute"] == "checking_account"
-    effects = [reason["log_odds"] for reason in answer["reasons"]]
-    assert effects == sorted(effects, reverse=True)
-    assert all(reason["value"] == getattr(item, reason["attribute"]) for reason in answer["reasons"])
-
-
-def test_a_longer_loan_is_a_larger_reason() -> None:
-    kind = tasks.get("risk")
-
-    def effect(months: int) -> float:
-        reasons = scorecard.reasons(kind.item(**{**kind.example, "duration_months": months}))
-        return next((r["log_odds"] for r in reasons if r["attribute"] == "duration_months"), 0.0)
-
-    assert effect(12) < effect(36) < effect(60)
+    check(kind.reasons, kind)
+    assert {feature.group for feature in kind.features} <= set(kind.reasons.codes)
+    assert {"age", "dependents"} <= set(kind.reasons.fixed)
 
 
 def test_every_case_is_read_and_the_baseline_moves_as_declared(rows: Rows) -> None:

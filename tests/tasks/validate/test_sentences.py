@@ -32,20 +32,20 @@ def test_a_text_without_a_finding_is_not_called_cleared() -> None:
     )
 
 
-def test_the_facts_of_a_risk_answer_are_said_to_be_the_scorecards() -> None:
-    found = rationale.write(RISK, applicant(0.4))
-    assert found.text == (
-        "Default is more likely than repayment, at 59.9 %. By the scorecard beside the model, these facts speak for "
-        "default: checking_account (overdrawn), housing (rent), duration_months (36), employment (below_1_year). "
-        "They need not be the model's own reasons."
+def test_the_facts_of_a_risk_answer_are_its_reasons_and_stand_there_where_it_refuses_alone() -> None:
+    assert rationale.write(RISK, applicant(0.4)).text == (
+        "Default is more likely than repayment, at 59.9 %. In this version's answer these facts counted most against "
+        "the applicant: checking_account (overdrawn), housing (rent), duration_months (36), employment (below_1_year)."
     )
-    safe = {"checking_account": "200_or_more", "savings": "1000_or_more", "employment": "7_years_or_more", "age": 60}
-    safe |= {"other_debtors": "guarantor", "property": "real_estate", "housing": "own", "other_plans": "none"}
-    safe |= {"duration_months": 4, "credit_amount": 250, "installment_rate": 1}
-    assert rationale.write(RISK, applicant(-3.0, **safe)).text == (
-        "Repayment is more likely than default, which stands at 4.7 %. "
-        "The scorecard beside the model names no fact that speaks for default."
+    assert rationale.write(RISK, applicant(-3.0)).text == (
+        "Repayment is more likely than default, which stands at 4.7 %."
     )
+    item = RISK.item(**RISK.example)
+    for none in (None, []):
+        assert rationale.write(RISK, decided(RISK, item, [[0.4]], reasons=none)).text == (
+            "Default is more likely than repayment, at 59.9 %. "
+            "This version's answer names no fact as sure to have counted against the applicant."
+        )
 
 
 @pytest.mark.parametrize(
