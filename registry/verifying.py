@@ -8,9 +8,11 @@ anchor were cut off, which is a minute's, or more where nobody drained the log.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -20,6 +22,7 @@ from registry import artifacts, chain, statements
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.events import GENESIS, digest_of
+from registry.looking import Look
 from registry.tables import (
     APPEND_ONLY,
     AliasRow,
@@ -38,9 +41,10 @@ Failure = dict[str, Any]
 Check = Failure | None  # None: it was looked at and it holds
 
 
-def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
+def verify(registry: Registry, ref: str | None = None, look: Look | None = None) -> dict[str, Any]:
     """Check the whole registry, or its history and the files of one version: the `verify` document.
 
+    `look` says of each version whose bytes are whole what is wrong with its report, as at its registration.
     Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
     """
     with reading(registry) as session:
@@ -48,7 +52,7 @@ def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
         checks += [*_batches(session), *_evaluations(session)]
         wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     for row in wanted:
-        checks += _files(registry, row)
+        checks += _files(registry, row, look)
     failures = [check for check in checks if check is not None]
     return {"ok": not failures, "checked": len(checks), "failures": failures}
 
@@ -181,12 +185,25 @@ def _evaluations(session: Session) -> Iterator[Check]:
         yield _check("evaluation", f"event {event.seq}", digests.get(event.subject, "a version"), found)
 
 
-def _files(registry: Registry, row: VersionRow) -> Iterator[Check]:
-    where = f"{row.task}@{row.number}"
+def _files(registry: Registry, row: VersionRow, look: Look | None) -> Iterator[Check]:
+    where, whole = f"{row.task}@{row.number}", True
     bound = of_text(canonical({"model": row.model_digest, "report": row.report_digest}))
     yield _check("version digest", where, bound, row.digest)
     for part, digest in (("model", row.model_digest), ("report", row.report_digest)):
         damaged = list(artifacts.check_folder(registry.store, digest))
         yield from [_check("artifact", f"{where} {part}/{name}", "the bytes registered", str(e)) for name, e in damaged]
+        whole = whole and not damaged
         if not damaged:
             yield None
+    if look is not None and whole:
+        yield from _inside(registry, row, look)
+
+
+def _inside(registry: Registry, row: VersionRow, look: Look) -> Iterator[Check]:
+    """What the bytes say: whether the report is the model's."""
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        model = artifacts.get_folder(registry.store, row.model_digest, Path(scratch) / "model")
+        report = artifacts.get_folder(registry.store, row.report_digest, Path(scratch) / "report")
+        wrong = look(row.task, model, report)
+    where = f"{row.task}@{row.number} report"
+    yield from [_check("report", where, "the report of this model", said) for said in wrong] or [None]

@@ -32,7 +32,7 @@ from tasks.validate.judgement import (
     Judgement,
     Segment,
 )
-from tasks.validate.reliability import ece
+from tasks.validate.reliability import curve, ece
 from tasks.validate.section import ValidateSection
 
 FULL = "full"
@@ -112,6 +112,7 @@ def judge(
         abstention=segments.abstention(task.head, raws[FULL], scores[FULL]),
         champion=_beside(measured.champion, comparison),
         fairness=_fairness(task, test, raws[FULL], seed),
+        reliability=curve(task.head, raws[FULL], truth(task, test, raws[FULL]), drawn),
         truncated=measured.truncated,
         out_of_distribution=float(
             np.mean(out_of_distribution(calibration, measured.hidden_test, len(test), measured.beyond_test))

@@ -9,12 +9,13 @@ from interpret.report import blocks
 from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
+from interpret.report.sections.findings import protected_inputs
 
 
 def fairness(facts: Facts, study: Study) -> list[Block]:
     """Section 14: rates by protected group, where the version's figures hold them."""
     if not facts.metrics.fairness:
-        note = "Protected attributes are never inputs, and the rows of this report do not carry them."
+        note = f"The test rows carry no group. {_whether_read(facts)}"
         return [
             blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
             blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
@@ -27,8 +28,9 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
         refused = (line.good_refused, line.bad_refused, line.ratio)
         rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), *refused))
     said = (
-        "A row is refused where the event is more likely than not; the columns are no inputs. The ratio is a group's "
-        "spared share over the largest one; below 0.8 it is evidence of adverse impact (29 CFR 1607.4 D)."
+        f"A row is refused where the event is more likely than not. {_whether_read(facts)} The ratio is a group's "
+        "spared share over the largest one; a dash stands where a group has too few rows. Below four fifths it is to "
+        "be explained: a rule of thumb (29 CFR 1607.4 D, of 1978, for employment), no threshold of credit law."
     )
     proxies = "Whether an input stands in for a protected column was not measured."
     return [
@@ -36,6 +38,16 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
         blocks.text("rule", said),
         blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
     ]
+
+
+def _whether_read(facts: Facts) -> str:
+    """Which protected grounds the model reads, by the names of its features."""
+    read = protected_inputs(facts)
+    if not facts.task.features:
+        return "The task reads no declared features; a text may still say who somebody is."
+    if read:
+        return f"The model reads {', '.join(read)}; no other feature is a protected ground by its name."
+    return "No feature is a protected ground by its name."
 
 
 def robustness(facts: Facts, study: Study) -> list[Block]:
@@ -74,6 +86,11 @@ def limitations(facts: Facts, study: Study) -> list[Block]:
         "An answer is flagged truncated when the text is longer than the window, and out of distribution when its "
         "hidden state lies beyond the distance above. Flagged answers are for a person to decide.",
     ]
+    for name in protected_inputs(facts):
+        general.append(
+            f"{name.capitalize()} is an input and a protected ground. It moves answers and may be named as a reason; "
+            "leave the feature out where the law that applies does not allow it (12 CFR 1002.6(b)(2) has conditions)."
+        )
     if facts.synthetic:
         general.append("The data are synthetic: no figure here carries over to real documents or markets.")
     return [*found, blocks.facts("rule", "When an answer is flagged", rule), blocks.bullets("general", general)]

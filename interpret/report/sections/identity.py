@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from interpret.attribution.study import Study
 from interpret.report import blocks
 from interpret.report.blocks import Block, Fact
@@ -50,11 +52,18 @@ def lineage(facts: Facts, study: Study) -> list[Block]:
         else blocks.absent("run", "Run and code", "not_provided", "The report was made outside a flow."),
         blocks.table("files", "Files", columns, files),
         blocks.facts("libraries", "Libraries", [Fact(name, version) for name, version in facts.libraries.items()]),
-        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in flat(facts.recipe)])
+        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in _own(facts)])
         if facts.recipe
         else blocks.absent("recipe", "Recipe", "not_provided", "No recipe.json lies beside the weights."),
         blocks.absent("sbom", "Software bill of materials", "not_built", "Pins are in constraints.txt."),
     ]
+
+
+def _own(facts: Facts) -> list[tuple[str, Any]]:
+    """The keys of the recipe that are set and concern this task."""
+    mine = f"tasks.{facts.task.name}."
+    found = flat(facts.recipe)
+    return [(key, value) for key, value in found if value is not None and (key.startswith(mine) or key[:6] != "tasks.")]
 
 
 def _model(facts: Facts) -> Block:
