@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import registry
-from interpret.report import inside
+from flows import decided
+from infra.settings import Settings
+from interpret.report import acceptance, inside
+from interpret.report.acceptance import Row, Version
+from interpret.report.stage import HTML, JSON
+from tasks import digest
+from tasks.data.parquet import load_rows
+
+REPLAYED, ENOUGH = 1000, 1000  # the newest answers of a version that are replayed, and so many are asked for
 
 
 def verified(book: registry.Registry, ref: str | None) -> dict[str, Any]:
@@ -22,3 +34,114 @@ def verified(book: registry.Registry, ref: str | None) -> dict[str, Any]:
 
     document = registry.verify(book, ref, look)
     return {**document, "notes": notes} if notes else document
+
+
+def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str, Any]:
+    """The rows A1 to A18 of one version, measured now on its own files.
+
+    Gives {"version", "ok", "held", "failed", "not_measured", "rows": [{"row", "figure", "bar", "holds", "measured"}]};
+    ok says that no row fails. Raises registry.Damaged where its bytes are not those registered, ValueError where its
+    report keeps the schema of another release.
+    """
+    version = registry.show(book, ref)
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        files = registry.fetch(book, version, Path(scratch))
+        document = digest.read_json(files["report"] / JSON)
+        if inside.schema_errors(document):
+            raise ValueError(
+                f"the report of {version.ref} breaks its schema at {inside.schema_errors(document)[0]}; "
+                "explain and register the version anew"
+            )
+        page = (files["report"] / HTML).read_text(encoding="utf-8")
+        asked = Version(version.task, files["model"], files["report"], document, page, _test_rows(settings, version))
+        own = {
+            "A2": lambda: _bypasses(asked, Path(scratch)),
+            "A17": lambda: _replayed(settings, book, version),
+        }
+        rows = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
+    count = {state: sum(each.holds is state for each in rows) for state in (True, False, None)}
+    return {
+        "version": version.ref,
+        "ok": not count[False],
+        "held": count[True],
+        "failed": count[False],
+        "not_measured": count[None],
+        "rows": [dataclasses.asdict(each) for each in rows],
+    }
+
+
+def _test_rows(settings: Settings, version: registry.Version) -> Any:
+    """The test rows of the run that made a version, where they are still in this home."""
+    path = settings.root / "runs" / version.key.partition("/")[0] / "data" / version.task / "test.parquet"
+    return load_rows(path) if path.is_file() else None
+
+
+def _bypasses(asked: Version, scratch: Path) -> Row:
+    """Try to register what is not this version's report, in a registry made for it."""
+    book = registry.open_registry(f"sqlite:///{scratch / 'tried.db'}", f"file://{scratch / 'tried'}")
+    try:
+        got_in = [name for name, forge in FORGERIES.items() if _gets_in(book, asked, forge, scratch / f"as {name}")]
+    finally:
+        registry.close(book)
+    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; versions are not signed"
+    return acceptance.row("A2", len(got_in), False, said)
+
+
+def _gets_in(book: registry.Registry, asked: Version, forge: Callable[[Path], Any], folder: Path) -> bool:
+    shutil.copytree(asked.report, folder)
+    forge(folder)
+    facts = {"verdict": "accepted"}
+    try:
+        registry.register(book, asked.task, asked.model, folder, facts, folder.name, inside.refused)
+    except registry.RegistryError:
+        return False
+    return True
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _hello(folder: Path) -> None:
+    _empty(folder)
+    (folder / "hello.txt").write_text("hello", encoding="utf-8")
+
+
+def _changed(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+    def forge(folder: Path) -> None:
+        path = folder / name
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    return forge
+
+
+def _edited(**fields: Any) -> Callable[[Path], None]:
+    def forge(folder: Path) -> None:
+        digest.write_json(folder / JSON, {**digest.read_json(folder / JSON), **fields})
+
+    return forge
+
+
+FORGERIES: dict[str, Callable[[Path], Any]] = {
+    "nothing": _empty,
+    "another file": _hello,
+    "the report of another task": _edited(task="another"),
+    "the report of another version": _edited(model_digest="0" * 64),
+    "an edited figure": _edited(value=0.987654),
+    "an edited page": _changed(HTML, lambda page: page.replace("</main>", "<p>0.987654</p></main>")),
+    "a key twice": _changed(JSON, lambda text: text.replace("{", '{"task":"another",', 1)),
+}
+
+
+def _replayed(settings: Settings, book: registry.Registry, version: registry.Version) -> Row:
+    rows = [row for row in registry.decisions(book, version.task, REPLAYED) if row["version"] == version.ref]
+    if not rows:
+        return acceptance.row("A17", None, None, "not measured: no answer of this version is in the log")
+    replayed = [row for row in decided.by_files(settings, book, rows) if row["same"] is not None]
+    same = sum(row["same"] for row in replayed)
+    if not replayed:
+        return acceptance.row("A17", None, None, f"not measured: the inputs of its {len(rows)} answers cannot be read")
+    wrong, enough = len(replayed) - same, len(replayed) >= ENOUGH
+    said = f"{same} of {len(replayed)} answers replayed alike offline" + ("" if enough else f"; {ENOUGH} are asked for")
+    return acceptance.row("A17", same / len(replayed), False if wrong else True if enough else None, said)

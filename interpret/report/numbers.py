@@ -19,6 +19,7 @@ ALONE = re.compile(
     r"(?<![^\s(\[{„“\"'|=<>≤≥±~])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+−-]?\d+)?(?: ?%)?(?![\w/-]|[.,:]\d)"
 )
 QUOTED = ("digest", "code")  # columns and rows that are names or quotations, not figures
+MOST_DECIMALS = 6  # beyond it a power of ten is read more easily
 HALF = 0.5 + 1e-6  # of the last place: as far as rounding may move a number
 
 
@@ -194,4 +195,4 @@ def decimals(values: Sequence[float]) -> int:
     if not sizes or all(size == round(size) for size in sizes):
         return 0
     least = max(0, 2 - math.floor(math.log10(max(sizes))))
-    return max(least, min(1 - math.floor(math.log10(min(sizes))), least + 2))
+    return min(MOST_DECIMALS, max(least, min(1 - math.floor(math.log10(min(sizes))), least + 2)))
