@@ -17,6 +17,12 @@ from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Fairn
 
 FIRST = 3  # drivers that are named
 PARTS = {"text": "the words of the text", "table": "the facts of the record", "series": "the course of the series"}
+# Findings that weaken an explanation, in everyday words:
+DOUBTS = {
+    "additivity": "its parts do not add up to the answer",
+    "choice": "other people or days to compare with would move it",
+    "few": "few rows were explained",
+}
 QUESTIONS = (
     ("moves", "What moves it?"),
     ("trust", "May I trust the explanation?"),
@@ -28,7 +34,7 @@ QUESTIONS = (
 
 def answered(facts: Facts, study: Study, found: Sequence[Block]) -> list[Block]:
     """The questions, each with its answer. `found` are the report's findings."""
-    said = (_moves(study), _trust(study), _treats(facts), _changed(facts), _answers(facts, found))
+    said = (_moves(study), _trust(study, found), _treats(facts), _changed(facts), _answers(facts, found))
     told: list[Block] = []
     for (slug, question), answer in zip(QUESTIONS, said, strict=True):
         told += [blocks.heading(slug, question), blocks.text(slug, " ".join(answer))]
@@ -37,25 +43,26 @@ def answered(facts: Facts, study: Study, found: Sequence[Block]) -> list[Block]:
 
 def _moves(study: Study) -> list[str]:
     parts = sorted(study.shares, key=lambda line: -line.share)
-    first = f"{PARTS[parts[0].modality].capitalize()} carry {numbers.said(parts[0].share, 'share')} of its answers"
-    rest = [f"{PARTS[line.modality]} {numbers.said(line.share, 'share')}" for line in parts[1:]]
-    told = [
-        f"{first}, {' and '.join(rest)}." if rest else f"{PARTS[parts[0].modality].capitalize()}, and nothing else."
-    ]
-    top = [line.name.replace("_", " ") for line in study.importance if line.modality != "text"][:FIRST]
+    if len(parts) == 1:
+        told = [f"{PARTS[parts[0].modality].capitalize()}, and nothing else."]
+    else:
+        shares = ", ".join(f"{PARTS[line.modality]} {numbers.said(line.share, 'share')}" for line in parts)
+        told = [f"What it reads counts in these shares: {shares}."]
+    top = [f"“{line.name.replace('_', ' ')}”" for line in study.importance if line.modality != "text"][:FIRST]
     if top:
         told.append(f"Of what is measured, these move it most: {', '.join(top)}.")
     if study.phrases:
-        most = " and ".join(f"“{phrase.words.strip()}”" for phrase in study.phrases[: FIRST - 1])
-        told.append(f"Among the explained cases the strongest phrases are {most.replace('.', '')}.")
+        most = " and ".join(f"“{phrase.words.strip().rstrip('.')}”" for phrase in study.phrases[: FIRST - 1])
+        told.append(f"Among the explained cases the strongest phrases are {most}.")
     return told
 
 
-def _trust(study: Study) -> list[str]:
+def _trust(study: Study, found: Sequence[Block]) -> list[str]:
+    """Whether it has settled, whether its order counts, and what else speaks against it among the findings."""
     cases, settled = len(study.local), study.sampling.converged
     count, all_of = numbers.said(settled, "integer"), numbers.said(cases, "integer")
     if settled == cases:
-        told = [f"Of {all_of} explained cases every one has settled: drawing again would hardly change it."]
+        told = [f"Each of the {all_of} explained cases has settled: drawing again would hardly change it."]
     else:
         told = [
             f"Only in part: {count} of {all_of} explained cases have settled, the others would change if drawn again."
@@ -64,7 +71,11 @@ def _trust(study: Study) -> list[str]:
         told.append("Hiding the parts that are named first changes the answer faster than hiding parts at random.")
     else:
         told.append("Hiding the parts that are named first is not shown to change the answer faster than chance does.")
-    told.append("It says what moved this model, not what causes the outcome in the world.")
+    doubts = [DOUBTS[block["slug"]] for block in found if block["slug"] in DOUBTS]
+    if doubts:
+        told.append(f"Against it speaks: {'; '.join(doubts)}.")
+    else:
+        told.append("It says what moved this model, not what causes the outcome in the world.")
     return told
 
 
