@@ -47,14 +47,15 @@ def curve(head: Head, raw: FloatArray, target: FloatArray, cluster: IntArray) ->
         ReliabilityPoint(
             given=float(confidence[group].mean()),
             observed=float(truth[group].mean()),
-            ci95=_wilson(float(truth[group].mean()), len(np.unique(owner[group]))),
+            ci95=wilson(float(truth[group].mean()), len(np.unique(owner[group]))),
             answers=len(group),
         )
         for group in groups
     )
 
 
-def _wilson(share: float, count: int) -> tuple[float, float]:
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share of `count` independent outcomes (Wilson 1927); it is one at 0 and 1 too."""
     square = SIDES**2 / count
     middle, reach = share + square / 2, SIDES * np.sqrt(share * (1 - share) / count + square / (4 * count))
     return float(max(0.0, (middle - reach) / (1 + square))), float(min(1.0, (middle + reach) / (1 + square)))

@@ -21,12 +21,14 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
             blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
         ]
     columns = [("column", "text"), ("group", "text"), ("rows", "integer"), ("spared", "percent")]
-    columns += [("95 % from", "percent"), ("to", "percent"), ("good refused", "percent"), ("bad refused", "percent")]
-    columns += [("ratio", "number")]
+    columns += [("95 % from", "percent"), ("to", "percent"), ("ratio", "number")]
+    errors = [*columns[:2], ("good refused", "percent"), *columns[4:6], ("bad refused", "percent"), *columns[4:6]]
     rows: list[tuple[Any, ...]] = []
+    wrong: list[tuple[Any, ...]] = []
     for line in facts.metrics.fairness:
-        refused = (line.good_refused, line.bad_refused, line.ratio)
-        rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), *refused))
+        rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), line.ratio))
+        good = (line.good_refused, *words.ends(line.good_refused_ci95))
+        wrong.append((line.column, line.group, *good, line.bad_refused, *words.ends(line.bad_refused_ci95)))
     said = (
         f"A row is refused where the event is more likely than not. {_whether_read(facts)} The ratio is a group's "
         "spared share over the largest one; a dash stands where a group has too few rows. Below four fifths it is to "
@@ -35,6 +37,7 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
     proxies = "Whether an input stands in for a protected column was not measured."
     return [
         blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
+        blocks.table("errors", "Errors by protected group: of the good and of the bad ones", errors, wrong),
         blocks.text("rule", said),
         blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
     ]
@@ -100,11 +103,16 @@ def monitoring(facts: Facts, study: Study) -> list[Block]:
     """Section 17: what is watched after release."""
     drift = [(line.modality, line.share) for line in study.shares]
     columns = [("modality", "text"), ("share", "percent")]
-    plan = "The recipe's [release] alarms come with operations."
+    plan = "Nothing watches a released version by itself; the recipe's [release] limits end a trial beside it."
     return [
         blocks.table("reference", "Reference for attribution drift: share of each modality", columns, drift),
         blocks.absent("plan", "Triggers and alarms", "not_built", plan),
-        blocks.absent("previous", "Difference to the version before", "not_provided", "./assay diff compares two."),
+        blocks.absent(
+            "previous",
+            "Difference to the version before",
+            "not_provided",
+            "Attributions of two versions are not compared; ./assay diff shows figures and files.",
+        ),
     ]
 
 
