@@ -22,7 +22,8 @@ run: install
 	@./assay up $(if $(ONCE),--once) flows/recipes/demo.toml
 
 test: install llm browser
-	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest $(ARGS)
+	@# in the order of the folders: the long files of tests/flows first, so that none of them is left over for the end
+	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 # Faults at many seeds; an hour. CHAOS=200 for more of them, ARGS=F15_sqlite for one row.
 chaos: install

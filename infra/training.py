@@ -20,6 +20,8 @@ class World:
     rank: int
     size: int
     device: str
+    host: str
+    tell_all: Callable[[Any], Any]
     report: Callable[[dict[str, Any], Path | None], None]
     resume: Callable[[], Sequence[Path]]
 
@@ -27,13 +29,13 @@ class World:
 def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
     """Build the TorchTrainer, run it to its end, give back what rank 0 returned ({"done": ...} or {"refused": ...})."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
 
     gpus, least = shape["gpus_per_worker"], shape["least_workers"] or shape["workers"]
     trainer = TorchTrainer(
         work,
         train_loop_config={"function": function, "config": config},
-        torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+        torch_config=_no_group(),
         scaling_config=ScalingConfig(
             num_workers=(least, shape["workers"]) if least < shape["workers"] else shape["workers"],
             use_gpu=bool(gpus),
@@ -48,6 +50,22 @@ def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[s
     )
     outcome: dict[str, Any] = trainer.fit().return_value
     return outcome
+
+
+def _no_group() -> Any:
+    """Ray's settings for torch, less its process group, whose store listens on every address of the machine.
+
+    Workers that have anybody to meet do so by `tasks.train.process_group`.
+    """
+    from ray.train.backend import Backend
+    from ray.train.torch import TorchConfig
+
+    class NoGroup(TorchConfig):
+        @property
+        def backend_cls(self) -> type[Backend]:
+            return Backend
+
+    return NoGroup()
 
 
 def _storage(place: str) -> dict[str, Any]:
@@ -70,11 +88,13 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _world() -> World:
-    from ray import train
+    import ray
+    from ray.train import collective, get_context
     from ray.train.torch import get_device
 
-    context = train.get_context()
-    return World(context.get_world_rank(), context.get_world_size(), str(get_device()), _report, _checkpoints)
+    context, host = get_context(), ray.util.get_node_ip_address()
+    rank, size, device = context.get_world_rank(), context.get_world_size(), str(get_device())
+    return World(rank, size, device, host, collective.broadcast_from_rank_zero, _report, _checkpoints)
 
 
 def _report(metrics: dict[str, Any], folder: Path | None) -> None:

@@ -21,7 +21,7 @@ from tasks.backbone import device
 from tasks.model import saved
 from tasks.model.folder import Folder
 from tasks.model.model import Model
-from tasks.train import flops, mixture, resume, reward, writing
+from tasks.train import flops, mixture, process_group, resume, reward, writing
 from tasks.train.course import Course, Labelled, Trial, batch, losses
 from tasks.train.early_stopping import halve, judge, valid_losses
 from tasks.train.job import Job, prepare
@@ -44,6 +44,7 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     with threadpool_limits(section.threads):
         device.set_threads(section.threads)
         progress = Progress(Path(config["out"]).parent / "progress.jsonl", world.rank)
+        process_group.join(world)
         job = prepare(config, section, world, progress.fill)
         resumed = resume.restore(job)
         step = _learn(job, resumed, progress)

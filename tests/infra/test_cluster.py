@@ -22,6 +22,7 @@ from infra import cluster, jobs
 from tasks.data import prepare as data
 from tasks.task import Place
 from tasks.train import loop as train
+from tests.sockets import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -200,8 +201,14 @@ def is_ours(process: psutil.Process) -> bool:
 
 def test_two_workers_learn_what_one_learns(ray_local, tmp_path):
     _, one = learn(tmp_path / "one", workers=0)
-    told, two = learn(tmp_path / "two", workers=2)
+    listening = set()
+
+    def look(event):
+        listening.update(address for _, address, _ in opened(psutil.Process().children(recursive=True)))
+
+    told, two = learn(tmp_path / "two", workers=2, on_progress=look)
     assert told["steps"] == 60
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
     assert sorted(one) == sorted(two)
     for name in ("sentiment/adapter_model.safetensors", "sentiment/head.safetensors"):
         first, second = safetensors.numpy.load(one[name]), safetensors.numpy.load(two[name])
