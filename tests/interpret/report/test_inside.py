@@ -10,15 +10,33 @@ from typing import Any
 
 import pytest
 
-from interpret.report import inside, render
+from interpret.report import inside, render, stage
+from interpret.section import ExplainSection
 from tasks import digest
+from tests.interpret.conftest import write_model  # type: ignore[import-not-found]
 
+CHAMPION = {"version": "toy@3", "value": 0.9, "ci95": [0.8, 0.99], "lift": 0.01, "lift_ci95": [-0.1, 0.1]}
+POINTS = [{"given": 0.1, "observed": 0.0, "ci95": [0.0, 0.3], "answers": 40}]
+NOTHING = {"value": None, "ci95": None, "lift": None, "lift_ci95": [None, None], "verdict": "refused"}
 Spoil = Callable[[dict[str, Any]], Any]
 
 
 def test_the_report_of_a_model_is_let_in_and_keeps_being_let_in(toy_model: Path, toy_folder: Path) -> None:
     assert inside.refused("toy", toy_model, toy_folder) == []
     assert inside.faults("toy", toy_model, toy_folder) == []
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [{"champion": CHAMPION, "reliability": POINTS}, {"champion": {"version": "toy@3", "why": "it is new"}}, NOTHING],
+)
+def test_whatever_was_judged_of_a_version_its_report_is_let_in(
+    make_report: Callable[..., dict[str, Any]], metrics: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    model = write_model(tmp_path / "model", metrics)
+    stage.write(make_report(ExplainSection(cases=1, budget=64, rows=1, background=2), metrics=metrics), tmp_path / "r")
+    assert inside.refused("toy", model, tmp_path / "r") == []
 
 
 def block(content: dict[str, Any], name: str) -> dict[str, Any]:
