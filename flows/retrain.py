@@ -240,7 +240,7 @@ def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, 
     """
     report = folder / "reports" / name
     if digest.of_file(report / "report.json") != told:
-        raise registry.RegistryError(f"{report / 'report.json'} was changed after it was written; retrain")
+        raise registry.RegistryError(f"{str(report / 'report.json')!r} was changed after it was written; retrain")
     version = registry.register(
         book, name, folder / "models" / name, report, facts, key=f"{folder.name}/{name}", look=inside.refused
     )

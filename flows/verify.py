@@ -56,7 +56,7 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
         asked = Version(version.task, files["model"], files["report"], document, page, _test_rows(settings, version))
         own = {
             "A2": lambda: _bypasses(asked, Path(scratch)),
-            "A17": lambda: _replayed(settings, book, version),
+            "A17": lambda: replayed(settings, book, version),
         }
         rows = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
     count = {state: sum(each.holds is state for each in rows) for state in (True, False, None)}
@@ -134,14 +134,15 @@ FORGERIES: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def _replayed(settings: Settings, book: registry.Registry, version: registry.Version) -> Row:
+def replayed(settings: Settings, book: registry.Registry, version: registry.Version) -> Row:
+    """Row A17: the newest answers of a version in the log, each decided again by the registry's files alone."""
     rows = [row for row in registry.decisions(book, version.task, REPLAYED) if row["version"] == version.ref]
     if not rows:
         return acceptance.row("A17", None, None, "not measured: no answer of this version is in the log")
-    replayed = [row for row in decided.by_files(settings, book, rows) if row["same"] is not None]
-    same = sum(row["same"] for row in replayed)
-    if not replayed:
+    again = [row for row in decided.by_files(settings, book, rows) if row["same"] is not None]
+    same = sum(row["same"] for row in again)
+    if not again:
         return acceptance.row("A17", None, None, f"not measured: the inputs of its {len(rows)} answers cannot be read")
-    wrong, enough = len(replayed) - same, len(replayed) >= ENOUGH
-    said = f"{same} of {len(replayed)} answers replayed alike offline" + ("" if enough else f"; {ENOUGH} are asked for")
-    return acceptance.row("A17", same / len(replayed), False if wrong else True if enough else None, said)
+    wrong, enough = len(again) - same, len(again) >= ENOUGH
+    said = f"{same} of {len(again)} answers replayed alike offline" + ("" if enough else f"; {ENOUGH} are asked for")
+    return acceptance.row("A17", same / len(again), False if wrong else True if enough else None, said)

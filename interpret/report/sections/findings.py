@@ -100,7 +100,10 @@ def _fairness(facts: Facts) -> Iterator[Block]:
             "the share of the group that is spared most. Below four fifths, a rule of thumb, it is to be explained."
         )
         yield blocks.finding(
-            f"ratio_{row.column}_{row.group}", "warn", f"Fewer are spared: {row.column} {row.group}", body
+            f"ratio_{row.column}_{row.group}".replace(" ", "_"),
+            "warn",
+            f"Fewer are spared: {row.column} {row.group}",
+            body,
         )
 
 
