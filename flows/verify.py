@@ -52,7 +52,7 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
                 f"the report of {version.ref} breaks its schema at {inside.schema_errors(document)[0]}; "
                 "explain and register the version anew"
             )
-        page = (files["report"] / HTML).read_text(encoding="utf-8")
+        page = (files["report"] / HTML).read_bytes().decode("utf-8")
         asked = Version(version.task, files["model"], files["report"], document, page, _test_rows(settings, version))
         own = {
             "A2": lambda: _bypasses(asked, Path(scratch)),

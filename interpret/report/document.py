@@ -34,7 +34,11 @@ SECTIONS: tuple[tuple[str, str, Writer], ...] = (
     ("2", "Identity and lineage", identity.lineage),
     ("3", "Purpose and users", card.purpose),
     ("4", "Data", card.data),
-    ("5", "Conceptual soundness", lambda facts, study: [*card.soundness(facts, study), *training.learned(facts)]),
+    (
+        "5",
+        "Conceptual soundness",
+        lambda facts, study: card.soundness(facts) + training.learned(facts.training),
+    ),
     ("6", "Performance and outcomes", performance.performance),
     ("7", "How it was explained", explanation_quality.method),
     ("8", "Global attributions", attributions.global_view),

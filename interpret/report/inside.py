@@ -7,19 +7,23 @@ of its report from the step that wrote it to the step that registers it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from interpret.report import blocks, document, numbers, pointers, render
-from interpret.report.sections import annex, performance
+from interpret.report.facts import File, files_of, model_digest
+from interpret.report.sections import annex, governance, performance, training
+from interpret.report.sections.findings import judged
+from interpret.report.sections.identity import listing_of
 from interpret.report.stage import HTML, JSON
 from tasks import digest
 from tasks.model.folder import Folder
+from tasks.validate.calibration import from_json
 from tasks.validate.judgement import Judgement
 
 MOST_BYTES = {JSON: 32_000_000, HTML: 10_000_000}
-Page = Callable[[Mapping[str, Any], str], str | None]  # a document and its page -> what is wrong with the page
+Page = Callable[[Mapping[str, Any], bytes], str | None]  # a document and its page -> what is wrong with the page
 LONGEST = 160  # signs of a value inside a sentence
 ADDS_UP = 2e-5  # of the sum of |value|: as far as six digits can be off
 CURE = "register the folder that the explain step of this run wrote"
@@ -85,19 +89,21 @@ class _Unreadable(Exception):
 
 
 def _faults(
-    task: str, model: Path, report: Path, page: Callable[[Mapping[str, Any], str], str | None]
+    task: str, model: Path, report: Path, page: Callable[[Mapping[str, Any], bytes], str | None]
 ) -> Iterator[str]:
     _right_files(report)
     held = _read(report / JSON)
     _keeps_schema(held)
     if held["task"] != task:
         raise _Unreadable(f"{JSON} is the report of task {held['task']!r}, not of {task!r}; {CURE}")
-    wanted = _digest(model)
+    folder = Folder(model)
+    files = files_of(folder)
+    wanted = model_digest(files)
     if held["model_digest"] != wanted:
         raise _Unreadable(f"{JSON} is about the model {held['model_digest'][:16]}, not about {wanted[:16]}; {CURE}")
-    wrong = [*_figures(held, model), *_numbers(held), *_cases(held)]
+    wrong = [*_figures(held, folder, files), *_numbers(held), *_cases(held)]
     yield from wrong
-    said = None if wrong else page(held, (report / HTML).read_text(encoding="utf-8", errors="replace"))
+    said = None if wrong else _of_page(held, (report / HTML).read_bytes(), page)
     if said:
         yield said
 
@@ -147,27 +153,34 @@ def schema_errors(held: Mapping[str, Any]) -> list[str]:
     return [f"/{'/'.join(map(str, error.absolute_path))}: {_short(error.message)}" for error in errors]
 
 
-def _digest(model: Path) -> str:
-    files = {path.relative_to(model).as_posix(): digest.of_file(path) for path in model.rglob("*") if path.is_file()}
-    return digest.of_json(files)
-
-
-def _figures(held: Mapping[str, Any], model: Path) -> Iterator[str]:
+def _figures(held: Mapping[str, Any], folder: Folder, files: Sequence[File]) -> Iterator[str]:
     """What the report repeats from the version's own files is what stands there."""
-    folder = Folder(model)
     try:
         metrics = Judgement.model_validate(folder.read(folder.metrics))
+        calibration = from_json(folder.read(folder.calibration))
+        learned = folder.read(folder.training) if folder.training.is_file() else {}
     except ValueError as error:
-        yield f"the model's {folder.metrics.name} cannot be read ({_short(error)}); register a version that was judged"
+        yield f"a file of the model cannot be read ({_short(error)}); register a version that was judged"
         return
     for name, value in blocks.clean(document.headline(metrics)).items():
         if held[name] != value:
             yield f"{JSON} says {name} {_short(held[name])}, the model's own file {_short(value)}; {CURE}"
+    told = {
+        "1": judged(metrics),
+        "2": [listing_of(files)],
+        "5": training.learned(learned),
+        "6": performance.measured(metrics, held["kind"]),
+        "14": governance.rates(metrics),
+        "16": [governance.rule(calibration)],
+    }
     known = {block["id"]: block for section in held["sections"] for block in section["blocks"]}
-    told = blocks.section("6", "", performance.measured(metrics, held["kind"]))["blocks"]
-    for block in numbers.unmarked(blocks.clean(told)):
-        if known.get(block["id"]) != block:
-            yield f"{block['id']} in {JSON} is not what the model's own files say; {CURE}"
+    for number, content in told.items():
+        for block in numbers.unmarked(blocks.clean(blocks.section(number, "", content)["blocks"])):
+            if known.get(block["id"]) != block:
+                yield f"{block['id']} in {JSON} is not what the model's own files say; {CURE}"
+    count = sum(block["kind"] == "finding" for block in known.values())
+    if known["s0.identity"]["rows"][-1]["value"] != count:
+        yield f"s0.identity in {JSON} does not count its {count} findings; {CURE}"
 
 
 def _numbers(held: Mapping[str, Any]) -> Iterator[str]:
@@ -198,17 +211,28 @@ def _cases(held: Mapping[str, Any]) -> Iterator[str]:
             yield f"{block['id']} in {JSON} says a sum of {block['sum']}, its values give {sum(values):.6g}; {CURE}"
 
 
-def _rendered(held: Mapping[str, Any], page: str) -> str | None:
+def _of_page(held: Mapping[str, Any], page: bytes, look: Page) -> str | None:
+    try:
+        return look(held, page)
+    except Exception as error:  # whatever a document makes the drawing stumble over, it is no report
+        return f"{JSON} gives no page ({type(error).__name__}: {_short(error)}); {CURE}"
+
+
+def _rendered(held: Mapping[str, Any], page: bytes) -> str | None:
     if held["renderer"] != render.renderer():
         return f"{JSON} was made for another page (renderer {held['renderer'][:12]}); explain the version anew"
-    return None if render.html(held) == page else f"{HTML} is not the page that {JSON} gives, byte for byte; {CURE}"
+    return (
+        None
+        if render.html(held).encode("utf-8") == page
+        else f"{HTML} is not the page that {JSON} gives, byte for byte; {CURE}"
+    )
 
 
-def _rendered_or_read(held: Mapping[str, Any], page: str) -> str | None:
+def _rendered_or_read(held: Mapping[str, Any], page: bytes) -> str | None:
     """By another release's renderer the bytes cannot be made again, but what the page says can be held to the JSON."""
     if held["renderer"] == render.renderer():
         return _rendered(held, page)
-    wrong = pointers.loose(page, held)
+    wrong = pointers.loose(page.decode("utf-8"), held)
     return f"{HTML} does not say what {JSON} says: {wrong[0]}; bring it back from a copy" if wrong else None
 
 

@@ -65,7 +65,7 @@ def data(facts: Facts, study: Study) -> list[Block]:
     ]
 
 
-def soundness(facts: Facts, study: Study) -> list[Block]:
+def soundness(facts: Facts) -> list[Block]:
     """Section 5: why this design, what was expected of it before training, and against whom it stands."""
     task = facts.task
     found = [

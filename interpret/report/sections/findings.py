@@ -10,6 +10,7 @@ from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from tasks.data.guess import protected_ground
+from tasks.validate.judgement import Judgement
 
 MOST_ADDITIVITY = 1e-4  # |f - base - sum of values| over max(1, |f - base|)
 ENOUGH_CASES, ENOUGH_ROWS = 20, 200
@@ -21,7 +22,13 @@ FOUR_FIFTHS = 0.8
 
 def findings(facts: Facts, study: Study) -> list[Block]:
     """All findings, those of the data and of validation first. An empty list says that no rule was broken."""
-    return [*_data(facts), *_validation(facts), *_fairness(facts), *_behaviour(facts), *_explanation(facts, study)]
+    told = [*_data(facts), *judged(facts.metrics), *_protected(facts)]
+    return [*told, *_behaviour(facts), *_explanation(facts, study)]
+
+
+def judged(metrics: Judgement) -> list[Block]:
+    """What the version's own judgement alone makes a finding."""
+    return [*_validation(metrics), *_coverage(metrics), *_ratios(metrics)]
 
 
 def protected_inputs(facts: Facts) -> list[str]:
@@ -38,8 +45,8 @@ def _data(facts: Facts) -> Iterator[Block]:
         yield blocks.finding("synthetic", "warn", "The data are synthetic", body)
 
 
-def _validation(facts: Facts) -> Iterator[Block]:
-    metrics, lift = facts.metrics, words.known(facts.metrics.lift_ci95)
+def _validation(metrics: Judgement) -> Iterator[Block]:
+    lift = words.known(metrics.lift_ci95)
     if metrics.verdict == "refused":
         yield blocks.finding("refused", "fail", "Refused by validation", "; ".join(metrics.reasons) or "-")
     if lift:
@@ -56,7 +63,6 @@ def _validation(facts: Facts) -> Iterator[Block]:
             "Do not read the probability as a rate."
         )
         yield blocks.finding("ece", "warn", "Probabilities are not well calibrated", body)
-    yield from _coverage(facts)
     if truncated is not None and truncated > 0:
         body = (
             f"{numbers.said(truncated, 'percent')} of the test rows are longer than the model reads; "
@@ -68,9 +74,9 @@ def _validation(facts: Facts) -> Iterator[Block]:
         yield blocks.finding("far", "warn", "Test rows lie far from what was calibrated on", body)
 
 
-def _coverage(facts: Facts) -> Iterator[Block]:
+def _coverage(metrics: Judgement) -> Iterator[Block]:
     """Sets and intervals promise to hold 90 % of the truths; chance allows a band around it."""
-    held, band = facts.metrics.calibration.coverage, words.known(facts.metrics.calibration.coverage_band)
+    held, band = metrics.calibration.coverage, words.known(metrics.calibration.coverage_band)
     if held is None or band is None or band[0] <= held <= band[1]:
         return
     below = held < band[0]
@@ -83,7 +89,7 @@ def _coverage(facts: Facts) -> Iterator[Block]:
     yield blocks.finding("coverage", "fail" if below else "note", title, body)
 
 
-def _fairness(facts: Facts) -> Iterator[Block]:
+def _protected(facts: Facts) -> Iterator[Block]:
     """What the law of many places forbids to decide by, or lets be decided by only within limits."""
     for name in protected_inputs(facts):
         told = any(row.column == name for row in facts.metrics.fairness)
@@ -93,8 +99,12 @@ def _fairness(facts: Facts) -> Iterator[Block]:
             + (f"Section 14 has the rates by {name}." if told else f"No rates by {name} were measured.")
         )
         yield blocks.finding(f"protected_{name}", "warn", f"A protected characteristic is an input: {name}", body)
-    low = [row for row in facts.metrics.fairness if row.ratio is not None and row.ratio < FOUR_FIFTHS]
-    for row in low:
+
+
+def _ratios(metrics: Judgement) -> Iterator[Block]:
+    for row in metrics.fairness:
+        if row.ratio is None or row.ratio >= FOUR_FIFTHS:
+            continue
         body = (
             f"Of this group {numbers.said(row.spared, 'percent')} are spared, {numbers.said(row.ratio, 'share')} of "
             "the share of the group that is spared most. Below four fifths, a rule of thumb, it is to be explained."

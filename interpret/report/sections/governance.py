@@ -10,6 +10,8 @@ from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.findings import protected_inputs
+from tasks.validate.calibration import Calibration
+from tasks.validate.judgement import Judgement
 
 
 def fairness(facts: Facts, study: Study) -> list[Block]:
@@ -20,15 +22,6 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
             blocks.absent("rates", "Selection rates and gaps by protected group", "not_provided", note),
             blocks.absent("proxies", "Proxies of protected attributes", "not_provided", note),
         ]
-    columns = [("column", "text"), ("group", "text"), ("rows", "integer"), ("spared", "percent")]
-    columns += [("95 % from", "percent"), ("to", "percent"), ("ratio", "number")]
-    errors = [*columns[:2], ("good refused", "percent"), *columns[4:6], ("bad refused", "percent"), *columns[4:6]]
-    rows: list[tuple[Any, ...]] = []
-    wrong: list[tuple[Any, ...]] = []
-    for line in facts.metrics.fairness:
-        rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), line.ratio))
-        good = (line.good_refused, *words.ends(line.good_refused_ci95))
-        wrong.append((line.column, line.group, *good, line.bad_refused, *words.ends(line.bad_refused_ci95)))
     said = (
         f"A row is refused where the event is more likely than not. {_whether_read(facts)} The ratio is a group's "
         "spared share over the largest one; a dash stands where a group has too few rows. Below four fifths it is to "
@@ -36,10 +29,28 @@ def fairness(facts: Facts, study: Study) -> list[Block]:
     )
     proxies = "Whether an input stands in for a protected column was not measured."
     return [
-        blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
-        blocks.table("errors", "Errors by protected group: of the good and of the bad ones", errors, wrong),
+        *rates(facts.metrics),
         blocks.text("rule", said),
         blocks.absent("proxies", "Proxies of protected attributes", "not_measured", proxies),
+    ]
+
+
+def rates(metrics: Judgement) -> list[Block]:
+    """The tables of section 14, from the version's own judgement; [] where it was not asked."""
+    columns = [("column", "text"), ("group", "text"), ("rows", "integer"), ("spared", "percent")]
+    columns += [("95 % from", "percent"), ("to", "percent"), ("ratio", "number")]
+    errors = [*columns[:2], ("good refused", "percent"), *columns[4:6], ("bad refused", "percent"), *columns[4:6]]
+    rows: list[tuple[Any, ...]] = []
+    wrong: list[tuple[Any, ...]] = []
+    for line in metrics.fairness:
+        rows.append((line.column, line.group, line.rows, line.spared, *words.ends(line.spared_ci95), line.ratio))
+        good = (line.good_refused, *words.ends(line.good_refused_ci95))
+        wrong.append((line.column, line.group, *good, line.bad_refused, *words.ends(line.bad_refused_ci95)))
+    if not rows:
+        return []
+    return [
+        blocks.table("rates", "Rates by protected group, on the test rows", columns, rows),
+        blocks.table("errors", "Errors by protected group: of the good and of the bad ones", errors, wrong),
     ]
 
 
@@ -77,14 +88,6 @@ def limitations(facts: Facts, study: Study) -> list[Block]:
     for number, (heading, lines) in enumerate(card_sections(facts.card).items()):
         if "limit" in heading.lower() and any(lines):
             found += words.markdown(f"card_{number}", lines)
-    calibration = facts.calibration
-    rule = [
-        Fact("Calibration temperature", calibration.temperature, "number"),
-        Fact("Calibration shift", calibration.shift, "number"),
-        Fact("Conformal quantile, 90 % sets", calibration.conformal, "number"),
-        Fact("Distance beyond which a row is unknown", calibration.limit, "number"),
-        Fact("Validation rows behind them", calibration.rows, "integer"),
-    ]
     general = [
         "An answer is flagged truncated when the text is longer than the window, and out of distribution when its "
         "hidden state lies beyond the distance above. Flagged answers are for a person to decide.",
@@ -96,7 +99,19 @@ def limitations(facts: Facts, study: Study) -> list[Block]:
         )
     if facts.synthetic:
         general.append("The data are synthetic: no figure here carries over to real documents or markets.")
-    return [*found, blocks.facts("rule", "When an answer is flagged", rule), blocks.bullets("general", general)]
+    return [*found, rule(facts.calibration), blocks.bullets("general", general)]
+
+
+def rule(calibration: Calibration) -> Block:
+    """When an answer is flagged, as the version's own calibration has it."""
+    rows = [
+        Fact("Calibration temperature", calibration.temperature, "number"),
+        Fact("Calibration shift", calibration.shift, "number"),
+        Fact("Conformal quantile, 90 % sets", calibration.conformal, "number"),
+        Fact("Distance beyond which a row is unknown", calibration.limit, "number"),
+        Fact("Validation rows behind them", calibration.rows, "integer"),
+    ]
+    return blocks.facts("rule", "When an answer is flagged", rows)
 
 
 def monitoring(facts: Facts, study: Study) -> list[Block]:

@@ -57,6 +57,10 @@ EDITED: list[tuple[Spoil, str]] = [
     (lambda c: block(c, "s6.metric")["rows"][0].__setitem__(1, 0.99), "s6.metric in report.json is not what"),
     (lambda c: block(c, "s6.calibration")["rows"][3].__setitem__(1, 0.5), "s6.calibration in report.json is not what"),
     (lambda c: c["sections"][6]["blocks"].pop(1), "s6.metric in report.json is not what"),
+    (lambda c: block(c, "s2.files")["rows"][0].__setitem__(1, 5), "s2.files in report.json is not what"),
+    (lambda c: block(c, "s5.trials")["rows"][0].__setitem__(1, 0.1), "s5.trials in report.json is not what"),
+    (lambda c: block(c, "s16.rule")["rows"][0].update(value=9.0), "s16.rule in report.json is not what"),
+    (lambda c: c["sections"][1]["blocks"].pop(-1), "s0.identity in report.json does not count its"),
     (lambda c: case(c)["players"][0].update(value=9.0), "says a sum of"),
     (lambda c: c["numbers"][0].update(value=81.0), "its number is 81.0"),
     (lambda c: c["numbers"].pop(0), "without its number"),
@@ -106,7 +110,10 @@ FILES: list[tuple[Callable[[Path], Any], str]] = [
     (lambda f: (f / "sub").mkdir(), "'sub' in the report's folder is no part"),
     (lambda f: (f / "report.html").unlink(), "report.html is missing"),
     (replaced("report.html", "0.910", "0.980"), "is not the page that report.json gives"),
-    (replaced("report.html", "</main>", "</main> "), "is not the page that report.json gives"),
+    (
+        lambda f: (f / "report.html").write_bytes((f / "report.html").read_bytes().replace(b"\n", b"\r\n")),
+        "is not the page",
+    ),
     (replaced("report.json", '{"baseline"', '{"value":0.99,"baseline"'), "the key 'value' stands twice"),
     (replaced("report.json", '"value":0.91,', '"value":NaN,'), "NaN is no number"),
     (replaced("report.json", '"value":0.91,', '"value":0.910,'), "not in canonical form"),
@@ -137,6 +144,30 @@ def test_the_report_of_another_version_of_the_same_task_is_refused(
     shutil.copytree(toy_model, tmp_path / "model")
     (tmp_path / "model" / "head.safetensors").write_bytes(b"weights!")
     assert "is about the model" in inside.refused("toy", tmp_path / "model", toy_folder)[0]
+
+
+def test_a_document_that_cannot_be_drawn_is_refused_in_a_sentence(
+    toy_model: Path, toy_report: dict[str, Any], tmp_path: Path
+) -> None:
+    content = json.loads(json.dumps(toy_report))
+    block(content, "s8.importance")["data"]["values"].pop()
+    digest.write_json(tmp_path / "report.json", content)
+    (tmp_path / "report.html").write_text("a page", encoding="utf-8")
+    assert inside.refused("toy", toy_model, tmp_path)[0].startswith("report.json gives no page (ValueError")
+
+
+def test_a_finding_of_the_models_own_figures_cannot_be_left_out(
+    make_report: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    metrics = {"lift_ci95": [-0.01, 0.09]}
+    (tmp_path / "model").mkdir()
+    model = write_model(tmp_path / "model", metrics)
+    content = make_report(ExplainSection(cases=1, budget=64, rows=1, background=2), metrics=metrics)
+    lines = content["sections"][1]["blocks"]
+    lines.remove(next(line for line in lines if line["id"] == "s1.no_lift"))
+    block(content, "s0.identity")["rows"][-1]["value"] -= 1
+    stage.write(content, tmp_path / "r")
+    assert "s1.no_lift in report.json is not what" in inside.refused("toy", model, tmp_path / "r")[0]
 
 
 def test_of_another_release_the_page_is_read_where_it_cannot_be_made_again(
