@@ -21,6 +21,7 @@ from typing import Any
 
 import registry
 import tasks
+from benchmarks.parts.let_in import DIGEST, let_in
 from flows import bench, console
 from serving import decisions
 from serving.decisions import Asked, Given
@@ -29,7 +30,6 @@ from serving.spool import drain
 from serving.spool.writer import Limits, Spool
 
 PACE, SECONDS, MANY = 0.025, 8.0, 20_000
-DIGEST = "0" * 64
 
 
 def run(overrides: list[str]) -> list[dict[str, Any]]:
@@ -142,6 +142,7 @@ def _drained(case: str, home: Path, book: registry.Registry) -> dict[str, Any]:
 def _book(url: str = "") -> Iterator[tuple[Path, registry.Registry]]:
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as place:
         book = registry.open_registry(url or f"sqlite:///{place}/registry.db", f"file://{place}/artifacts")
+        let_in(book, "sentiment", Path(place))
         try:
             yield Path(place), book
         finally:

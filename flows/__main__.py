@@ -55,6 +55,15 @@ OFFLINE: Argument = (("--offline",), {"action": "store_true", "help": "by the re
 TENANT: Argument = (("--tenant",), {"required": True, "metavar": "TENANT", "help": "whose inputs"})
 BEFORE: Argument = (("--before",), {"required": True, "metavar": "DATE", "help": "the first day of a month"})
 
+TOKENS: tuple[Argument, ...] = (
+    (("verb",), {"choices": ["new", "list", "rotate", "revoke"], "help": "what is done"}),
+    (("name",), {"metavar": "ID", "nargs": "?", "help": "the key to rotate or revoke"}),
+    (("--tenant",), {"default": "default", "metavar": "TENANT", "help": "new: whose decisions it makes and sees"}),
+    (("--role",), {"default": "", "metavar": "ROLE", "help": "new: viewer, operator, validator or admin"}),
+    (("--scope",), {"action": "append", "default": [], "metavar": "RIGHT", "help": "new: only this of its role"}),
+    (("--days",), {"type": int, "default": 90, "metavar": "N", "help": "new: how long it lives"}),
+)
+
 NEW: tuple[Argument, ...] = (
     (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
     (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
@@ -74,6 +83,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("diff", "what differs between two versions", (VERSION, OTHER)),
     ("approve", "a person lets a version answer", (VERSION, PERSON, REASON)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
+    ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION,)),
     ("rollback", "give the task back to the champion before", (TASK,)),
     ("releases", "what answers, what is on trial, and every step of it", ()),
@@ -86,6 +96,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("verify", "check artifacts, history and reports against their digests", (MAYBE_VERSION, REPORT)),
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
+    ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),

@@ -115,6 +115,13 @@ def rollback(arguments: Namespace) -> int:
     return rollback(arguments)
 
 
+def revoke(arguments: Namespace) -> int:
+    """Take an approval back, and wait until what may answer does."""
+    from flows.moves import revoke
+
+    return revoke(arguments)
+
+
 def releases(arguments: Namespace) -> int:
     """What answers, what is on trial, and every step of it."""
     from flows.moves import releases
@@ -246,6 +253,13 @@ def erase(arguments: Namespace) -> int:
     from flows.decided import erase
 
     return _show(arguments, erase(Settings(), arguments.tenant, arguments.before))
+
+
+def tokens(arguments: Namespace) -> int:
+    """Keys of the endpoints."""
+    from flows.tokens import tokens
+
+    return tokens(arguments)
 
 
 def doctor(arguments: Namespace) -> int:

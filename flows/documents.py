@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
@@ -44,3 +46,11 @@ def record(value: Any) -> dict[str, Any]:
     """A frozen record as JSON holds it."""
     document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
     return document
+
+
+def who() -> str:
+    """The user of the machine: a container may give it no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

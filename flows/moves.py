@@ -1,12 +1,10 @@
-"""The commands that change what answers: promote, rollback, releases, release start, release stop.
+"""The commands that change what answers: promote, rollback, revoke, releases, release start, release stop.
 
 A service that runs on this home follows within seconds, and the command waits for it and says what answers now.
 """
 
 from __future__ import annotations
 
-import getpass
-import os
 from argparse import Namespace
 from typing import Any
 
@@ -14,7 +12,7 @@ from rich.table import Table
 
 import registry
 from flows import console
-from flows.documents import DONE, SAID_NO, book, record, show
+from flows.documents import DONE, SAID_NO, book, record, show, who
 from infra.settings import Settings
 from serving import standing
 
@@ -31,6 +29,17 @@ def rollback(arguments: Namespace) -> int:
     """Give the task back to the champion before; status 1 where the service that runs cannot load it."""
     reg = book()
     return _moved(arguments, reg, registry.rollback(reg, arguments.task))
+
+
+def revoke(arguments: Namespace) -> int:
+    """Take an approval back; the version before answers, where there is one that may."""
+    reg = book()
+    version = registry.revoke(reg, arguments.version, by=arguments.by, reason=arguments.reason)
+    before = registry.champions(reg).get(version.task)
+    if before is not None:
+        return _moved(arguments, reg, before)
+    console.say(f"answers   nothing for {version.task} any more: no other version may; approve and promote one")
+    return show(arguments, {**record(version), "serving": None})
 
 
 def releases(arguments: Namespace) -> int:
@@ -56,7 +65,7 @@ def releases(arguments: Namespace) -> int:
 
 def release(arguments: Namespace) -> int:
     """Put a version on trial beside its task's champion, or take the one on trial out again."""
-    by = _who()
+    by = who()
     if arguments.verb == "start":
         step = registry.start_challenger(book(), arguments.name, by)
     else:
@@ -80,14 +89,6 @@ def _moved(arguments: Namespace, reg: registry.Registry, version: registry.Versi
         console.say(f"answers   {version.ref} on {found['replicas']} replicas, after {found['seconds']} s")
     show(arguments, {**record(version), "serving": found})
     return SAID_NO if found is not None and found["trouble"] else DONE
-
-
-def _who() -> str:
-    """The user of the machine: a container may give it no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 def _step(step: registry.Step) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
 import registry
-from flows import console, living, recipe
+from flows import console, labelled, living, recipe
 from flows.clock import Clock
 from flows.lineage import lineage
 from flows.release import release
@@ -110,7 +110,9 @@ def prepare_data(plan: recipe.Recipe, name: str, folder: Path) -> dict[str, Any]
     """Read, check, split and write one task's rows; gives its data card."""
     section = plan.tasks[name].model_dump(mode="json")
     splits, out = plan.validation.splits.model_dump(mode="json"), str(folder / "data" / name)
-    card = prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, out, splits)
+    data, file = plan.data.model_dump(mode="json"), folder / "data" / f"{name}.labelled.jsonl"
+    with labelled.written(Settings(), name, plan.data.feedback, file) as decided:
+        card = prepare(name, section, data, plan.train.seed, out, splits, decided)
     create_table_artifact(
         key=console.artifact_key("data", name),
         description=f"Data of {name}",

@@ -88,6 +88,7 @@ def _plan(
     token(settings)
     places = of_home(settings)
     known = registry.show(book, version)
+    registry.may_answer(known)
     fetched = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0]
     task, recipe = tasks.get(known.task), _recipe(fetched)
     section = recipe.get("tasks", {}).get(known.task, {})

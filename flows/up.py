@@ -103,6 +103,9 @@ def _questions(settings: Settings) -> None:
     text = next((row["example"]["text"] for row in served if row["needs"] == ["text"]), None)
     if text is not None:
         tell("POST", "/v1/analyze", {"text": text})
+    queue = client.request(settings, "GET", "/v1/review")["open"]
+    console.say("\nGET /v1/review")
+    console.emit([{key: row[key] for key in ("decision", "task", "why", "decided")} for row in queue])
     figures = client.request(settings, "GET", "/metrics").splitlines()
     console.say("\nGET /metrics")
     console.say("\n".join(line for line in figures if line.startswith(("assay_requests_total", "assay_served"))))

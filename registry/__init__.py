@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from registry.approval import approve, as_of, champions, promote, reject, rollback
+from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
+from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
-from registry.decisions import decision, decisions, log_decisions, of_request
+from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
 from registry.orders import (
     Challenger,
     Orders,
@@ -36,15 +38,22 @@ from registry.runs import (
     start_run,
     take_lease,
 )
+from registry.states import BARRED
 from registry.steps import Step
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
+    "BARRED",
+    "DOUBTS",
+    "ApiKey",
+    "ApiKeys",
     "Challenger",
     "Conflict",
     "Damaged",
+    "Entered",
     "EventRecord",
+    "Grant",
     "Lease",
     "NotAllowed",
     "Orders",
@@ -53,10 +62,13 @@ __all__ = [
     "RegistryUnreachable",
     "Release",
     "Run",
+    "Said",
+    "Stated",
     "Step",
     "UnknownVersion",
     "Version",
     "anchor_decisions",
+    "api_keys",
     "approve",
     "as_of",
     "champions",
@@ -68,12 +80,18 @@ __all__ = [
     "fall_silent",
     "fetch",
     "finish_run",
+    "hashed",
     "history",
     "holds",
+    "labelled",
     "loaded",
     "log_decisions",
     "log_erasure",
     "log_evaluation",
+    "log_feedback",
+    "log_review",
+    "may_answer",
+    "new_api_key",
     "of_request",
     "open_registry",
     "open_runs",
@@ -85,7 +103,11 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "review_queue",
+    "revoke",
+    "revoke_api_key",
     "rollback",
+    "rotate_api_key",
     "run",
     "show",
     "start_challenger",

@@ -8,20 +8,24 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import statements, steps
+from registry import artifacts, statements, steps
 from registry.database import Registry, reading, writing
-from registry.errors import NotAllowed, RegistryError, UnknownVersion
+from registry.errors import Damaged, NotAllowed, RegistryError, UnknownVersion
+from registry.states import BARRED
 from registry.tables import AliasRow, VerdictRow, VersionRow
-from registry.versions import CHAMPION, Version, find, latest_moves, record
+from registry.versions import CHAMPION, Version, find, latest_moves, record, show
 
+MACHINES = frozenset({"recipe", "serving", "assay"})  # who approves by rule and who serves: no name of a person
 ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 def approve(registry: Registry, ref: str, by: str, reason: str, automatic: bool = False) -> Version:
     """Record that a person (or, where `automatic`, the recipe) lets a version answer.
 
-    Raises NotAllowed for a version that the gates refused or a person rejected, RegistryError without name or reason.
+    Its files are read first, every byte. Raises Damaged where one is not what was registered, NotAllowed for a version
+    that the gates refused or a person rejected, RegistryError without name or reason.
     """
+    require_evidence(registry, ref)
     return _judge(registry, ref, _verdict(True, by, reason, automatic))
 
 
@@ -30,13 +34,35 @@ def reject(registry: Registry, ref: str, by: str, reason: str) -> Version:
     return _judge(registry, ref, _verdict(False, by, reason, automatic=False))
 
 
+def revoke(registry: Registry, ref: str, by: str, reason: str) -> Version:
+    """Take an approval back, for good; each alias that points to the version goes back to the last that may answer.
+
+    All of it is one transaction. A task with none left has nothing that answers. Raises NotAllowed for a version that
+    is not approved, RegistryError without name or reason.
+    """
+    verdict = _verdict(False, by, reason, automatic=False)
+    with writing(registry) as session:
+        row = find(session, ref)
+        version = record(session, row)
+        if version.status != "approved":
+            raise NotAllowed(f"{version.ref} is {version.status}: there is no approval to take back")
+        _enter(session, verdict, row)
+        for alias in version.aliases:
+            before = _before(session, version.task, alias)
+            if before is not None:
+                move_alias(session, before, alias, "rollback")
+        return record(session, row)
+
+
 def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:
     """Point an alias to a version, in one transaction. An alias that points there already is left alone.
 
-    Raises NotAllowed for a refused or rejected version, and for a champion that nobody approved.
+    Its files are read first, every byte. Raises Damaged where one is not what was registered, NotAllowed for a
+    version that was refused, rejected or revoked, and for a champion that nobody approved.
     """
     if not ALIAS.fullmatch(alias):
         raise RegistryError(f"{alias!r} is no alias; use lower-case letters, digits, '-' and '_', a letter first")
+    require_evidence(registry, ref)
     with writing(registry) as session:
         version = record(session, find(session, ref))
         may_answer(version, alias)
@@ -48,24 +74,34 @@ def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:
 def rollback(registry: Registry, task: str, alias: str = CHAMPION) -> Version:
     """Point an alias back to the version that it pointed to before. Raises UnknownVersion where there was none."""
     with writing(registry) as session:
-        stack = _stack(session, task, alias)
-        for seq in stack[-2::-1]:
-            row = session.get(VersionRow, seq)
-            version = record(session, row) if row is not None else None
-            if version is not None and version.status not in {"rejected", "refused"}:
-                move_alias(session, version, alias, "rollback")
-                return record(session, find(session, version.ref))
-        raise UnknownVersion(
-            f"{task}@{alias} has no earlier version to go back to; promote another one, `versions {task}` lists them"
-        )
+        version = _before(session, task, alias)
+        if version is None:
+            raise UnknownVersion(
+                f"{task}@{alias} has no earlier version to go back to; promote another, `versions {task}` lists them"
+            )
+        move_alias(session, version, alias, "rollback")
+        return record(session, find(session, version.ref))
+
+
+def _before(session: Session, task: str, alias: str) -> Version | None:
+    """The version before the present one of an alias that may still answer."""
+    for seq in _stack(session, task, alias)[-2::-1]:
+        version = record(session, session.get_one(VersionRow, seq))
+        if version.status not in BARRED:
+            return version
+    return None
 
 
 def champions(registry: Registry) -> dict[str, Version]:
-    """The version that answers for each task now."""
+    """The version that answers for each task now; a task whose last one was revoked has none."""
     with reading(registry) as session:
-        moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
-        rows = {row.task: session.get(VersionRow, row.version_seq) for row in moves}
-        return {task: record(session, row) for task, row in rows.items() if row is not None}
+        return {task: each for task, each in named_champions(session).items() if each.status not in BARRED}
+
+
+def named_champions(session: Session) -> dict[str, Version]:
+    """The version that each task's champion points to, though it may have been revoked since."""
+    moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
+    return {row.task: record(session, session.get_one(VersionRow, row.version_seq)) for row in moves}
 
 
 def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
@@ -82,8 +118,6 @@ def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
 
 
 def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
-    if not verdict.by or not verdict.reason:
-        raise RegistryError(f"a verdict on {ref!r} needs a name and a reason; give --as NAME --reason TEXT")
     with writing(registry) as session:
         row = find(session, ref)
         version = record(session, row)
@@ -92,22 +126,39 @@ def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
             raise NotAllowed(
                 f"{version.ref} was refused by the gates ({reasons}) and cannot be approved; train another"
             )
-        if version.status == "rejected":
-            raise NotAllowed(f"{version.ref} was rejected, which is final; train another")
-        verdict.version_seq = row.seq
-        statements.enter(session, verdict, statements.of_verdict(verdict, row))
+        if version.status in {"rejected", "revoked"}:
+            raise NotAllowed(f"{version.ref} was {version.status}, which is final; train another")
+        if version.status == "approved" and not verdict.approved:
+            raise NotAllowed(f"{version.ref} is approved; run `revoke {version.ref} --as NAME --reason TEXT`")
+        _enter(session, verdict, row)
         return record(session, row)
 
 
+def _enter(session: Session, verdict: VerdictRow, version: VersionRow) -> None:
+    verdict.version_seq = version.seq
+    statements.enter(session, verdict, statements.of_verdict(verdict, version))
+
+
 def _verdict(approved: bool, by: str, reason: str, automatic: bool) -> VerdictRow:
-    return VerdictRow(
-        seq=0, version_seq=0, approved=approved, by=by.strip(), reason=reason.strip(), automatic=automatic, time=""
-    )
+    by, reason = by.strip(), reason.strip()
+    if not by or not reason:
+        raise RegistryError("a verdict needs a name and a reason; give --as NAME --reason TEXT")
+    if by.casefold() in MACHINES and not automatic:
+        raise RegistryError(f"{by!r} is the name of a part of Assay; a verdict is a person's, --as NAME")
+    return VerdictRow(seq=0, version_seq=0, approved=approved, by=by, reason=reason, automatic=automatic, time="")
+
+
+def require_evidence(registry: Registry, ref: str) -> None:
+    """Raises Damaged where a file of a version, or of its report, is not what was registered."""
+    version = show(registry, ref)
+    for part, digest in (("model", version.model_digest), ("report", version.report_digest)):
+        for name, error in artifacts.check_folder(registry.store, digest):
+            raise Damaged(f"evidence damaged: {version.ref} {part}/{name}: {error}")
 
 
 def may_answer(version: Version, alias: str = CHAMPION) -> None:
     """Raises NotAllowed for a refused or rejected version, and for a champion that nobody approved."""
-    if version.status in {"refused", "rejected"}:
+    if version.status in BARRED:
         raise NotAllowed(f"{version.ref} was {version.status} and cannot become {alias}; promote another version")
     if alias == CHAMPION and version.status != "approved":
         raise NotAllowed(f"{version.ref} is not approved; run `approve {version.ref} --as NAME --reason TEXT` first")
@@ -137,13 +188,19 @@ def _champion(session: Session, row: AliasRow, moment: str) -> dict[str, Any]:
     version = session.get(VersionRow, row.version_seq)
     if version is None:  # a foreign key holds this; a damaged file may not
         raise RegistryError(f"the version of event {row.seq} is missing from the registry; run verify")
-    query = select(VerdictRow).where(VerdictRow.version_seq == row.version_seq, VerdictRow.time <= moment)
-    verdict = session.exec(query.where(VerdictRow.approved).order_by(col(VerdictRow.seq).desc()).limit(1)).first()
+    query = select(VerdictRow).where(VerdictRow.version_seq == row.version_seq).order_by(col(VerdictRow.seq))
+    verdicts = list(session.exec(query))
+    approval = next((each for each in verdicts[::-1] if each.approved and each.time <= moment), None)
+    back = next((each for each in verdicts if not each.approved), None)
     return {
         "version": f"{version.task}@{version.number}",
         "digest": version.digest,
         "since": row.time,
-        "approved_by": None if verdict is None else verdict.by,
+        "approved_by": None if approval is None else approval.by,
+        "approved": None if approval is None else approval.time,
+        "automatic": None if approval is None else approval.automatic,
+        "reason": None if approval is None else approval.reason,
+        "taken_back": None if back is None else {"time": back.time, "by": back.by, "reason": back.reason},
     }
 
 

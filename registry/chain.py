@@ -33,6 +33,7 @@ def enter(session: Session, rows: Sequence[DecisionRow]) -> None:
     )
     batch.link = link_of(batch)
     session.add(batch)
+    session.flush()  # before its rows, which a guard holds against it
     for place, row in enumerate(rows):
         row.batch, row.place = batch.number, place
     session.add_all(rows)

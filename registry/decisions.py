@@ -15,6 +15,7 @@ from registry.errors import Conflict, RegistryError, UnknownVersion
 from registry.tables import DecisionRow
 
 FIELDS = ("id", "task", "version", "digest")
+DOUBTS = ("abstained", "borderline", "out_of_distribution")  # flags that ask for a person, the most urgent first
 
 
 def log_decisions(registry: Registry, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -101,7 +102,15 @@ def _row(place: int, said: Mapping[str, Any]) -> DecisionRow:
         digest=said["digest"],
         body=body,
         request=said.get("request"),
+        tenant=said.get("tenant"),
+        doubt=doubt_of(said) if "tenant" in said else None,
     )
+
+
+def doubt_of(said: Mapping[str, Any]) -> int:
+    """The place of a decision among those that a person should look at; behind all flags where it carries none."""
+    flags = said.get("flags") or {}
+    return next((place for place, flag in enumerate(DOUBTS) if flags.get(flag)), len(DOUBTS))
 
 
 def _known(session: Session, ids: list[str]) -> list[DecisionRow]:

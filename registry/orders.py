@@ -13,11 +13,12 @@ from typing import Any
 from sqlmodel import Session, func, select
 
 from registry import statements, steps
-from registry.approval import may_answer, move_alias
+from registry.approval import may_answer, move_alias, named_champions
 from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, NotAllowed, UnknownVersion
 from registry.runs import Release, last_release, release_of
+from registry.states import BARRED
 from registry.steps import Step
 from registry.tables import AliasRow, ReleaseRow, ReleaseStepRow, VerdictRow, VersionRow
 from registry.versions import CHAMPION, Version, find, latest_moves, record
@@ -31,12 +32,14 @@ class Orders:
 
     pulse        the newest rows that this rests on: the same pulse, the same orders
     champions    by task the version that is to answer
+    silent       by task the version whose approval was taken back, where no other may answer
     challengers  by task the version on trial and its newest step
     release      what a service has told last that it had loaded, None before the first and after the last
     """
 
     pulse: tuple[int, ...]
     champions: Mapping[str, Version]
+    silent: Mapping[str, Version]
     challengers: Mapping[str, Challenger]
     release: Release | None
 
@@ -56,11 +59,12 @@ def orders(registry: Registry, known: Orders | None = None) -> Orders:
         pulse = tuple(session.exec(select(*counts)).one())  # type: ignore[call-overload]
         if known is not None and known.pulse == pulse:
             return known
-        moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
-        champions = {row.task: record(session, session.get_one(VersionRow, row.version_seq)) for row in moves}
+        named = named_champions(session)
+        champions = {task: each for task, each in named.items() if each.status not in BARRED}
         open_ = {task: step for task, step in steps.newest(session).items() if step.open}
         challengers = {task: Challenger(record(session, find(session, s.version)), s) for task, s in open_.items()}
-        return Orders(pulse, champions, challengers, last_release(session))
+        silent = {task: each for task, each in named.items() if each.status in BARRED}
+        return Orders(pulse, champions, silent, challengers, last_release(session))
 
 
 def pulse(registry: Registry) -> int:
@@ -76,7 +80,7 @@ def start_challenger(registry: Registry, ref: str, by: str) -> Step:
     """
     with writing(registry) as session:
         version = record(session, find(session, ref))
-        if version.status in {"refused", "rejected"}:
+        if version.status in BARRED:
             raise NotAllowed(f"{version.ref} was {version.status} and answers nobody; release another version")
         champion = _champion(session, version.task)
         if champion.ref == version.ref:
@@ -132,6 +136,7 @@ def loaded(registry: Registry, ref: str, by: str, facts: Mapping[str, Any]) -> S
     """
     with writing(registry) as session:
         version = record(session, find(session, ref))
+        may_answer(version)
         last = steps.newest(session).get(version.task)
         if last is not None and (last.step, last.version) == (steps.WHOLE, version.ref):
             return None

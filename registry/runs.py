@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from registry import statements
 from registry.database import Registry, now, reading, writing
 from registry.digest import canonical, of_text
-from registry.errors import Conflict, RegistryError, UnknownVersion
+from registry.errors import Conflict, NotAllowed, RegistryError, UnknownVersion
 from registry.tables import LeaseRow, ReleaseRow, RunEndRow, RunRow
 from registry.versions import Version, find, record
 
@@ -96,16 +96,16 @@ def run(registry: Registry, run_id: str) -> Run:
 def release(registry: Registry, versions: Sequence[Version | str], by: str) -> Release:
     """Record the versions that one deployment serves together. The same set as the last one gives the last one again.
 
-    Raises RegistryError for an empty set, two versions of one task, or a version that may not answer.
+    Raises RegistryError for an empty set, two versions of one task, NotAllowed for a version that nobody approved.
     """
     with writing(registry) as session:
         held = [record(session, find(session, v if isinstance(v, str) else v.ref)) for v in versions]
         served = {v.task: {"version": v.ref, "digest": v.digest} for v in held}
         if not held or len(served) != len(held):
             raise RegistryError("a release needs one version for each task it serves; promote them first")
-        barred = [v.ref for v in held if v.status in {"refused", "rejected"}]
+        barred = [f"{v.ref} is {v.status}" for v in held if v.status != "approved"]
         if barred:
-            raise RegistryError(f"{', '.join(barred)} may not answer; release versions that were approved")
+            raise NotAllowed(f"{', '.join(barred)} and may not answer; release versions that were approved")
         last = session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number).desc()).limit(1)).first()
         text = canonical(dict(sorted(served.items())))
         if last is not None and last.versions == text:

@@ -6,7 +6,11 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from registry.digest import canonical, of_text
+
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON")
+# What the guards of the tables ask of a text. A client that does not know them can write no row at all.
+FUNCTIONS = {"assay_sha256": of_text, "assay_json": canonical}
 UNWRITABLE = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
@@ -38,6 +42,8 @@ def _opened(name: str, wait_seconds: float, uri: bool = False) -> sqlite3.Connec
     try:
         for pragma in PRAGMAS if not uri else PRAGMAS[1:]:  # a file as it stands takes no change of its journal
             connection.execute(f"PRAGMA {pragma}")
+        for function, run in FUNCTIONS.items():
+            connection.create_function(function, 1, run, deterministic=True)
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error:
         connection.close()

@@ -14,16 +14,23 @@ from registry.digest import of_text
 from registry.events import append
 from registry.tables import (
     AliasRow,
+    ApiKeyRow,
     DecisionRow,
+    Event,
+    FeedbackRow,
     ReleaseRow,
     ReleaseStepRow,
+    ReviewRow,
     RunEndRow,
     RunRow,
     VerdictRow,
     VersionRow,
 )
 
-Row = VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow
+Row = (
+    VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow
+    | ApiKeyRow | FeedbackRow | ReviewRow
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,26 @@ def of_step(row: ReleaseStepRow, version: VersionRow) -> Statement:
     return Statement("release_step", f"{version.task}@{version.number}", said)
 
 
+def of_api_key(row: ApiKeyRow) -> Statement:
+    """A key was issued or revoked: by whom, for whom, for what, until when, and what is kept of its secret."""
+    said = {name: getattr(row, name) for name in ("hash", "tenant", "role", "expires", "by")}
+    kind = "api_key_revoked" if row.revoked else "api_key_issued"
+    return Statement(kind, f"key {row.name}", {**said, "scopes": json.loads(row.scopes)})
+
+
+def of_feedback(row: FeedbackRow) -> Statement:
+    """Something became known of a decision: everything that stands in the clear, and the digest of what does not."""
+    names = ("decision", "tenant", "version", "kind", "known", "by", "loss", "replaces", "request", "identity", "month")
+    said = {name: getattr(row, name) for name in names}
+    return Statement("feedback", f"task {row.task}", {**said, "sealed": of_text(row.sealed)})
+
+
+def of_review(row: ReviewRow) -> Statement:
+    """A person looked at a decision: likewise."""
+    said = {n: getattr(row, n) for n in ("decision", "tenant", "outcome", "by", "feedback", "identity", "month")}
+    return Statement("review", f"task {row.task}", {**said, "sealed": of_text(row.sealed)})
+
+
 def of_run(row: RunRow) -> Statement:
     """A run began."""
     return Statement("run_started", f"run {row.run_id}", {"kind": row.kind, "facts": of_text(row.facts)})
@@ -85,6 +112,17 @@ def of_decisions(rows: Sequence[DecisionRow]) -> Statement:
 def of_evaluation(version: VersionRow, said: Mapping[str, Any]) -> Statement:
     """A version was measured on later rows: which bytes, and what was found."""
     return Statement("evaluation", f"{version.task}@{version.number}", {"digest": version.digest, **said})
+
+
+def said(event: Event) -> dict[str, Any]:
+    """What an event says, without what its clock did."""
+    payload = {k: v for k, v in json.loads(event.payload).items() if k != "clock_went_back_to"}
+    return {"kind": event.kind, "subject": event.subject, "payload": payload, "time": event.time}
+
+
+def shown(statement: Statement, time: str) -> dict[str, Any]:
+    """The same of a statement, to be held against it."""
+    return {"kind": statement.kind, "subject": statement.subject, "payload": statement.payload, "time": time}
 
 
 def enter(session: Session, row: Row, statement: Statement) -> None:

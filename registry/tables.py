@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = (
     *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
-    "decision_batch",
+    *("decision_batch", "api_key", "feedback", "review"),
 )
 
 
@@ -117,6 +117,22 @@ class ReleaseStepRow(SQLModel, table=True):
     time: str = _time()
 
 
+class ApiKeyRow(SQLModel, table=True):
+    """A key of the endpoints was issued, or revoked: the SHA-256 of its secret, whose it is, what it may do."""
+
+    __tablename__ = "api_key"
+    seq: int = _seq()
+    name: str = Field(index=True)
+    hash: str = Field(index=True)
+    tenant: str
+    role: str
+    scopes: str
+    expires: str = _time()
+    revoked: bool
+    by: str
+    time: str = _time()
+
+
 class RunRow(SQLModel, table=True):
     """A run began."""
 
@@ -157,9 +173,15 @@ class DecisionRow(SQLModel, table=True):
     batch    the number of its batch; None for a row from before there was a chain of batches
     seq      the event of such an older row, whose payload holds the digest of its batch; else 0
     request  names the request by its idempotency key, None where it had none
+    tenant   whose it is, and doubt, its place among those that a person should look at (registry/decisions.py); None
+             for a row from before there was a queue of them
     """
 
     __tablename__ = "decision"
+    __table_args__ = (
+        Index("uq_decision_place", "batch", "place", unique=True),
+        Index("ix_decision_queue", "tenant", "doubt", "batch", "place"),
+    )
     id: str = Field(primary_key=True)
     seq: int = _big(nullable=False, index=True)
     place: int
@@ -169,6 +191,46 @@ class DecisionRow(SQLModel, table=True):
     body: str
     batch: int | None = _big(nullable=True, index=True)
     request: str | None = Field(default=None, index=True)
+    tenant: str | None = None
+    doubt: int | None = None
+
+
+class FeedbackRow(SQLModel, table=True):
+    """What became known of a decision, or was decided instead; the label and the reason are in `sealed`."""
+
+    __tablename__ = "feedback"
+    seq: int = _seq()
+    decision: str = Field(index=True)
+    task: str = Field(index=True)
+    tenant: str
+    kind: str
+    by: str
+    identity: str
+    month: str
+    sealed: str
+    time: str = _time()
+    version: str
+    known: str = _time()
+    loss: float | None = None
+    replaces: int | None = _big(nullable=True)
+    request: str | None = Field(default=None, index=True)
+
+
+class ReviewRow(SQLModel, table=True):
+    """A person looked at a decision: what came of it, and the row of feedback that it brought, if one."""
+
+    __tablename__ = "review"
+    seq: int = _seq()
+    decision: str = Field(index=True)
+    task: str
+    tenant: str
+    outcome: str
+    by: str
+    identity: str
+    month: str
+    sealed: str
+    time: str = _time()
+    feedback: int | None = _big(nullable=True)
 
 
 class LeaseRow(SQLModel, table=True):

@@ -15,21 +15,23 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from registry import artifacts, chain, statements
+from registry import artifacts, chain, guards, statements
 from registry.database import Registry, reading
+from registry.decisions import doubt_of
 from registry.digest import canonical, of_text
 from registry.events import GENESIS, digest_of
 from registry.looking import Look
 from registry.tables import (
-    APPEND_ONLY,
     AliasRow,
+    ApiKeyRow,
     DecisionRow,
     Event,
+    FeedbackRow,
     ReleaseRow,
     ReleaseStepRow,
+    ReviewRow,
     RunEndRow,
     RunRow,
     VerdictRow,
@@ -48,7 +50,7 @@ def verify(registry: Registry, ref: str | None = None, look: Look | None = None)
     Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
     """
     with reading(registry) as session:
-        checks = [*_chain(session), *_triggers(session), *_rows(session), *_decisions(session)]
+        checks = [*_chain(session), *_guards(session), *_rows(session), *_decisions(session)]
         checks += [*_batches(session), *_evaluations(session)]
         wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     for row in wanted:
@@ -74,22 +76,20 @@ def _chain(session: Session) -> Iterator[Check]:
         previous, time = event.digest, event.time
 
 
-def _triggers(session: Session) -> Iterator[Check]:
-    if session.get_bind().dialect.name == "sqlite":
-        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ends = ("no_update", "no_delete")
-    else:
-        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
-        ends = ("no_change", "no_truncate")
-    found = {row[0] for row in session.connection().execute(text(query))}
-    alone = ("event_chain", "decision_chain", "alias_approved")
-    for name in [*alone, *(f"{table}_{end}" for table in APPEND_ONLY for end in ends)]:
-        yield _check("trigger", name, "in force", "in force" if name in found else "missing")
+def _guards(session: Session) -> Iterator[Check]:
+    """Every guard as the migrations made it, and none besides: one that swallows rows is no smaller fault."""
+    connection = session.connection()
+    expected, found = guards.EXPECTED[connection.dialect.name], guards.standing(connection)
+    for name in sorted(expected.keys() | found.keys()):
+        yield _check("guard", name, expected.get(name, "no such guard"), found.get(name, "missing"))
 
 
 def _rows(session: Session) -> Iterator[Check]:
     yield from _table(session, VersionRow, ("registered",), statements.of_version)
     yield from _table(session, ReleaseRow, ("released",), statements.of_release)
+    yield from _table(session, ApiKeyRow, ("api_key_issued", "api_key_revoked"), statements.of_api_key)
+    yield from _table(session, FeedbackRow, ("feedback",), statements.of_feedback)
+    yield from _table(session, ReviewRow, ("review",), statements.of_review)
     yield from _table(session, RunRow, ("run_started",), statements.of_run)
     yield from _table(session, RunEndRow, ("run_ended",), statements.of_run_end)
     known = {row.seq: row for row in session.exec(select(VersionRow))}
@@ -108,7 +108,7 @@ def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: 
             yield _check(name, f"event {row.seq}", "an event and a version", "a row alone")
             continue
         statement = say(row) if known is None else say(row, known[row.version_seq])
-        yield _check(name, event.subject, _said(event), _shown(statement, row.time))
+        yield _check(name, event.subject, statements.said(event), statements.shown(statement, row.time))
     for event in events.values():
         yield _check(name, event.subject, "a row", "no row")
     if table is VersionRow:
@@ -123,15 +123,6 @@ def _numbers(session: Session) -> Iterator[Check]:
         yield _check("version numbers", task, list(range(1, len(numbers) + 1)), numbers)
 
 
-def _said(event: Event) -> dict[str, Any]:
-    payload = {k: v for k, v in json.loads(event.payload).items() if k != "clock_went_back_to"}
-    return {"kind": event.kind, "subject": event.subject, "payload": payload, "time": event.time}
-
-
-def _shown(statement: statements.Statement, time: str) -> dict[str, Any]:
-    return {"kind": statement.kind, "subject": statement.subject, "payload": statement.payload, "time": time}
-
-
 def _decisions(session: Session) -> Iterator[Check]:
     """Rows from before there was a chain of batches: each against its columns, each batch against its event."""
     query = select(DecisionRow).where(col(DecisionRow.batch).is_(None)).execution_options(yield_per=1000)
@@ -140,15 +131,18 @@ def _decisions(session: Session) -> Iterator[Check]:
     for seq, batch in groupby(rows, attrgetter("seq")):
         found = list(batch)
         yield from map(_columns, found)
-        said = _said(events.pop(seq))["payload"] if seq in events else "an event"
+        said = statements.said(events.pop(seq))["payload"] if seq in events else "an event"
         yield _check("decisions", f"event {seq}", said, statements.of_decisions(found).payload)
     for event in events.values():
-        yield _check("decisions", f"event {event.seq}", _said(event)["payload"], "no row")
+        yield _check("decisions", f"event {event.seq}", statements.said(event)["payload"], "no row")
 
 
 def _batches(session: Session) -> Iterator[Check]:
     """The chain of batches: links, rows, and each of its ends that the history of events names."""
-    anchors = {_said(e)["payload"]["batch"]: e for e in session.exec(select(Event).where(Event.kind == chain.ANCHORED))}
+    anchors = {
+        statements.said(e)["payload"]["batch"]: e
+        for e in session.exec(select(Event).where(Event.kind == chain.ANCHORED))
+    }
     place, previous, time = 0, GENESIS, ""
     for batch, rows in chain.batches(session):
         where, place = f"batch {batch.number}", place + 1
@@ -162,7 +156,7 @@ def _batches(session: Session) -> Iterator[Check]:
         said = {"count": batch.count, "digest": batch.digest}
         yield _check("decisions", where, said, {"count": len(rows), "digest": chain.digest_of(rows)})
         if (event := anchors.pop(batch.number, None)) is not None:
-            yield _check("anchor", f"event {event.seq}", _said(event)["payload"]["link"], batch.link)
+            yield _check("anchor", f"event {event.seq}", statements.said(event)["payload"]["link"], batch.link)
         previous, time = batch.link, batch.time
     for number, event in anchors.items():
         yield _check("anchor", f"event {event.seq}", f"batch {number}", "no batch")
@@ -174,6 +168,8 @@ def _columns(row: DecisionRow) -> Check:
     said = json.loads(row.body)
     columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
     found: dict[str, Any] = {**columns, "request": row.request}
+    if row.tenant is not None:  # a row from before there were columns for it names its tenant in the body alone
+        found["tenant"], said["doubt"], found["doubt"] = row.tenant, doubt_of(said), row.doubt
     return _check("decision", row.id, {name: said.get(name) for name in found}, found)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from registry import artifacts, looking, statements
+from registry import artifacts, looking, statements, states
 from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
@@ -201,15 +201,13 @@ def _records(session: Session, rows: Iterable[VersionRow]) -> list[Version]:
     task = rows[0].task if rows and all(row.task == rows[0].task for row in rows) else None
     verdicts = _verdicts(session, [row.seq for row in rows])
     names = _aliases(session, task)
-    return [_record(row, verdicts.get(row.seq), names.get(row.seq, ())) for row in rows]
+    return [_record(row, verdicts.get(row.seq, ()), names.get(row.seq, ())) for row in rows]
 
 
-def _record(row: VersionRow, verdict: VerdictRow | None, aliases: tuple[str, ...]) -> Version:
+def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str, ...]) -> Version:
     facts = json.loads(row.facts)
-    status = "refused" if facts["verdict"] == "refused" else "registered"
-    if verdict is not None:
-        status = "approved" if verdict.approved else "rejected"
-    approved = verdict is not None and verdict.approved
+    status = states.status(facts["verdict"], [each.approved for each in verdicts])
+    verdict = verdicts[-1] if status == "approved" else None
     return Version(
         task=row.task,
         number=row.number,
@@ -220,17 +218,20 @@ def _record(row: VersionRow, verdict: VerdictRow | None, aliases: tuple[str, ...
         created=row.time,
         facts=facts,
         status=status,
-        approved_by=verdict.by if verdict is not None and approved else None,
-        automatic=bool(verdict is not None and approved and verdict.automatic),
+        approved_by=None if verdict is None else verdict.by,
+        automatic=verdict is not None and verdict.automatic,
         aliases=aliases,
     )
 
 
-def _verdicts(session: Session, seqs: list[int]) -> dict[int, VerdictRow]:
+def _verdicts(session: Session, seqs: list[int]) -> dict[int, list[VerdictRow]]:
     query = select(VerdictRow).order_by(col(VerdictRow.seq))
     if len(seqs) <= 100:  # beyond that one scan is cheaper than a long list
         query = query.where(col(VerdictRow.version_seq).in_(seqs))
-    return {row.version_seq: row for row in session.exec(query)}
+    found: dict[int, list[VerdictRow]] = {}
+    for row in session.exec(query):
+        found.setdefault(row.version_seq, []).append(row)
+    return found
 
 
 def _aliases(session: Session, task: str | None) -> dict[int, tuple[str, ...]]:

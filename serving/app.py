@@ -12,14 +12,16 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from serving import analysis, batch, challenge, decisions, metrics, once, page, problem, schema
+from serving import access, analysis, batch, challenge, decisions, feedback, metrics, once, page, problem, schema
 from serving.decisions import Asked, Given
 from serving.door import OPEN
+from serving.keyring import Keyring
 from serving.middleware import guarded
 from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
 from serving.service import Outcome, Release, Served
 from serving.spool import tenant
+from tasks.task import FloatArray
 
 LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
 
@@ -30,18 +32,21 @@ class Parts:
 
     trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
     challengers  by task the version on trial beside its champion
+    silent   task -> why nothing answers for it, though something did
     """
 
     release: Release
     decision_log: decisions.Log
     metrics: metrics.Metrics
     queue: batch.Queue
+    keys: Keyring = field(default_factory=Keyring)
     trouble: dict[str, str] = field(default_factory=dict)
     challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
-    """The app of one release, behind the token and the limits."""
+    """The app of one release, behind the home's token, the keys and the limits."""
     app = FastAPI(
         title="Assay", version=parts.release.digest[:12], description="Answers of the released versions.",
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
@@ -51,12 +56,13 @@ def build(parts: Parts, token: str) -> ASGIApp:
         _add_task(app, parts, served)
     _add_analyze(app, parts)
     _add_facts(app, parts)
+    _add_feedback(app, parts)
     _add_health(app, parts)
     _add_unknown(app, parts)
     _add_docs(app, parts)
     for served in parts.release.served.values():
         parts.metrics.release.labels(served.task.name, served.version, served.digest).set(1)
-    return guarded(app, token, parts.metrics)
+    return guarded(app, token, parts.keys, parts.metrics)
 
 
 def _add_task(app: FastAPI, parts: Parts, served: Served) -> None:
@@ -147,7 +153,7 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({**told, "challengers": tried})
 
     async def decision(name: str, request: Request) -> Response:
-        return JSONResponse(await decisions.shown(parts.decision_log, tenant.of(request), name))
+        return JSONResponse(await decisions.shown(parts.decision_log, access.caller_of(request.scope), name))
 
     refused = schema.faults(*schema.OF_TOKEN)
     rows_of, kind = list[schema.TaskRow], schema.ReleaseBody
@@ -160,6 +166,15 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
         response_model=schema.DecisionBody,
         responses=schema.faults(*schema.OF_TOKEN, 404),
     )(decision)
+
+
+def _add_feedback(app: FastAPI, parts: Parts) -> None:
+    def labelled(name: str, item: Any, target: FloatArray) -> None:
+        if name in parts.challengers:
+            challenge.label(parts.queue, parts.challengers[name], parts.release, item, target)
+
+    known = {name: each.task for name, each in parts.release.served.items()}
+    feedback.add(app, feedback.Desk(parts.decision_log, known, labelled))
 
 
 def _task_row(served: Served) -> dict[str, Any]:
@@ -187,7 +202,7 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         decisions.room(parts.decision_log)
         if LOST in parts.trouble:
             raise Problem(503, parts.trouble[LOST])
-        trouble = sorted(parts.trouble.values())
+        trouble = sorted((*parts.trouble.values(), *parts.silent.values()))
         return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
 
     async def figures() -> Response:
@@ -207,6 +222,8 @@ def _add_unknown(app: FastAPI, parts: Parts) -> None:
     known = ", ".join(parts.release.served)
 
     async def unknown(task: str) -> Response:
+        if task in parts.silent:
+            raise Problem(503, parts.silent[task], headers={"Retry-After": "60"})
         raise Problem(404, f"this task is not served; the tasks are {known}")
 
     app.post("/v1/tasks/{task}", include_in_schema=False)(unknown)

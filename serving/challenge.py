@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -19,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from serving import batch
+from serving import batch, labels
 from serving.evidence import Evidence
 from serving.problem import Problem
 from serving.service import Outcome, Release, Served
-from tasks.task import Head
+from tasks.task import FloatArray, Head
 
 PENDING = 8  # comparisons under way in a replica; more are not begun, for they must not slow what is answered
 COMPARED = 8  # items of a list that are compared
@@ -144,6 +145,30 @@ async def compare(
     evidence.show("disagreement", float(np.mean([apart for apart, _ in pairs])))
     evidence.show("score_shift", float(np.mean([shift for _, shift in pairs])))
     evidence.counted(challenger.step)
+
+
+def label(queue: batch.Queue, challenger: Challenger, release: Release, item: Any, target: FloatArray) -> None:
+    """Hold both versions against what became known of an item (as JSON), unless too much waits for that already."""
+    if len(_UNDER_WAY) < PENDING:
+        task = asyncio.create_task(_labelled(queue, challenger, release, item, target))
+        _UNDER_WAY.add(task)
+        task.add_done_callback(_UNDER_WAY.discard)
+
+
+async def _labelled(
+    queue: batch.Queue, challenger: Challenger, release: Release, item: Any, target: FloatArray
+) -> None:
+    """The same item, asked of both: whichever answered then, the label judges both."""
+    served = release.served[challenger.served.task.name]
+    try:
+        kind = served.task.item.model_validate_json(json.dumps(item), strict=True)
+        pair = [(await _behind(queue, release, each, [kind]))[0] for each in (served, challenger.served)]
+    except Exception as error:  # what cannot be answered is counted where it is asked, not where it is labelled
+        log.warning("a label of %s could not be held against both versions: %s", served.task.name, type(error).__name__)
+        return
+    off = [labels.loss(served.task, outcome.answer, target) for outcome in pair]
+    if off[0] is not None and off[1] is not None:
+        challenger.evidence.labelled(off[0], off[1])
 
 
 async def _behind(queue: batch.Queue, release: Release, served: Served, items: Sequence[Any]) -> list[Outcome]:

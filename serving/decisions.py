@@ -14,13 +14,14 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import registry
+from serving.access import Caller
 from serving.problem import Problem
 from serving.service import Outcome
 from serving.spool import drain, files, seals, tenant
@@ -108,8 +109,13 @@ async def found(decision_log: Log, what: str, of_request: bool = False) -> list[
 
     Raises Problem 503 where the registry does not answer.
     """
-    look, loop = _of_request if of_request else of_decision, asyncio.get_running_loop()
-    run = loop.run_in_executor(decision_log.lookups, look, decision_log.book, decision_log.spool.root, what)
+    look = _of_request if of_request else of_decision
+    return await asked_registry(decision_log, look, decision_log.book, decision_log.spool.root, what)
+
+
+async def asked_registry(decision_log: Log, question: Callable[..., Any], *given: Any) -> Any:
+    """What the registry says to a question, asked in another thread. Raises Problem 503 where it does not answer."""
+    run = asyncio.get_running_loop().run_in_executor(decision_log.lookups, question, *given)
     try:
         return await asyncio.wait_for(run, LOOKUP_SECONDS)
     except (registry.RegistryUnreachable, TimeoutError) as error:
@@ -117,16 +123,24 @@ async def found(decision_log: Log, what: str, of_request: bool = False) -> list[
         raise Problem(503, detail, headers={"Retry-After": "5"}) from error
 
 
-async def shown(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
-    """The record of a decision, with the answer where it can still be read, and never with the input.
+async def owned(decision_log: Log, whose: str, name: str) -> dict[str, Any]:
+    """The row of a tenant's decision.
 
     Raises Problem 404 where there is none, and where it is another tenant's: nobody learns which; 503.
     """
     rows = await found(decision_log, name) if ID.fullmatch(name) else []
     if not rows or rows[0].get("tenant", tenant.DEFAULT) != whose:
         raise Problem(404, "there is no such decision; an answer carries its id as `decision`")
-    (row,) = rows
-    held = opened(decision_log.seals, row)
+    return rows[0]
+
+
+async def shown(decision_log: Log, caller: Caller, name: str) -> dict[str, Any]:
+    """The record of a decision, with the answer where it can still be read, and never with the input.
+
+    An answer may quote its input, so who may neither ask nor see inputs gets the record alone. Raises Problem 404, 503.
+    """
+    row = await owned(decision_log, caller.tenant, name)
+    held = opened(decision_log.seals, row) if caller.rights & {"ask", "inputs"} else None
     hidden = {"sealed", "reply", "id", "key", "request", "body"}
     kept = {key: value for key, value in row.items() if key not in hidden}
     return {"decision": name, **kept, "answer": None if held is None else held["answer"]}

@@ -1,48 +1,72 @@
-"""Who may come in, and how many at a time: the token in constant time, 429 for whoever guesses, room for health."""
+"""Who may come in, and how many at a time: keys and their rights, 429 for whoever guesses, room for health.
+
+HAProxy counts wrong tokens by address over all replicas and tells each request's count; a replica counts its own
+beside it, exactly, also those that come at once.
+"""
 
 from __future__ import annotations
 
-import hmac
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.types import Scope
 
-from serving.gateway import ONGOING
+from serving import access, keyring
+from serving.gateway import GUESSES, ONGOING, WRONG_TOKENS
+from serving.keyring import Keyring
 from serving.problem import Problem
 
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
-WRONG = RateLimitItemPerMinute(20)  # wrong tokens from one address; the right one is let in all the same
+OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/review"})
+WRONG = RateLimitItemPerMinute(WRONG_TOKENS)  # from one address; the right one is let in all the same
 FREE = OPEN | {"/metrics"}  # what takes no place of a question
 
 
-def door(token: str) -> Callable[[Scope], None]:
-    """A check of a request's token: Problem 401, and 429 after 20 wrong ones from one address within a minute."""
-    secret = token.encode()
-    guesses = MovingWindowRateLimiter(MemoryStorage())
+def door(token: str, ring: Keyring) -> Callable[[Scope], None]:
+    """A check of a request, which leaves in its scope who asks (serving/access.py).
+
+    Problem 401 for a wrong token, 429 after 20 wrong ones from one address within a minute, 403 without the right.
+    """
 
     def check(scope: Scope) -> None:
         if scope["path"] in OPEN:
             return
         kind, _, given = header(scope, b"authorization").partition(b" ")
-        if kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), secret):
+        found = keyring.caller(ring, token, given.strip()) if kind.lower() == b"bearer" else None
+        if found is not None:
+            _allow(found, scope)
             return
-        address = _address(scope)
-        if given and not guesses.hit(WRONG, address):
-            wait = max(1, math.ceil(guesses.get_window_stats(WRONG, address).reset_time - time.time()))
-            detail = (
-                f"{WRONG.amount} wrong tokens came from this address within a minute; wait, then send the right one"
-            )
-            raise Problem(429, detail, headers={"Retry-After": str(wait)})
-        detail = "a valid bearer token is needed; send Authorization: Bearer TOKEN with the one in the token file"
+        if given:
+            _guessed(scope, ring.guesses)
+        detail = "a valid bearer token is needed; send Authorization: Bearer TOKEN, of the home's file or a key"
         raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     return check
+
+
+def _allow(caller: access.Caller, scope: Scope) -> None:
+    """Let a caller pass and leave it in the scope. Raises Problem 403 where its key has not the right."""
+    method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
+    right = access.needed(method, scope["path"])
+    if right not in caller.rights:
+        roles = ", ".join(name for name, held in access.ROLES.items() if right in held)
+        detail = f"this key has not the right {right!r}, which this needs; the roles that have it are: {roles}"
+        raise Problem(403, detail)
+    scope[access.CALLER] = caller
+
+
+def _guessed(scope: Scope, guesses: MovingWindowRateLimiter) -> None:
+    """One more wrong token. Raises Problem 429 where too many came."""
+    told, address, wait = header(scope, GUESSES.encode()), _address(scope), 60
+    if not (told.isdigit() and int(told[:9]) >= WRONG_TOKENS):
+        if guesses.hit(WRONG, address):
+            return
+        wait = max(1, math.ceil(guesses.get_window_stats(WRONG, address).reset_time - time.time()))
+    detail = f"{WRONG_TOKENS} wrong tokens came from this address within a minute; wait, then send the right one"
+    raise Problem(429, detail, headers={"Retry-After": str(wait)})
 
 
 class Room:

@@ -1,7 +1,8 @@
 """What replicas have seen of a challenger: by limit an e-process, kept in a file of each and put together by all.
 
 The bets stand in betting.py. A number is shown to a limit as a share from 0 to 1 with a bound on its mean: an error is
-1; so is a time above `p99_ratio` times the champion's 99th percentile, of which there may be 1 in 100.
+1; so is a time above `p99_ratio` times the champion's 99th percentile, of which there may be 1 in 100. What a label
+says is a difference of two losses, from -1 to 1, shown as half of what it is above -1.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class Evidence:
             seen.wealth = betting.bet(seen.wealth, [value], bound(self.limits, name))
             seen.count, seen.total = seen.count + 1, seen.total + value
 
+    def labelled(self, champion: float, challenger: float) -> None:
+        """How far the two were off, each from 0 to 1, on one decision whose label became known."""
+        self.show("quality", (1 + challenger - champion) / 2)
+
     def timed(self, champion: float | None, challenger: float | None) -> None:
         """Seconds that the two took. The champion's percentile is taken before its own number joins the others."""
         if challenger is not None and len(self.times) >= LEAST_TIMES:
@@ -74,6 +79,8 @@ class Evidence:
 
 def bound(limits: Limits, name: str) -> float:
     """What the mean of a limit's numbers must not exceed."""
+    if name == "quality":
+        return (1 + limits.quality) / 2
     return SLOW if name == "p99_ratio" else float(getattr(limits, name))
 
 
@@ -124,6 +131,8 @@ def alarm(together: Sum, section: ReleaseSection) -> str:
     for name, seen in sorted(together.seen.items()):
         found = betting.log_e(seen.wealth)
         if found >= -math.log(section.alpha):
-            mean, limit = seen.total / seen.count, bound(section.limits, name)
-            return f"{name}: {mean:.3g} on {seen.count} requests, above {limit:g} (log e-value {found:.1f})"
+            mean, limit, what = seen.total / seen.count, bound(section.limits, name), "requests"
+            if name == "quality":
+                mean, limit, what = 2 * mean - 1, section.limits.quality, "labels, more than the champion"
+            return f"{name}: {mean:.3g} on {seen.count} {what}, above {limit:g} (log e-value {found:.1f})"
     return ""

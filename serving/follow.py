@@ -58,11 +58,28 @@ def _look(of: Follower) -> None:
     wanted = {task: each for task, each in orders.champions.items() if follower.may_try(of, each.digest)}
     served = of.parts.release.served
     changed = {t: each for t, each in wanted.items() if t not in served or served[t].version != each.ref}
+    if _silent(orders) != of.parts.silent:
+        _leave_out(of, _silent(orders))
     if changed:
         _change(of, changed)
-    elif orders.release is None or orders.release.versions != _versions(of.parts.release):
+    elif (orders.release.versions if orders.release else {}) != _versions(of.parts.release):
         _record(of, {})
     trial.look(of, orders)
+
+
+def _silent(orders: registry.Orders) -> dict[str, str]:
+    """Why nothing answers for a task whose approval was taken back, with no other version left."""
+    cure = "no other version of the task may answer; approve and promote one"
+    return {task: f"{version.ref} was {version.status}, and {cure}" for task, version in orders.silent.items()}
+
+
+def _leave_out(of: Follower, silent: Mapping[str, str]) -> None:
+    """Answer for these tasks no more, from the next request on; what was learned of the others stays."""
+    release = of.parts.release
+    left = {task: each for task, each in release.served.items() if task not in silent}
+    parts = dataclasses.replace(of.parts, release=dataclasses.replace(release, served=left), silent=silent)
+    follower.answer_with(of, parts)
+    of.probed = {task: told for task, told in of.probed.items() if task not in silent}
 
 
 def _change(of: Follower, changed: Mapping[str, registry.Version]) -> None:
@@ -110,6 +127,9 @@ def _record(of: Follower, changed: Mapping[str, Mapping[str, Any]]) -> None:
     served = of.parts.release.served
     for task, facts in changed.items():
         registry.loaded(of.book, served[task].version, BY, facts)
+    if not served:
+        registry.fall_silent(of.book, by=BY)
+        return
     told = registry.release(of.book, [each.version for each in served.values()], by=BY)
     follower.answer_with(of, follower.numbered(of.parts, told))
 

@@ -19,6 +19,7 @@ BUFFER = BODY + 65_536  # a whole body and its headers: else a slow rest of it w
 CONNECTIONS = 2048  # each may fill a buffer
 ONGOING, FREE = 128, 32  # places of a replica for questions, and for health and metrics beside them
 PROBLEM = "application/problem+json"
+WRONG_TOKENS, GUESSES = 20, "x-assay-guesses"  # a minute from one address; the header that tells a replica how many
 
 # Ray Serve reads these of any client: a name that its log takes up, a deadline, a switch that keeps work of clients
 # that left; bytes in them that are no UTF-8 end in its own 500.
@@ -35,7 +36,7 @@ FOREIGN = (
 SENTENCES = {
     400: "this is no request that is understood; send HTTP/1.1",
     401: "a valid bearer token is needed; send Authorization: Bearer TOKEN",
-    403: "this is not allowed",
+    403: "this key has not the right that this needs",
     404: "there is nothing at this path; GET /docs lists what there is",
     405: "this method is not answered here; GET /docs lists what is",
     408: f"the request did not arrive in time ({HEADER_SECONDS} s for headers, {BODY_SECONDS} s for the body); "
@@ -96,6 +97,7 @@ def _frontend() -> list[str]:
     return [
         *(f"http-request del-header {name}" for name in FOREIGN),
         "http-request set-header x-forwarded-for %[src]",
+        *_guesses(),
         f"{_answer(431)} if {{ req.hdrs,length gt {HEADERS} }}",
         f"{_answer(431)} if {{ req.hdr_cnt gt {COUNT} }}",
         f"{_answer(414)} if {{ url_len gt {URL} }}",
@@ -103,6 +105,17 @@ def _frontend() -> list[str]:
         f"{_answer(404)} if {{ path_beg /-/ }}",  # Serve's own pages
         f"http-request wait-for-body time {BODY_SECONDS}s if !{{ method GET }} !{{ method HEAD }}",
         *(f"{_answer(told, 'response')} if {{ status {seen} }} !{{ {ours} }}" for seen, told in OF_SERVE.items()),
+    ]
+
+
+def _guesses() -> list[str]:
+    """Count the wrong tokens of an address over all replicas, and tell each request how many there were."""
+    return [
+        "stick-table type ipv6 size 100k expire 2m store gpc0,gpc0_rate(60s)",
+        "http-request track-sc0 src",
+        f"http-request set-header {GUESSES} %[sc0_gpc0_rate]",
+        "http-request set-var(txn.guess) bool(true) if { req.hdr(authorization) -m found }",
+        "http-response sc-inc-gpc0(0) if { status 401 } { var(txn.guess) -m bool }",
     ]
 
 

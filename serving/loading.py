@@ -8,7 +8,7 @@ from typing import Any
 
 import registry
 import tasks
-from serving import app, batch, commitment, decisions, metrics
+from serving import app, batch, commitment, decisions, keyring, metrics
 from serving.places import Fetched, NotServable, Places, fetch
 from serving.service import Release, Served
 from tasks.backbone.body import Backbone
@@ -31,7 +31,8 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
     figures = metrics.create()
     batch.warm(release)
     queue = batch.start(places.deadline_ms / 1000, figures)
-    return app.Parts(release, decision_log, figures, queue), token
+    keys = keyring.start(book, decision_log.drain.stop)
+    return app.Parts(release, decision_log, figures, queue, keys), token
 
 
 def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving import problem
 from serving.door import OPEN, Room, door, header
 from serving.gateway import BODY, BODY_SECONDS
+from serving.keyring import Keyring
 from serving.metrics import Metrics
 from serving.problem import Problem
 
@@ -20,9 +21,9 @@ SECURITY = (
 )
 
 
-def guarded(app: ASGIApp, token: str, metrics: Metrics) -> ASGIApp:
-    """The app behind a bearer token and the limits on bodies; each answer is counted and timed."""
-    check, room = door(token), Room()
+def guarded(app: ASGIApp, token: str, ring: Keyring, metrics: Metrics) -> ASGIApp:
+    """The app behind keys and the limits on bodies; each answer is counted and timed."""
+    check, room = door(token, ring), Room()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

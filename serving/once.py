@@ -34,17 +34,23 @@ async def answered(decision_log: Log, request: Request, answer: Callable[[Asked]
     whose, key = tenant.of(request), request.headers.get(HEADER)
     if key is None:
         return JSONResponse(await answer(Asked(whose)))
-    if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
-        raise Problem(400, f"Idempotency-Key is 1 to {LONGEST} printable ASCII characters; send a UUID, for example")
+    name = checked(key)
     where, body = request.url.path.encode(), await request.body()
     asked = Asked(
         tenant=whose,
-        request=decisions.named(decision_log, b"request", whose.encode(), key.encode()),
+        request=decisions.named(decision_log, b"request", whose.encode(), name),
         body=decisions.named(decision_log, b"body", where, body),
     )
     async with _held(decision_log.spool.root.with_name(LOCKS), str(asked.request)):
         before = await decisions.found(decision_log, str(asked.request), of_request=True)
         return JSONResponse(_again(decision_log, asked, before[0]) if before else await answer(asked))
+
+
+def checked(key: str) -> bytes:
+    """An idempotency key as bytes. Raises Problem 400 for what cannot be one."""
+    if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
+        raise Problem(400, f"Idempotency-Key is 1 to {LONGEST} printable ASCII characters; send a UUID, for example")
+    return key.encode()
 
 
 def _again(decision_log: Log, asked: Asked, row: dict[str, Any]) -> Any:

@@ -64,7 +64,7 @@ def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> l
 
 def _fetch(book: registry.Registry, ref: str, places: Places) -> Fetched:
     version = registry.show(book, ref)
-    if version.status in {"refused", "rejected"}:
+    if version.status in registry.BARRED:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
     to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
     folder = Folder(Path(registry.fetch(book, version, to)["model"]))

@@ -14,7 +14,7 @@ from tasks.task import Task
 
 REF = "#/components/schemas/"
 OF_ALL = (400, 408, 414, 429, 431, 500, 502, 503, 504)  # what the gateway may say to any request
-OF_TOKEN, OF_BODY = (401,), (401, 409, 410, 413, 415, 422)
+OF_TOKEN, OF_BODY = (401, 403), (401, 403, 409, 410, 413, 415, 422)
 
 
 class Flags(BaseModel):
@@ -97,7 +97,7 @@ class DecisionBody(BaseModel):
     input: str = Field(description="HMAC-SHA256 of the item's canonical JSON under a key of this home")
     raw: list[list[float]] | None = Field(description="what the version said, uncalibrated")
     flags: dict[str, Any]
-    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased")
+    answer: dict[str, Any] | None = Field(description="as it was given; null once it was erased, and to a viewer")
 
 
 def reply_model(task: Task) -> type[BaseModel]:

@@ -33,12 +33,14 @@ class Limits(Section):
     p99_ratio     its 99th percentile of time, in champion's
     disagreement  share of requests that it decides otherwise than the champion
     score_shift   distance of its scores from the champion's: total variation, or of means in widths of the interval
+    quality       share of decisions, labelled while it is on trial, that it gets wrong beyond the champion's share
     """
 
     error_rate: float = Field(default=0.005, gt=0, lt=1)
     p99_ratio: float = Field(default=2.0, ge=1, allow_inf_nan=False)
     disagreement: float = Field(default=0.15, gt=0, lt=1)
     score_shift: float = Field(default=0.2, gt=0, lt=1)
+    quality: float = Field(default=0.05, gt=0, lt=1)
 
 
 class ReleaseSection(Section):

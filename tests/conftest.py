@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +43,17 @@ def ray_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     cluster.connect(Settings(home=home))
     yield
     cluster.disconnect()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser. Its library holds the event loop of this thread, so no other module may meet it."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("ASSAY_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium on this machine (ASSAY_CHROMIUM says where)")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -16,10 +16,9 @@ import uuid
 from pathlib import Path
 
 import registry
+from benchmarks.parts.let_in import DIGEST, let_in
 from serving.spool import drain
 from serving.spool.writer import Limits, NoRoom, Spool
-
-DIGEST = "0" * 64
 
 
 def main(home: str, database: str, clients: int, pause: float, reserve: int) -> None:
@@ -29,6 +28,7 @@ def main(home: str, database: str, clients: int, pause: float, reserve: int) -> 
     book = _open(home, database)
     spool = Spool(Path(home) / "spool", Limits(reserve=reserve))
     draining, thread = drain.start(book, spool)
+    let_in(book, "risk", Path(home))
     asking = [
         threading.Thread(target=_client, args=(str(n), spool, ending, pause), daemon=True) for n in range(clients)
     ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from tasks.data import doubts, leaks
+from tasks.data import doubts, labelled, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import opened, reading
@@ -17,7 +17,7 @@ from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
 from tasks.data.section import DataSection, Splits, TaskSection
 from tasks.data.sheet import Mistakes, alike
-from tasks.data.split import NAMES, divide
+from tasks.data.split import NAMES, How, divide
 from tasks.task import DataError, Place, Rows, Task
 
 TORN = 0.1  # share of wrong rows
@@ -68,13 +68,14 @@ class Examined:
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose rows are examined, and how they are divided."""
+    """Whose rows are examined, and how they are divided; `labelled` is a file of decisions that join them."""
 
     task: Task
     section: TaskSection
     data: DataSection
     splits: Splits
     seed: int
+    labelled: str | None = None
 
     @property
     def place(self) -> Place:
@@ -93,6 +94,13 @@ def examine(asked: Asked) -> Examined:
     rows, again = read.rows, read.again
     if again is not None:
         facts["audit"] = found.tried(lambda: leaks.truncated(asked.task, again, asked.place, rows)) or {}
+    more: Rows | None = None if asked.labelled is None else _labelled(asked, found)
+    if more is not None:
+        facts["feedback"] = len(np.unique(more.inputs.owner))
+        source, decisions = rows, more
+        rows = found.tried(lambda: labelled.added(asked.task, source, decisions))
+        if rows is None or not found.holds(lambda: check(asked.task, rows)):
+            return found
     dropped = {"read": len(rows)}
     current = found.tried(lambda: as_of(rows, asked.data.as_of))
     if current is None:
@@ -103,18 +111,43 @@ def examine(asked: Asked) -> Examined:
     found.errors += [DataError(sentence) for sentence in wrong]
     unique = deduplicated(current)
     dropped |= {"repeated": len(current) - len(unique), "contradicting": torn}
-    task, splits, how = asked.task, asked.splits, _how(asked.task, unique, facts)
+    how = _how(asked.task, unique, facts)
     facts["how"] = how
-    divided = found.tried(lambda: divide(unique, how, splits, task.purge_days, asked.seed))
+    divided = found.tried(lambda: _divided(asked, unique, how, () if more is None else more.ids))
     if divided is not None:
         dropped["purged"] = len(unique) - len(divided)
         _judge(asked, divided, found, facts)
         found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
-        found.card["seed"] = asked.seed
+        found.card["seed"], found.card["feedback"] = asked.seed, facts.get("feedback", 0)
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
         found.card["warnings"] = found.warnings
         found.rows = divided
     return found
+
+
+def _labelled(asked: Asked, found: Examined) -> Rows | None:
+    """Decisions that were labelled since. Those that cannot be read any more are left out: None where it is all."""
+    assert asked.labelled is not None
+    try:
+        read = labelled.read(asked.task, asked.labelled)
+    except Mistakes as error:  # none of them can be read; who may label may not stop the learning
+        found.warnings += [f"no labelled decision is learned from: {sentence}" for sentence in alike(error)]
+        return None
+    found.rejected = (*found.rejected, *read.rejected)
+    return read.rows
+
+
+def _divided(asked: Asked, rows: Rows, how: How, decisions: Sequence[str]) -> Rows:
+    """Rows with their side. Decisions are trained on alone: people chose them, so they are no sample to test on.
+
+    By time they are divided like all others, for what is later than a test must not teach.
+    """
+    own = np.isin(rows.ids, decisions)
+    rest = rows.take(np.flatnonzero(~own)) if how != "time" else rows
+    divided = divide(rest, how, asked.splits, asked.task.purge_days, asked.seed)
+    if how == "time" or not own.any():
+        return divided
+    return labelled.added(asked.task, divided, rows.take(np.flatnonzero(own)))
 
 
 def _judge(asked: Asked, rows: Rows, found: Examined, facts: dict[str, Any]) -> None:
@@ -194,7 +227,12 @@ def raised(found: Examined) -> ValueError | None:
 
 
 def asked_of(
-    task: Task, section: Mapping[str, Any], data: Mapping[str, Any], seed: int, splits: Mapping[str, Any]
+    task: Task,
+    section: Mapping[str, Any],
+    data: Mapping[str, Any],
+    seed: int,
+    splits: Mapping[str, Any],
+    labelled: str | None = None,
 ) -> Asked:
     """The sections of a recipe as their types."""
-    return Asked(task, task.section(**section), DataSection(**data), Splits(**splits), seed)
+    return Asked(task, task.section(**section), DataSection(**data), Splits(**splits), seed, labelled)

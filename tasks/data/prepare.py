@@ -28,13 +28,15 @@ def prepare(
     seed: int,
     out: str,
     splits: Mapping[str, Any] | None = None,
+    labelled: str | None = None,
 ) -> dict[str, Any]:
     """Write {train,valid,test}.parquet, data.json (the card) and rejected.csv into `out`, and return the card.
 
-    `splits` is `[validate.splits]`. The folder appears as a whole or not at all.
+    `splits` is `[validate.splits]`, `labelled` a file of decisions that are learned from beside the source. The folder
+    appears as a whole or not at all.
     Raises DataError or SplitError (both ValueError) with a sentence that names the value and the cure.
     """
-    found = examine(asked_of(get(task_name), task_section, data_section, seed, splits or {}))
+    found = examine(asked_of(get(task_name), task_section, data_section, seed, splits or {}, labelled))
     error = raised(found)
     if error is not None:
         raise error

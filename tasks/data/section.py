@@ -45,10 +45,15 @@ class TaskSection(Section):
 
 
 class DataSection(Section):
-    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge."""
+    """`[data]`: where public sets lie (a place, left out of digests), the day of knowledge.
+
+    `feedback` are the tenants of the endpoints whose decisions, with the labels that were given to them, are learned
+    from beside the source.
+    """
 
     root: str | None = None
     as_of: datetime | None = None
+    feedback: tuple[str, ...] = ()
 
 
 class Splits(Section):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 import registry as reg
+from registry import artifacts
 
 
 def test_a_champion_needs_an_approval_with_a_name_and_a_reason(registry, register) -> None:
@@ -74,11 +76,73 @@ def test_rolling_back_goes_one_champion_back_each_time(registry, champion) -> No
     assert reg.rollback(registry, "risk").number == 1
 
 
-def test_rolling_back_passes_over_a_version_that_was_rejected_since(registry, champion) -> None:
+def test_rolling_back_passes_over_a_version_that_was_revoked_since(registry, champion) -> None:
     for value in (1, 2, 3):
         champion(value)
-    reg.reject(registry, "risk@2", "Bob", "found a leak")
+    assert reg.revoke(registry, "risk@2", "Bob", "found a leak").status == "revoked"
+    assert reg.champions(registry)["risk"].number == 3
     assert reg.rollback(registry, "risk").number == 1
+
+
+def test_a_revoked_champion_gives_way_to_the_last_that_may_answer_and_to_nobody_after_it(registry, champion) -> None:
+    for value in (1, 2):
+        champion(value)
+    reg.revoke(registry, "risk@2", "Bob", "found a leak")
+    assert reg.champions(registry)["risk"].number == 1
+    assert [event.kind for event in reg.history(registry)[-2:]] == ["rejected", "alias"]
+    reg.revoke(registry, "risk@1", "Bob", "the same leak")
+    now = reg.orders(registry)
+    assert reg.champions(registry) == now.champions == {}
+    assert now.silent["risk"].ref == "risk@1"
+    told = reg.as_of(registry, datetime.now(UTC) + timedelta(days=1))["champions"]["risk"]
+    assert (told["approved_by"], told["taken_back"]["by"], told["taken_back"]["reason"]) == (
+        "Ann",
+        "Bob",
+        "the same leak",
+    )
+    assert champion(3).aliases == ("champion",)
+    assert reg.orders(registry).silent == {}
+    assert reg.verify(registry)["ok"]
+
+
+def test_what_is_revoked_was_approved_and_is_never_approved_again(registry, register, champion) -> None:
+    version = champion(1)
+    with pytest.raises(reg.NotAllowed, match="risk@1 is approved; run `revoke risk@1"):
+        reg.reject(registry, version.ref, "Bob", "no")
+    with pytest.raises(reg.NotAllowed, match="there is no approval to take back"):
+        reg.revoke(registry, register(value=2).ref, "Bob", "no")
+    reg.revoke(registry, version.ref, "Bob", "found a leak")
+    for again in (reg.approve, reg.reject):
+        with pytest.raises(reg.NotAllowed, match="was revoked, which is final"):
+            again(registry, version.ref, "Ann", "I like it")
+    with pytest.raises(reg.NotAllowed, match="was revoked and cannot become champion"):
+        reg.promote(registry, version.ref)
+    with pytest.raises(reg.NotAllowed, match="was revoked and answers nobody"):
+        reg.start_challenger(registry, version.ref, "Ann")
+
+
+@pytest.mark.parametrize("name", ["recipe", "Serving", " assay "])
+def test_nobody_judges_in_the_name_of_a_machine(registry, register, name) -> None:
+    version = register()
+    for judge in (reg.approve, reg.reject):
+        with pytest.raises(reg.RegistryError, match="the name of a part of Assay"):
+            judge(registry, version.ref, name, "I am the recipe")
+    assert reg.approve(registry, version.ref, "recipe", "the recipe says so", automatic=True).automatic
+
+
+def test_what_was_changed_since_it_was_registered_is_neither_approved_nor_promoted(registry, register) -> None:
+    version, later = register(value=1), register(value=2)
+    reg.approve(registry, later.ref, "Ann", "the lift holds")
+    for each in (version, later):
+        digest = artifacts.read_manifest(registry.store, each.report_digest)["report.json"]
+        kept = Path(f"{registry.store.root}/{digest[:2]}/{digest}")
+        kept.chmod(0o600)
+        kept.write_bytes(kept.read_bytes().replace(b"1", b"7").replace(b"2", b"7"))
+    before = reg.history(registry)
+    for judge in (lambda: reg.approve(registry, version.ref, "Ann", "well"), lambda: reg.promote(registry, later.ref)):
+        with pytest.raises(reg.Damaged, match=r"evidence damaged: risk@\d \w+/\w+.json: the artifact"):
+            judge()
+    assert reg.history(registry) == before
 
 
 def test_an_alias_has_a_plain_name(registry, register) -> None:
@@ -101,7 +165,12 @@ def test_as_of_tells_who_answered_then_since_when_and_by_whose_leave(registry, c
         "digest": reg.show(registry, "risk@1").digest,
         "since": since,
         "approved_by": "Ann",
+        "approved": then["champions"]["risk"]["approved"],
+        "automatic": False,
+        "reason": "the lift holds",
+        "taken_back": None,
     }
+    assert then["champions"]["risk"]["approved"] <= since
     assert reg.as_of(registry, datetime.now(UTC) + timedelta(days=1))["champions"]["risk"]["version"] == "risk@2"
     assert reg.as_of(registry, before)["champions"] == {}
 

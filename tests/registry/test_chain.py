@@ -19,8 +19,8 @@ def _rows(version: reg.Version, *names: str, **more: object) -> list[dict]:
     return [{**said, "id": name, **more} for name in names]
 
 
-def test_many_batches_add_one_event_a_minute(registry, register) -> None:
-    version = register()
+def test_many_batches_add_one_event_a_minute(registry, champion) -> None:
+    version = champion(1)
     before = len(reg.history(registry))
     for number in range(20):
         reg.log_decisions(registry, _rows(version, f"d{number}"))
@@ -34,9 +34,9 @@ def test_many_batches_add_one_event_a_minute(registry, register) -> None:
     assert reg.verify(registry)["ok"]
 
 
-def test_answers_are_written_while_an_approval_holds_the_history(registry, register) -> None:
+def test_answers_are_written_while_an_approval_holds_the_history(registry, champion) -> None:
     """On PostgreSQL, whose locks have names; SQLite's file has one, held for a batch's milliseconds."""
-    version = register()
+    version = champion(1)
     if registry.engine.dialect.name == "sqlite":
         return
     with database.writing(registry):
@@ -47,8 +47,8 @@ def test_answers_are_written_while_an_approval_holds_the_history(registry, regis
     assert reg.decision(registry, "d1")["id"] == "d1"
 
 
-def test_the_answers_of_a_request_are_found_by_it_in_their_order(registry, register) -> None:
-    version = register()
+def test_the_answers_of_a_request_are_found_by_it_in_their_order(registry, champion) -> None:
+    version = champion(1)
     reg.log_decisions(registry, _rows(version, "b", "a", request="r1") + _rows(version, "c"))
     assert [row["id"] for row in reg.of_request(registry, "r1")] == ["b", "a"]
     assert reg.of_request(registry, "r2") == []
@@ -62,7 +62,9 @@ def test_an_erasure_is_an_event_and_tells_its_months(registry) -> None:
     assert reg.verify(registry)["ok"]
 
 
-def test_a_home_of_the_first_schema_is_migrated_and_its_batches_stay_valid(database_url, artifacts_url) -> None:
+def test_a_home_of_the_first_schema_is_migrated_and_its_batches_stay_valid(
+    database_url, artifacts_url, folders
+) -> None:
     registry = _of_first_schema(database_url, artifacts_url)
     row = {"id": "old", "task": "risk", "version": "risk@1", "digest": "x"}
     with database.writing(registry) as session:  # as the first schema's code wrote it
@@ -78,7 +80,9 @@ def test_a_home_of_the_first_schema_is_migrated_and_its_batches_stay_valid(datab
     reg.close(registry)
     registry = reg.open_registry(database_url, artifacts_url)
     assert reg.decision(registry, "old") == row
-    reg.log_decisions(registry, [{**row, "id": "new"}])
+    version = reg.register(registry, "risk", *folders(1), {"verdict": "accepted"}, "first", lambda *_: ())
+    reg.approve(registry, version.ref, "Ann", "the lift holds")
+    reg.log_decisions(registry, _rows(version, "new"))
     assert reg.log_decisions(registry, [row]) == 0
     assert [each["id"] for each in reg.decisions(registry)] == ["old", "new"]
     assert [each["id"] for each in reg.decisions(registry, limit=1)] == ["new"]
@@ -103,9 +107,9 @@ def _of_first_schema(database_url: str, artifacts_url: str) -> reg.Registry:
     return found
 
 
-def test_verify_reads_more_batches_than_a_page(registry, register, monkeypatch) -> None:
+def test_verify_reads_more_batches_than_a_page(registry, champion, monkeypatch) -> None:
     monkeypatch.setattr(chain, "PAGE", 3)
-    version = register()
+    version = champion(1)
     for number in range(8):
         reg.log_decisions(registry, _rows(version, f"d{number}"))
     with database.reading(registry) as session:

@@ -35,8 +35,8 @@ def test_an_evaluation_of_other_bytes_than_the_versions_is_found_by_verify(regis
     assert [(each["what"], each["expected"]) for each in failures] == [("evaluation", version.digest)]
 
 
-def test_an_answer_in_a_file_has_the_record_of_the_newest_run_of_its_batch(registry, register) -> None:
-    version = register()
+def test_an_answer_in_a_file_has_the_record_of_the_newest_run_of_its_batch(registry, champion) -> None:
+    version = champion(1)
     entry = {"task": version.task, "version": version.ref, "digest": version.digest, "raw": None, "flags": {}}
     for run in ("aaaa", "bbbb"):
         reg.log_decisions(registry, [{**entry, "id": f"f00d.{run}"}])

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 import registry as reg
-from registry import database, events, tables
+from registry import database, events, guards, tables
 
 
 def _execute(registry: reg.Registry, *statements: str) -> None:
@@ -29,7 +29,7 @@ def _off(registry: reg.Registry, table: str) -> list[str]:
 
 def _on(registry: reg.Registry, table: str) -> list[str]:
     if registry.engine.dialect.name == "sqlite":
-        body = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        body = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: rows are never changed or deleted'); END"
         actions = ("UPDATE", "DELETE")
         return [f"CREATE TRIGGER {table}_no_{a.lower()} BEFORE {a} ON {table} {body}" for a in actions]
     return [f"ALTER TABLE {table} ENABLE TRIGGER {table}_no_change"]
@@ -44,8 +44,13 @@ def lived(registry, champion) -> reg.Registry:
     reg.start_run(registry, "r1", "retrain")
     reg.finish_run(registry, "r1", "completed")
     row = {"task": "risk", "version": "risk@1", "digest": version.digest, "answer": {"probability": 0.2}}
+    row["tenant"] = "bank"
     reg.log_decisions(registry, [{**row, "id": "d1"}, {**row, "id": "d2"}])
     assert reg.anchor_decisions(registry)
+    key, _ = reg.new_api_key(registry, reg.Grant("bank", "viewer"), "Ann")
+    reg.revoke_api_key(registry, key.name, "Ann")
+    said = reg.Said("d1", "risk", "bank", key.name, "same", "2026-11", "sealed")
+    reg.log_review(registry, said, "overridden", reg.Stated(said, "risk@1", "override", loss=1.0))
     return registry
 
 
@@ -61,7 +66,7 @@ def test_no_row_can_be_changed_deleted_replaced_or_truncated(lived) -> None:
         column = {"decision": "id", "decision_batch": "number"}.get(table, "seq")
         anew = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}" if sqlite else f"TRUNCATE {table} CASCADE"
         for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", anew):
-            with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"append-only|follow the last one"):
+            with pytest.raises(sqlalchemy.exc.DBAPIError, match=rf"append-only|follow the last one|{table}: "):
                 _execute(lived, statement)
     assert reg.verify(lived)["ok"]
 
@@ -73,7 +78,7 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
             f"INSERT INTO event (seq, time, kind, subject, payload, previous, digest) "
             f"VALUES ({seq}, '2099', 'approved', 'risk@1', '{{}}', '{previous}', 'x')"
         )
-        with pytest.raises(sqlalchemy.exc.DBAPIError, match="must follow the last one of the chain"):
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"must follow the last one of the chain|event: the digest"):
             _execute(lived, statement)
 
 
@@ -98,6 +103,15 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
         ("decision_batch", "UPDATE decision_batch SET digest = 'x'", "batch digest"),
         ("decision_batch", "UPDATE decision_batch SET link = 'x'", "anchor"),
         ("decision_batch", "DELETE FROM decision_batch", "anchor"),
+        ("api_key", "UPDATE api_key SET role = 'admin'", "api_key"),
+        ("api_key", "UPDATE api_key SET hash = 'x'", "api_key"),
+        ("api_key", "DELETE FROM api_key WHERE revoked", "api_key"),
+        ("feedback", "UPDATE feedback SET loss = 0", "feedback"),
+        ("feedback", "UPDATE feedback SET sealed = 'x'", "feedback"),
+        ("feedback", "DELETE FROM feedback", "feedback"),
+        ("review", "UPDATE review SET outcome = 'confirmed'", "review"),
+        ("decision", "UPDATE decision SET tenant = 'other' WHERE id = 'd1'", "decision"),
+        ("decision", "UPDATE decision SET doubt = 9 WHERE id = 'd1'", "decision"),
     ],
 )
 def test_a_change_behind_the_triggers_is_found(lived, table, change, what) -> None:
@@ -116,13 +130,31 @@ def test_a_batch_that_does_not_follow_the_last_one_is_refused(lived) -> None:
             'INSERT INTO decision_batch (number, time, "count", digest, previous, link) '
             f"VALUES ({number}, '2099', 1, 'x', '{previous}', 'y')"
         )
-        with pytest.raises(sqlalchemy.exc.DBAPIError, match="must follow the last one of the chain"):
+        with pytest.raises(
+            sqlalchemy.exc.DBAPIError, match=r"must follow the last one of the chain|decision_batch: the link"
+        ):
             _execute(lived, statement)
 
 
-def test_a_missing_trigger_is_found(lived) -> None:
-    _execute(lived, *_off(lived, "event"))
-    assert {failure["what"] for failure in reg.verify(lived)["failures"]} == {"trigger"}
+def test_the_guards_that_verify_expects_are_those_that_the_migrations_make(registry) -> None:
+    with registry.engine.connect() as connection:
+        assert guards.standing(connection) == guards.EXPECTED[connection.dialect.name]
+
+
+def test_a_missing_an_emptied_and_a_foreign_guard_are_found_by_name(lived) -> None:
+    if lived.engine.dialect.name == "sqlite":
+        quiet = "CREATE TRIGGER quiet BEFORE INSERT ON decision BEGIN SELECT RAISE(IGNORE); END"
+        emptied = "DROP TRIGGER alias_guard", "CREATE TRIGGER alias_guard BEFORE INSERT ON alias BEGIN SELECT 1; END"
+        expected = {"event.event_no_update", "event.event_no_delete"}
+    else:
+        body = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+        emptied = (f"CREATE OR REPLACE FUNCTION assay_alias_guard() {body}",)
+        quiet = "CREATE TRIGGER quiet BEFORE INSERT ON decision FOR EACH ROW EXECUTE FUNCTION assay_alias_guard()"
+        expected = {"event.event_no_change"}
+    _execute(lived, *_off(lived, "event"), *emptied, quiet)
+    failures = reg.verify(lived)["failures"]
+    assert {failure["what"] for failure in failures} == {"guard"}
+    assert {failure["where"] for failure in failures} == {*expected, "alias.alias_guard", "decision.quiet"}
 
 
 def test_an_event_without_its_link_is_found_even_with_a_digest_of_its_own(lived) -> None:

@@ -40,8 +40,10 @@ def test_a_release_holds_one_version_for_each_task_that_may_answer(registry, reg
         reg.release(registry, ["risk@1", "risk@2"], "Ann")
     with pytest.raises(reg.RegistryError, match="one version for each task"):
         reg.release(registry, [], "Ann")
-    with pytest.raises(reg.RegistryError, match="risk@3 may not answer"):
+    with pytest.raises(reg.RegistryError, match="risk@3 is refused and may not answer"):
         reg.release(registry, [refused], "Ann")
+    with pytest.raises(reg.NotAllowed, match="risk@4 is registered and may not answer"):
+        reg.release(registry, [register(value=4)], "Ann")
     assert reg.releases(registry) == []
 
 
@@ -58,8 +60,8 @@ def test_a_lease_is_held_by_one_and_its_token_grows_with_each_holder(registry) -
 
 
 @pytest.fixture
-def answer(register):
-    version = register()
+def answer(champion):
+    version = champion(1)
 
     def make(name: str, probability: float = 0.2) -> dict:
         said = {"id": name, "task": "risk", "version": version.ref, "digest": version.digest}

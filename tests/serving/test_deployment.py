@@ -210,6 +210,34 @@ def _other_body(path: Path) -> None:
     path.write_text(json.dumps({**head, "backbone": {**head["backbone"], "digest": "0" * 64}}))
 
 
+def test_a_revoked_key_ends_on_both_replicas_and_guesses_lock_nobody_out(deployed: Deployed, world: World) -> None:
+    key, secret = registry.new_api_key(world.book, registry.Grant("bank", "viewer"), "a test")
+    stop, others = threading.Event(), list[int]()
+
+    def ask(token: str | None = None) -> int:
+        given = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return deployed.http.get("/v1/release", headers=given).status_code
+
+    def go_on() -> None:
+        while not stop.is_set():
+            others.append(ask())
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        until(60, lambda: {ask(secret) for _ in range(10)} == {200})
+        registry.revoke_api_key(world.book, key.name, "a test")
+        began = time.monotonic()
+        until(60, lambda: 200 not in {ask(secret) for _ in range(200)})  # of both replicas
+        print(f"a revoked key ended after {time.monotonic() - began:.1f} s")
+        told = [ask(secret) for _ in range(60)]
+    finally:
+        stop.set()
+        thread.join()
+    assert set(told) <= {401, 429} and told.count(401) <= 20 and told[-1] == 429
+    assert set(others) == {200}, "whoever has the right one comes in from the same address"
+
+
 def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed: Deployed) -> None:
     load = Load(str(deployed.http.base_url), token(deployed.settings))
     threads = [threading.Thread(target=load.client, args=(number,)) for number in range(4)]

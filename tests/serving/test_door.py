@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDisconnect
 
 from serving import door
+from serving.keyring import Keyring
 from serving.problem import Problem
 
 FRESH = (f"192.0.2.{number}" for number in itertools.count())
@@ -17,7 +18,7 @@ FRESH = (f"192.0.2.{number}" for number in itertools.count())
 
 def scope(path: str = "/v1/tasks", **headers: str) -> Any:
     pairs = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http", "path": path, "headers": pairs, "client": ("127.0.0.1", 1)}
+    return {"type": "http", "method": "GET", "path": path, "headers": pairs, "client": ("127.0.0.1", 1)}
 
 
 def test_after_twenty_wrong_tokens_a_minute_guessing_is_429_and_the_right_one_is_let_in(http: TestClient) -> None:
@@ -37,7 +38,7 @@ def test_after_twenty_wrong_tokens_a_minute_guessing_is_429_and_the_right_one_is
 
 @pytest.mark.parametrize("token", ["secret", "Secret", "secre", "secrets", "", "sécret", "\xff", "secret secret"])
 def test_only_the_token_opens(token: str) -> None:
-    check = door.door("secret")
+    check = door.door("secret", Keyring())
     given = scope(authorization=f"Bearer {token}", x_forwarded_for=next(FRESH))
     if token == "secret":
         check(given)
@@ -48,7 +49,7 @@ def test_only_the_token_opens(token: str) -> None:
 
 
 def test_who_sends_no_token_is_told_so_and_guesses_nothing() -> None:
-    check = door.door("secret")
+    check = door.door("secret", Keyring())
     for _ in range(40):
         with pytest.raises(Problem) as refused:
             check(scope())

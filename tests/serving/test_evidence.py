@@ -59,6 +59,23 @@ def test_a_version_that_is_slow_is_told_by_its_own_limit_and_an_equal_one_is_not
     assert equal.seen["p99_ratio"].count == 600 - evidence.LEAST_TIMES
 
 
+def test_a_version_that_labels_prove_worse_is_told_and_an_equal_or_better_one_is_not() -> None:
+    random = np.random.default_rng(1)
+    worse, equal, better = (Evidence(Limits()) for _ in range(3))
+    told = 0
+    for _ in range(600):
+        champion, chance = float(random.random() < 0.2), random.random()
+        worse.labelled(champion, float(chance < 0.5))
+        equal.labelled(champion, float(chance < 0.2))
+        better.labelled(champion, float(chance < 0.1))
+        told += not evidence.alarm(evidence.Sum(0, worse.seen), SECTION)
+    assert evidence.alarm(evidence.Sum(0, worse.seen), SECTION).startswith("quality: 0.")
+    assert "labels, more than the champion, above 0.05" in evidence.alarm(evidence.Sum(0, worse.seen), SECTION)
+    assert told < 200, "a version that gets 30 of 100 more wrong is told within 200 labels"
+    assert [evidence.alarm(evidence.Sum(0, each.seen), SECTION) for each in (equal, better)] == ["", ""]
+    assert evidence.told(evidence.Sum(0, equal.seen), SECTION.limits)["quality"]["bound"] == 0.525
+
+
 def outcome(probability: object, raw: list[list[float]], interval: object = None) -> Outcome:
     return Outcome({"probability": probability, "interval": interval, "answer": {"x": raw}}, raw)
 

@@ -84,7 +84,7 @@ def test_what_is_promoted_and_rolled_back_answers_in_place_and_the_rest_stays_to
     assert back.ref == before.ref
     until(lambda: followed.answers() == before.ref)
     answered = until(lambda: _answered(book, back.ref))
-    assert answered["digest"] == followed.http.get("/v1/release").json()["digest"]
+    until(lambda: answered["digest"] == followed.http.get("/v1/release").json()["digest"])
     assert registry.verify(book)["ok"]
 
 
@@ -111,6 +111,33 @@ def test_a_version_that_cannot_be_loaded_is_told_everywhere_and_changes_nothing(
     registry.rollback(book, "sentiment")
     registry.rollback(book, "compliance")
     until(lambda: followed.http.get("/readyz").json()["trouble"] == [])
+
+
+def test_a_revoked_version_answers_nobody_within_seconds_and_a_task_with_none_left_says_so(followed: Followed) -> None:
+    book, before = followed.world.book, registry.champions(followed.world.book)["sentiment"]
+    bad = registry.promote(book, followed.world.make("sentiment", 14))
+    followed.waited("sentiment", bad.digest)
+    registry.revoke(book, bad.ref, "A. Tester", "found a leak")
+    assert followed.waited("sentiment", before.digest)["trouble"] == ""  # type: ignore[index]
+    assert followed.answers() == before.ref
+    prices = json.loads(json.dumps(followed.follower.parts.release.served["volatility"].task.example))
+    only = registry.champions(book)["volatility"]
+    assert followed.http.post("/v1/tasks/volatility", json=prices).status_code == 200
+    registry.revoke(book, only.ref, "A. Tester", "found a leak")
+    refused = until(lambda: _refused(followed, prices))
+    assert refused["detail"].startswith(f"{only.ref} was revoked, and no other version of the task may answer")
+    assert followed.answers() == before.ref
+    assert only.ref in followed.http.get("/readyz").json()["trouble"][0]
+    again = registry.promote(book, followed.world.make("volatility", 15))
+    until(lambda: followed.http.post("/v1/tasks/volatility", json=prices).status_code == 200)
+    assert followed.waited("volatility", again.digest)["trouble"] == ""  # type: ignore[index]
+    assert followed.http.get("/readyz").json()["trouble"] == []
+    assert registry.verify(book)["ok"]
+
+
+def _refused(followed: Followed, item: Any) -> Any:
+    reply = followed.http.post("/v1/tasks/volatility", json=item)
+    return reply.json() if reply.status_code == 503 else None
 
 
 def altered(world: World, ref: str, change: Callable[[Path], object]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
 import json
 import socket
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from serving import app, gateway, ingress
+from serving.keyring import Keyring
 from serving.problem import ProblemBody
 
 from .conftest import Asked
@@ -117,6 +120,24 @@ def test_wrong_tokens_are_counted_by_the_address_that_haproxy_sees(port: int) ->
         )
         seen.append(raw(port, head % (number, number))[0])
     assert seen == [401] * 20 + [429] * 10
+
+
+def test_wrong_tokens_are_counted_over_all_replicas_and_the_right_one_is_let_in(asked: Asked, allowed: bytes) -> None:
+    secret = str(asked.http.headers["authorization"]).removeprefix("Bearer ")
+    parts = [dataclasses.replace(asked.parts, keys=Keyring()) for _ in range(3)]  # each with its own count
+    replicas = itertools.cycle([app.build(each, secret) for each in parts])
+
+    async def turn(scope: Any, receive: Any, send: Any) -> None:
+        await next(replicas)(scope, receive, send)
+
+    with before(turn) as port:
+        plain = b"GET /v1/tasks HTTP/1.1\r\nHost: x\r\n"
+        assert [raw(port, plain + b"\r\n")[0] for _ in range(5)] == [401] * 5, "no token is no guess"
+        wrong = plain + b"Authorization: Bearer %043d\r\nX-Assay-Guesses: 0\r\n\r\n"
+        told = [raw(port, wrong % number) for number in range(40)]
+        assert [each[0] for each in told] == [401] * 20 + [429] * 20
+        is_problem(told[-1], 429)
+        assert raw(port, b"GET /v1/tasks HTTP/1.1\r\n" + allowed + b"X-Assay-Guesses: 99\r\n\r\n")[0] == 200
 
 
 @pytest.mark.parametrize("down", [False, True])

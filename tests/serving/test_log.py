@@ -76,7 +76,8 @@ def test_an_answer_waits_for_the_disk(asked: Asked, world: World, tmp_path: Path
 
 
 def test_a_decision_of_another_tenant_is_as_unknown_as_one_that_never_was(http: TestClient, world: World) -> None:
-    theirs = {"id": "f" * 32, "task": "sentiment", "version": "sentiment@1", "digest": "x", "tenant": "other"}
+    digest = registry.show(world.book, "sentiment@1").digest
+    theirs = {"id": "f" * 32, "task": "sentiment", "version": "sentiment@1", "digest": digest, "tenant": "other"}
     registry.log_decisions(world.book, [theirs])
     answers = [http.get(f"/v1/decisions/{name}") for name in ("f" * 32, "e" * 32, "..", "%2e%2e", "x" * 200)]
     assert {answer.status_code for answer in answers} == {404}
@@ -193,7 +194,7 @@ def test_an_erased_month_cannot_be_read_and_its_rows_stay(asked: Asked, world: W
     said = {
         "task": "sentiment",
         "version": "sentiment@1",
-        "digest": "x",
+        "digest": registry.show(world.book, "sentiment@1").digest,
         "flags": {},
         "raw": [[0.0]],
         "time": "2026-01",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import registry
+from benchmarks.parts.let_in import DIGEST, let_in
 from serving.spool import drain, files, writer
 from serving.spool.records import framed, scan
 from serving.spool.writer import Limits, NoRoom, Spool
@@ -22,12 +23,13 @@ ROOMY = Limits(reserve=0)
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[registry.Registry]:
     opened = registry.open_registry(f"sqlite:///{tmp_path}/registry.db", f"file://{tmp_path}/artifacts")
+    assert let_in(opened, "risk", tmp_path).digest == DIGEST
     yield opened
     registry.close(opened)
 
 
 def record(*names: str) -> bytes:
-    said = {"task": "risk", "version": "risk@1", "digest": "0" * 64}
+    said = {"task": "risk", "version": "risk@1", "digest": DIGEST}
     return json.dumps({"rows": [{**said, "id": name} for name in names]}).encode()
 
 
@@ -196,7 +198,7 @@ def test_a_dead_process_is_let_alone_until_the_registry_takes_what_it_left(
 
 def test_what_a_dead_process_left_and_nobody_takes_holds_up_no_other(tmp_path: Path, book: registry.Registry) -> None:
     other = json.loads(record("taken"))["rows"][0]
-    registry.log_decisions(book, [{**other, "digest": "f" * 64}])
+    registry.log_decisions(book, [{**other, "flags": {}}])
     folder, spool = left(tmp_path / "spool", framed(record("taken"))), Spool(tmp_path / "spool", ROOMY)
     spool.append(record("mine")).result(30)
     _drained(book, spool)
