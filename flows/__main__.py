@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -103,6 +104,13 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 )
 
 
+# Commands that stand in a file of their own kind; the others, in flows/commands.py.
+ELSEWHERE = {
+    **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
+    "tokens": "tokens",
+}
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command with its arguments; `--json` is understood by all."""
     top = argparse.ArgumentParser(prog="assay", description="Fine-tune, prove, release, serve and explain models.")
@@ -135,10 +143,11 @@ def _run(arguments: argparse.Namespace) -> int:
     environment.apply(settings.read())
     if hasattr(arguments, "set"):
         arguments.set = paths.overrides(arguments.set, getattr(arguments, "recipe", None))
-    from flows import commands, console
+    from flows import console
 
     console.keep_stdout()
-    command: Callable[[argparse.Namespace], int] = getattr(commands, arguments.command.replace("-", "_"))
+    module = importlib.import_module(f"flows.{ELSEWHERE.get(arguments.command, 'commands')}")
+    command: Callable[[argparse.Namespace], int] = getattr(module, arguments.command.replace("-", "_"))
     return command(arguments)
 
 

@@ -101,41 +101,6 @@ def reject(arguments: Namespace) -> int:
     return show(arguments)
 
 
-def promote(arguments: Namespace) -> int:
-    """Make an approved version the champion of its task, and wait until it answers."""
-    from flows.moves import promote
-
-    return promote(arguments)
-
-
-def rollback(arguments: Namespace) -> int:
-    """Give the task back to the champion before, and wait until it answers."""
-    from flows.moves import rollback
-
-    return rollback(arguments)
-
-
-def revoke(arguments: Namespace) -> int:
-    """Take an approval back, and wait until what may answer does."""
-    from flows.moves import revoke
-
-    return revoke(arguments)
-
-
-def releases(arguments: Namespace) -> int:
-    """What answers, what is on trial, and every step of it."""
-    from flows.moves import releases
-
-    return releases(arguments)
-
-
-def release(arguments: Namespace) -> int:
-    """Put a version on trial beside the champion, or end its trial."""
-    from flows.moves import release
-
-    return release(arguments)
-
-
 def report(arguments: Namespace) -> int:
     """The report of a version: the place of its page, or the JSON itself."""
     book = _book()
@@ -253,13 +218,6 @@ def erase(arguments: Namespace) -> int:
     from flows.decided import erase
 
     return _show(arguments, erase(Settings(), arguments.tenant, arguments.before))
-
-
-def tokens(arguments: Namespace) -> int:
-    """Keys of the endpoints."""
-    from flows.tokens import tokens
-
-    return tokens(arguments)
 
 
 def doctor(arguments: Namespace) -> int:
