@@ -108,6 +108,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "tokens": "tokens",
+    "verify": "verify",
 }
 
 

@@ -120,18 +120,6 @@ def _reports() -> Path:
     return folder if writable else Path(tempfile.mkdtemp(prefix="assay-report-"))
 
 
-def verify(arguments: Namespace) -> int:
-    """Check artifacts, history and reports, or the rows of one report; status 1 where one does not hold."""
-    from flows.verify import accepted, verified
-
-    if arguments.report and not arguments.version:
-        raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
-    asked = arguments.report
-    document = accepted(Settings(), _book(), arguments.version) if asked else verified(_book(), arguments.version)
-    _show(arguments, document)
-    return DONE if document["ok"] else SAID_NO
-
-
 def serve(arguments: Namespace) -> int:
     """Answer over HTTP until Ctrl-C."""
     from flows.up import serve

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import registry
 from flows import decided
+from flows.documents import DONE, SAID_NO, book, show
 from infra.settings import Settings
 from interpret.report import acceptance, inside
 from interpret.report.acceptance import Row, Version
@@ -21,7 +23,17 @@ from tasks.data.parquet import load_rows
 REPLAYED, ENOUGH = 1000, 1000  # the newest answers of a version that are replayed, and so many are asked for
 
 
-def verified(book: registry.Registry, ref: str | None) -> dict[str, Any]:
+def verify(arguments: Namespace) -> int:
+    """Check artifacts, history and reports, or the rows of one report; status 1 where one does not hold."""
+    if arguments.report and not arguments.version:
+        raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
+    asked = arguments.report
+    document = accepted(Settings(), book(), arguments.version) if asked else verified(book(), arguments.version)
+    show(arguments, document)
+    return DONE if document["ok"] else SAID_NO
+
+
+def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
     """The `verify` document; `notes` names the reports that an earlier release wrote and this one does not read."""
     notes: list[str] = []
 
@@ -32,7 +44,7 @@ def verified(book: registry.Registry, ref: str | None) -> dict[str, Any]:
             notes.append(f"{task}: {error}")
             return []
 
-    document = registry.verify(book, ref, look)
+    document = registry.verify(opened, ref, look)
     return {**document, "notes": notes} if notes else document
 
 
