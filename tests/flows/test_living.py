@@ -8,11 +8,12 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 
 import registry
 from flows.verify import accepted
 from infra.settings import Settings
-from interpret.report import inside, pointers
+from interpret.report import inside, pointers, tamper
 from tests.flows.conftest import Living, until  # type: ignore[import-not-found]
 from tests.sockets import opened  # type: ignore[import-not-found]
 
@@ -44,7 +45,10 @@ def test_the_seventh_folder_is_explained(living: Living) -> None:
         assert pointers.loose(page, json.loads((folder / "report.json").read_text(encoding="utf-8"))) == []
 
 
-def test_the_rows_of_a_report_are_measured_on_the_version_that_answers(living: Living) -> None:
+def test_the_rows_of_a_report_are_measured_on_the_version_that_answers(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tamper, "FLIPS", 100)
     settings = Settings(home=living.state)
     book = registry.open_registry(settings.database, settings.artifacts)
     document = accepted(settings, book, "risk@1")

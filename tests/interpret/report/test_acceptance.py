@@ -24,7 +24,8 @@ def rows(version: Version, *names: str) -> dict[str, Row]:
     return {name: acceptance.MEASURES[name](version) for name in names}
 
 
-def test_a_row_that_nobody_measured_never_holds(version: Version) -> None:
+def test_a_row_that_nobody_measured_never_holds(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tamper, "FLIPS", 100)
     evidence = [{"row": "A5", "figure": 0.01, "holds": True, "measured": "60 golden rows against all coalitions"}]
     found = {
         row.row: row for row in acceptance.rows(replace(version, document={**version.document, "evidence": evidence}))
