@@ -68,7 +68,8 @@ def crosswalk(sections: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return ", ".join(part.replace(".", ": ").replace("_", " ") for part in parts)
+    split = (part.partition(".") for part in parts)
+    return ", ".join(f"{number} ({slug.replace('_', ' ')})" if slug else number for number, _, slug in split)
 
 
 def _has(sections: Sequence[Mapping[str, Any]], part: str) -> bool:

@@ -56,11 +56,11 @@ def test_the_clause_map_leaves_out_what_the_report_does_not_have_and_names_a_dat
         assert any(year in in_force for year in ("2018", "2023", "2024", "2025", "2026", "2027")), rule
         assert any(year in source for year in ("12 CFR", "2018", "2023", "2024", "2025", "2026")), rule
         for part in lacking.split(", ") if lacking else ():
-            number, _, slug = part.partition(": ")
-            assert held[f"s{number}.{slug.replace(' ', '_')}"]["kind"] == "absent"
+            number, _, slug = part.partition(" (")
+            assert held[f"s{number}.{slug.rstrip(')').replace(' ', '_')}"]["kind"] == "absent"
             assert part not in there.split(", ")
     rows = {row[0]: row for row in table["rows"]}
-    assert "17: plan" in rows["SR 26-2 / OCC Bulletin 2026-13 (United States)"][4]
+    assert "17 (plan)" in rows["SR 26-2 / OCC Bulletin 2026-13 (United States)"][4]
     assert rows["OSFI Guideline E-23 (Canada)"][2] == "from 1 May 2027"
 
 
