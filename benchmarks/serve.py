@@ -1,6 +1,6 @@
 """Serving: ours as `./assay serve` runs it, beside what one would write without us, on champions of the same shape.
 
-./assay bench serve [--set bench.cases=analyze,analyze_demo,one_task,noop,lists,overload] [--set bench.seconds=20]
+./assay bench serve [--set bench.cases=analyze,one_task,noop,lists,overload,stream ...] [--set bench.seconds=20]
 
 Ratios are of CPU milliseconds a request of the processes that answer (replicas and HAProxy; the peer's one process),
 which other work on the machine hardly moves; wall time stands beside them. There one replica of ours with one thread
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import against, alone
+from benchmarks.parts import against, alone, ticks
 from benchmarks.parts.against import Ground
 from flows import bench, console
 
@@ -27,6 +27,7 @@ CASES: Mapping[str, Case] = {
     "noop": alone.noop,
     "lists": alone.beside_lists,
     "overload": alone.overload,
+    "stream": ticks.stream,
 }
 
 

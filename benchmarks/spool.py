@@ -25,7 +25,7 @@ from benchmarks.parts.let_in import DIGEST, let_in
 from flows import bench, console
 from serving import decisions
 from serving.decisions import Asked, Given
-from serving.service import Outcome
+from serving.outcome import Outcome
 from serving.spool import drain
 from serving.spool.writer import Limits, Spool
 

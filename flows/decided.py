@@ -63,10 +63,13 @@ def _asked(settings: Settings, row: dict[str, Any]) -> dict[str, Any]:
     """The running service, asked as anybody may: the question is logged like any other."""
     from serving import decisions
     from serving import replay as again
+    from serving.stream import alarms
 
     held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
     if held is None:
         return dataclasses.asdict(again.Replayed(row["id"], None, None, row["version"]))
+    if alarms.is_alarm(held):
+        raise ValueError(f"decision {row['id']} is an alarm of the stream, whose tick is over; replay with --offline")
     said = client.ask(settings, row["task"], held["item"])
     if said["digest"] != row["digest"]:
         raise ValueError(f"{row['version']} decided, and {said['version']} answers now; replay with --offline")

@@ -34,6 +34,8 @@ def written(settings: Settings, task: str, tenants: Sequence[str], path: Path) -
 
 
 def _lines(settings: Settings, task: str, tenants: Sequence[str]) -> Iterator[str]:
+    from serving.stream import alarms
+
     keys, book = (
         seals.Seals(settings.root / seals.FOLDER),
         registry.open_registry(settings.database, settings.artifacts),
@@ -42,6 +44,8 @@ def _lines(settings: Settings, task: str, tenants: Sequence[str]) -> Iterator[st
         for row, label in registry.labelled(book, task, tenants):
             with contextlib.suppress(seals.Erased):
                 held = seals.opened(keys, seals.Name(row["tenant"], row["key"], row["id"]), row["sealed"])
+                if alarms.is_alarm(held):
+                    continue  # a tick of a stream: the values before it are not kept, so it is no row
                 name = seals.Name(row["tenant"], label.said.month, f"{row['id']}.said")
                 said = seals.opened(keys, name, label.said.sealed)
                 known = max(label.known, row["time"], key=datetime.fromisoformat)  # clocks may differ by a moment

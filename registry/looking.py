@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,3 +30,13 @@ def put(store: Store, task: str, folders: tuple[Path, Path], look: Look) -> tupl
     if (model, report) != before:
         raise RegistryError("the files were changed while they were read; register them again when nobody writes there")
     return model, report
+
+
+def again(store: Store, task: str, digests: tuple[str, str], look: Look) -> Sequence[str]:
+    """The same look at a model and its report that are kept, by their digests."""
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        model, report = (
+            artifacts.get_folder(store, digest, Path(scratch) / name)
+            for digest, name in zip(digests, ("model", "report"), strict=True)
+        )
+        return look(task, model, report)

@@ -71,7 +71,7 @@ def of_release(row: ReleaseRow) -> Statement:
 def of_step(row: ReleaseStepRow, version: VersionRow) -> Statement:
     """A version moved into the traffic or out of it: the step, who says so, and all that it rests on."""
     said = {"step": row.step, "by": row.by, "digest": version.digest, "facts": json.loads(row.facts)}
-    return Statement("release_step", f"{version.task}@{version.number}", said)
+    return Statement("release_step", f"{row.task}@{version.number}", said)
 
 
 def of_api_key(row: ApiKeyRow) -> Statement:

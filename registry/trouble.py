@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 
-from registry.errors import RegistryError, RegistryUnreachable
+from registry.errors import Damaged, RegistryError, RegistryUnreachable
 
 WRITABLE = "let this user write that file and its folder, or set ASSAY_HOME to a folder of yours"
 SQLITE = {
@@ -20,6 +20,7 @@ SQLITE = {
     sqlite3.SQLITE_PERM: WRITABLE,
     sqlite3.SQLITE_CANTOPEN: WRITABLE,
 }
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 UNANSWERING = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -31,11 +32,13 @@ UNANSWERED = "start it, or point ASSAY_DATABASE_URL to one that runs"
 
 
 def told(place: str, error: Exception) -> RegistryError:
-    """RegistryUnreachable where the database does not answer or cannot be used, else RegistryError."""
+    """Damaged, RegistryUnreachable where the database does not answer or cannot be used, else RegistryError."""
     original = getattr(error, "orig", None) or error
     said = _first_line(original)
+    if isinstance(original, sqlite3.DatabaseError) and _code(original) in DAMAGED:
+        return Damaged(f"the registry's database {place} is damaged ({said}); bring it back from a copy")
     if isinstance(original, sqlite3.Error):
-        cure = SQLITE.get(getattr(original, "sqlite_errorcode", 0) & 0xFF)
+        cure = SQLITE.get(_code(original))
         if cure is not None:
             return RegistryUnreachable(f"the registry's database {place} cannot be used ({said}); {cure}")
     elif isinstance(original, ssl.SSLError):
@@ -47,6 +50,10 @@ def told(place: str, error: Exception) -> RegistryError:
     if _is_unreachable(error):
         return RegistryUnreachable(f"the registry's database {place} does not answer ({said}); {UNANSWERED}")
     return RegistryError(f"the registry's database {place} refused: {said}; nothing was written")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _is_unreachable(error: Exception) -> bool:

@@ -7,25 +7,26 @@ anchor were cut off, which is a minute's, or more where nobody drained the log.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import artifacts, chain, guards, statements
+from registry import artifacts, chain, guards, looking, statements
 from registry.database import Registry, reading
 from registry.decisions import doubt_of
 from registry.digest import canonical, of_text
+from registry.errors import Damaged
 from registry.events import GENESIS, digest_of
 from registry.looking import Look
 from registry.tables import (
     AliasRow,
     ApiKeyRow,
+    BatchRow,
     DecisionRow,
     Event,
     FeedbackRow,
@@ -49,18 +50,71 @@ def verify(registry: Registry, ref: str | None = None, look: Look | None = None)
     `look` says of each version whose bytes are whole what is wrong with its report, as at its registration.
     Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
     """
-    with reading(registry) as session:
-        checks = [*_chain(session), *_guards(session), *_rows(session), *_decisions(session)]
-        checks += [*_batches(session), *_evaluations(session)]
-        wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
+    checks: list[Check] = []
+    wanted: list[VersionRow] = []
+    try:
+        with reading(registry) as session, _every_byte(session):
+            for part in (_pages, _chain, _guards, _rows, _decisions, _batches, _evaluations, _booleans):
+                checks += part(session)
+            wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
+    except Damaged as error:  # what was found before the page that cannot be read is told beside it
+        checks.append(_check("database", registry.place, "what can be read", str(error)))
     for row in wanted:
         checks += _files(registry, row, look)
-    failures = [check for check in checks if check is not None]
+    failures = [_printable(check) for check in checks if check is not None]
     return {"ok": not failures, "checked": len(checks), "failures": failures}
+
+
+@contextlib.contextmanager
+def _every_byte(session: Session) -> Iterator[None]:
+    """SQLite keeps bytes that are no UTF-8 as text: here they are read, and do not equal what was signed for."""
+    if session.get_bind().dialect.name != "sqlite":
+        yield
+        return
+    connection: Any = session.connection().connection.driver_connection
+    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = str
+
+
+def _printable(failure: Failure) -> Failure:
+    text = json.dumps(failure, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    found: Failure = json.loads(text)
+    return found
 
 
 def _check(what: str, where: str, expected: Any, found: Any) -> Check:
     return None if expected == found else {"what": what, "where": where, "expected": expected, "found": found}
+
+
+def _held(what: str, where: str, told: Callable[..., tuple[Any, Any]], *of: Any) -> Check:
+    """A check of what is first to be read: `told` gives what is expected and what was found.
+
+    What cannot be read does not hold.
+    """
+    try:
+        expected, found = told(*of)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        expected, found = "what can be read", f"{type(error).__name__}: {error}"
+    return _check(what, where, expected, found)
+
+
+def _pages(session: Session) -> Iterator[Check]:
+    """Damage to the file of SQLite that changes no row: an index, a page that nothing points to."""
+    if session.get_bind().dialect.name == "sqlite":
+        for row in session.connection().exec_driver_sql("PRAGMA integrity_check(20)"):
+            yield _check("database", "its file", "ok", row[0])
+
+
+def _booleans(session: Session) -> Iterator[Check]:
+    """SQLite has no booleans: 3 is read as yes."""
+    if session.get_bind().dialect.name == "sqlite":
+        for table, column in (("verdict", "approved"), ("verdict", "automatic"), ("api_key", "revoked")):
+            query = f"SELECT seq, {column} FROM {table} WHERE {column} NOT IN (0, 1)"
+            for seq, found in session.connection().exec_driver_sql(query):
+                yield _check(table, f"event {seq}", f"{column} 0 or 1", found)
 
 
 def _chain(session: Session) -> Iterator[Check]:
@@ -70,7 +124,7 @@ def _chain(session: Session) -> Iterator[Check]:
         yield (
             _check("event number", where, place, event.seq)
             or _check("event link", where, previous, event.previous)
-            or _check("event digest", where, digest_of(event), event.digest)
+            or _held("event digest", where, lambda e: (digest_of(e), e.digest), event)
             or _check("event time", where, True, event.time >= time)
         )
         previous, time = event.digest, event.time
@@ -107,12 +161,17 @@ def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: 
         if event is None or (known is not None and row.version_seq not in known):
             yield _check(name, f"event {row.seq}", "an event and a version", "a row alone")
             continue
-        statement = say(row) if known is None else say(row, known[row.version_seq])
-        yield _check(name, event.subject, statements.said(event), statements.shown(statement, row.time))
+        of = (row,) if known is None else (row, known[row.version_seq])
+        yield _held(name, event.subject, _both, event, row.time, say, *of)
     for event in events.values():
         yield _check(name, event.subject, "a row", "no row")
     if table is VersionRow:
         yield from _numbers(session)
+
+
+def _both(event: Event, time: str, say: Callable[..., statements.Statement], *of: Any) -> tuple[Any, Any]:
+    """What an event says, and what its row says in columns."""
+    return statements.said(event), statements.shown(say(*of), time)
 
 
 def _numbers(session: Session) -> Iterator[Check]:
@@ -131,32 +190,40 @@ def _decisions(session: Session) -> Iterator[Check]:
     for seq, batch in groupby(rows, attrgetter("seq")):
         found = list(batch)
         yield from map(_columns, found)
-        said = statements.said(events.pop(seq))["payload"] if seq in events else "an event"
-        yield _check("decisions", f"event {seq}", said, statements.of_decisions(found).payload)
+        event = events.pop(seq, None)
+        yield _held("decisions", f"event {seq}", lambda e, rows: (_payload(e), _of(rows)), event, found)
     for event in events.values():
-        yield _check("decisions", f"event {event.seq}", statements.said(event)["payload"], "no row")
+        yield _check("decisions", f"event {event.seq}", "a batch of answers", "no row")
+
+
+def _payload(event: Event | None) -> Any:
+    return "an event" if event is None else statements.said(event)["payload"]
+
+
+def _of(rows: Sequence[DecisionRow]) -> dict[str, Any]:
+    return statements.of_decisions(rows).payload
 
 
 def _batches(session: Session) -> Iterator[Check]:
     """The chain of batches: links, rows, and each of its ends that the history of events names."""
-    anchors = {
-        statements.said(e)["payload"]["batch"]: e
-        for e in session.exec(select(Event).where(Event.kind == chain.ANCHORED))
-    }
+    anchors: dict[Any, Event] = {}
+    for event in session.exec(select(Event).where(Event.kind == chain.ANCHORED)):
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # then its digest does not hold either
+            anchors[statements.said(event)["payload"]["batch"]] = event
     place, previous, time = 0, GENESIS, ""
     for batch, rows in chain.batches(session):
         where, place = f"batch {batch.number}", place + 1
         yield (
             _check("batch number", where, place, batch.number)
             or _check("batch link", where, previous, batch.previous)
-            or _check("batch digest", where, chain.link_of(batch), batch.link)
+            or _held("batch digest", where, lambda b: (chain.link_of(b), b.link), batch)
             or _check("batch time", where, True, batch.time >= time)
         )
         yield from map(_columns, rows)
-        said = {"count": batch.count, "digest": batch.digest}
-        yield _check("decisions", where, said, {"count": len(rows), "digest": chain.digest_of(rows)})
-        if (event := anchors.pop(batch.number, None)) is not None:
-            yield _check("anchor", f"event {event.seq}", statements.said(event)["payload"]["link"], batch.link)
+        yield _check("decisions", where, [*range(len(rows))], [row.place for row in rows])
+        yield _held("decisions", where, _whole, batch, rows)
+        if (anchor := anchors.pop(batch.number, None)) is not None:
+            yield _check("anchor", f"event {anchor.seq}", statements.said(anchor)["payload"].get("link"), batch.link)
         previous, time = batch.link, batch.time
     for number, event in anchors.items():
         yield _check("anchor", f"event {event.seq}", f"batch {number}", "no batch")
@@ -164,27 +231,40 @@ def _batches(session: Session) -> Iterator[Check]:
         yield _check("decisions", f"batch {number}", "a batch", "rows alone")
 
 
+def _whole(batch: BatchRow, rows: Sequence[DecisionRow]) -> tuple[Any, Any]:
+    """What a batch says of its rows, and what they are."""
+    found = {"count": len(rows), "digest": chain.digest_of(rows)}
+    return {"count": batch.count, "digest": batch.digest}, found
+
+
 def _columns(row: DecisionRow) -> Check:
+    return _held("decision", row.id, _told, row)
+
+
+def _told(row: DecisionRow) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the record of an answer says, and its columns."""
     said = json.loads(row.body)
     columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
     found: dict[str, Any] = {**columns, "request": row.request}
     if row.tenant is not None:  # a row from before there were columns for it names its tenant in the body alone
         found["tenant"], said["doubt"], found["doubt"] = row.tenant, doubt_of(said), row.doubt
-    return _check("decision", row.id, {name: said.get(name) for name in found}, found)
+    return {name: said.get(name) for name in found}, found
 
 
 def _evaluations(session: Session) -> Iterator[Check]:
     """Each names a version that is there, by the digest that it has."""
     digests = {f"{row.task}@{row.number}": row.digest for row in session.exec(select(VersionRow))}
     for event in session.exec(select(Event).where(Event.kind == "evaluation")):
-        found = json.loads(event.payload).get("digest")
-        yield _check("evaluation", f"event {event.seq}", digests.get(event.subject, "a version"), found)
+        expected = digests.get(event.subject, "a version")
+        yield _held(
+            "evaluation", f"event {event.seq}", lambda e, is_: (is_, _payload(e).get("digest")), event, expected
+        )
 
 
 def _files(registry: Registry, row: VersionRow, look: Look | None) -> Iterator[Check]:
     where, whole = f"{row.task}@{row.number}", True
-    bound = of_text(canonical({"model": row.model_digest, "report": row.report_digest}))
-    yield _check("version digest", where, bound, row.digest)
+    bound = {"model": row.model_digest, "report": row.report_digest}
+    yield _held("version digest", where, lambda: (of_text(canonical(bound)), row.digest))
     for part, digest in (("model", row.model_digest), ("report", row.report_digest)):
         damaged = list(artifacts.check_folder(registry.store, digest))
         yield from [_check("artifact", f"{where} {part}/{name}", "the bytes registered", str(e)) for name, e in damaged]
@@ -192,14 +272,5 @@ def _files(registry: Registry, row: VersionRow, look: Look | None) -> Iterator[C
         if not damaged:
             yield None
     if look is not None and whole:
-        yield from _inside(registry, row, look)
-
-
-def _inside(registry: Registry, row: VersionRow, look: Look) -> Iterator[Check]:
-    """What the bytes say: whether the report is the model's."""
-    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        model = artifacts.get_folder(registry.store, row.model_digest, Path(scratch) / "model")
-        report = artifacts.get_folder(registry.store, row.report_digest, Path(scratch) / "report")
-        wrong = look(row.task, model, report)
-    where = f"{row.task}@{row.number} report"
-    yield from [_check("report", where, "the report of this model", said) for said in wrong] or [None]
+        wrong = looking.again(registry.store, row.task, (row.model_digest, row.report_digest), look)
+        yield from [_check("report", f"{where} report", "the report of this model", said) for said in wrong] or [None]

@@ -17,9 +17,10 @@ from serving.decisions import Asked, Given
 from serving.door import OPEN
 from serving.keyring import Keyring
 from serving.middleware import guarded
+from serving.outcome import Outcome
 from serving.problem import Problem, ProblemBody
 from serving.request import body_of, read_document, read_items
-from serving.service import Outcome, Release, Served
+from serving.service import Release, Served
 from serving.spool import tenant
 from tasks.task import FloatArray
 

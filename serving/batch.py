@@ -20,9 +20,10 @@ from typing import Any
 from serving import one_pass, question
 from serving.fill import Job, Share, filled
 from serving.metrics import Metrics
+from serving.outcome import Outcome
 from serving.problem import Problem
 from serving.question import Part
-from serving.service import Outcome, Release
+from serving.service import Release
 from serving.spool import tenant
 
 MOST = 512  # requests that wait

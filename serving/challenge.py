@@ -22,8 +22,9 @@ import numpy as np
 
 from serving import batch, labels
 from serving.evidence import Evidence
+from serving.outcome import Outcome
 from serving.problem import Problem
-from serving.service import Outcome, Release, Served
+from serving.service import Release, Served
 from tasks.task import FloatArray, Head
 
 PENDING = 8  # comparisons under way in a replica; more are not begun, for they must not slow what is answered

@@ -15,15 +15,15 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import registry
 from serving.access import Caller
+from serving.outcome import Outcome
 from serving.problem import Problem
-from serving.service import Outcome
 from serving.spool import drain, files, seals, tenant
 from serving.spool.writer import Limits, NoRoom, Spool
 
@@ -92,16 +92,23 @@ def room(decision_log: Log) -> None:
 
 async def keep(decision_log: Log, asked: Asked, given: Given) -> None:
     """Put the answers of one request on disk; only then may they be sent. Raises Problem 503."""
-    now = datetime.datetime.now(datetime.UTC)
     try:
-        rows = [_row(decision_log, now, asked, *pair) for pair in zip(given.items, given.outcomes, strict=True)]
-        if asked.request is not None:
-            name = seals.Name(asked.tenant, rows[0]["key"], rows[0]["id"] + ".reply")
-            rows[0]["reply"] = seals.seal(decision_log.seals, name, {"reply": given.reply})
-        record = json.dumps({"rows": rows}, ensure_ascii=False, allow_nan=False).encode()
-        await asyncio.wrap_future(decision_log.spool.append(record))
+        await asyncio.wrap_future(put(decision_log, asked, given))
     except (NoRoom, OSError, seals.Erased) as error:
         raise unkept(error) from error
+
+
+def put(decision_log: Log, asked: Asked, given: Given) -> Future[None]:
+    """Ask for the answers of one request to be put on disk; the future ends once they are.
+
+    It raises NoRoom where they cannot be, and so does this. Raises OSError, seals.Erased.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    rows = [_row(decision_log, now, asked, *pair) for pair in zip(given.items, given.outcomes, strict=True)]
+    if asked.request is not None:
+        name = seals.Name(asked.tenant, rows[0]["key"], rows[0]["id"] + ".reply")
+        rows[0]["reply"] = seals.seal(decision_log.seals, name, {"reply": given.reply})
+    return decision_log.spool.append(json.dumps({"rows": rows}, ensure_ascii=False, allow_nan=False).encode())
 
 
 async def found(decision_log: Log, what: str, of_request: bool = False) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from serving.outcome import Outcome
 from serving.question import Part, Unit
-from serving.service import Outcome
 from tasks.model.features import Features
 from tasks.model.model import Model
 from tasks.task import IntArray

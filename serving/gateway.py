@@ -14,6 +14,9 @@ from pathlib import Path
 BODY = 1024 * 1024  # bytes
 BODY_SECONDS, HEADER_SECONDS = 30, 10
 HEADERS, URL = 16_384, 8_192  # bytes
+STREAM, STREAMED, STREAMS = "/v1/stream", "anomaly", 256  # its prefix, its task, connections at a time
+MESSAGE = 65_536  # bytes of one message of a websocket
+TUNNEL_SECONDS = 60  # without a byte either way, where the server pings every 20
 COUNT = 100  # headers; HAProxy counts ten times as many before it stops to parse, and says so in HTML
 BUFFER = BODY + 65_536  # a whole body and its headers: else a slow rest of it would wait in a replica
 CONNECTIONS = 2048  # each may fill a buffer
@@ -88,7 +91,11 @@ def body(status: int) -> str:
 
 
 def _defaults() -> list[str]:
-    idle = ["timeout http-keep-alive 40s", f"timeout http-request {HEADER_SECONDS}s"]
+    idle = [
+        "timeout http-keep-alive 40s",
+        f"timeout http-request {HEADER_SECONDS}s",
+        f"timeout tunnel {TUNNEL_SECONDS}s",
+    ]
     return [*idle, *(f"http-error status {status} {_content(status)}" for status in OWN)]
 
 

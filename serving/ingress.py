@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import os
@@ -75,6 +76,11 @@ def replica_environment() -> dict[str, str]:
     }
 
 
+def stream_environment() -> dict[str, str]:
+    """The same for the stream, whose app has a thread of its own for its work: no message need change loops."""
+    return {**replica_environment(), "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+
+
 def keep_to_loopback() -> None:
     """Call in a replica before Serve opens its gRPC port, which it binds to every interface and has no setting for."""
     from ray.serve._private import replica
@@ -85,6 +91,15 @@ def keep_to_loopback() -> None:
         return int(bind(server, address.replace("[::]", HOST)))
 
     replica.add_port_to_grpc_server = bind_here
+
+
+def keep_messages_small() -> None:
+    """Call in a replica before Serve opens its HTTP port, whose uvicorn takes websocket messages of 16 MiB."""
+    import uvicorn
+
+    if not isinstance(uvicorn.Config, functools.partial):
+        small = functools.partial(uvicorn.Config, ws_max_size=gateway.MESSAGE, ws_per_message_deflate=False)
+        setattr(uvicorn, "Config", small)  # noqa: B010  (a class in the eyes of the type checker)
 
 
 def sockets_folder(address: str) -> Path:

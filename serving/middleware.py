@@ -10,20 +10,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import problem
 from serving.door import OPEN, Room, door, header
-from serving.gateway import BODY, BODY_SECONDS
+from serving.gateway import BODY, BODY_SECONDS, ONGOING
 from serving.keyring import Keyring
 from serving.metrics import Metrics
 from serving.problem import Problem
 
+AGAIN = "assay.check"  # in a websocket's scope: the door's check, for a connection outlives many requests
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 )
 
 
-def guarded(app: ASGIApp, token: str, ring: Keyring, metrics: Metrics) -> ASGIApp:
-    """The app behind keys and the limits on bodies; each answer is counted and timed."""
-    check, room = door(token, ring), Room()
+def guarded(app: ASGIApp, token: str, ring: Keyring, metrics: Metrics, places: int = ONGOING) -> ASGIApp:
+    """The app behind keys and the limits on bodies; each answer is counted and timed.
+
+    A websocket takes one of the places as long as it is open, and is refused as a request is, before it is accepted.
+    """
+    check, room = door(token, ring), Room(places)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -58,10 +62,14 @@ def guarded(app: ASGIApp, token: str, ring: Keyring, metrics: Metrics) -> ASGIAp
     async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             check(scope)
-        except Problem:
-            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
-            return
-        await app(scope, receive, send)
+            scope[AGAIN] = check
+            with room.place(scope):
+                await app(scope, receive, send)
+        except Problem as refusal:
+            if "websocket.http.response" in scope.get("extensions", {}):
+                await problem.render(refusal)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
 
     return serve
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from serving import question
 from serving.fill import Found, Job, Share
+from serving.outcome import Outcome
 from serving.question import Part
-from serving.service import Outcome, outcomes, say
+from serving.service import outcomes, say
 from tasks.model import features, forward
 from tasks.model.features import Features
 

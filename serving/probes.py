@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from serving import app, batch, question, service
+from serving.outcome import Outcome
 from serving.places import NotServable
-from serving.service import Outcome, Release, Served
+from serving.service import Release, Served
 from serving.spool import tenant
 from tasks.task import FloatArray
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import registry
@@ -14,10 +15,14 @@ from serving import gateway, ingress, standing
 from serving.places import NotServable, Places, fetch, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
+from serving.stream.replica import StreamReplica
 
-APPLICATION = "assay"
+log = logging.getLogger("assay.serving")
+
+APPLICATION, STREAM = "assay", "stream"
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
-REPLICA_CPUS = 0.2  # logical: a training job must find room beside it on two cores
+REPLICA_CPUS, STREAM_CPUS = 0.2, 0.1  # logical: a training job must find room beside it on two cores
+HANG_UP_SECONDS = 5.0
 
 
 def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSection = RELEASE) -> dict[str, str]:
@@ -41,6 +46,7 @@ def stop(settings: Settings) -> None:
     if not running():
         return
     folder = ingress.sockets_folder(cluster.address())
+    hang_up()
     ingress.drain(folder)
     _serve().shutdown()
     ingress.remove(folder)
@@ -133,24 +139,63 @@ def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any],
         logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
         max_constructor_retry_count=1,  # a release that does not load is told at once
         graceful_shutdown_timeout_s=10,
-        ray_actor_options={
-            "num_cpus": REPLICA_CPUS,
-            "resources": {"node:__internal_head__": 0.001},  # beside HAProxy, for both are on that node's loopback
-            "runtime_env": {"env_vars": ingress.replica_environment()},
-        },
+        ray_actor_options=_options(REPLICA_CPUS, ingress.replica_environment()),
     )
     try:
         serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
+        if gateway.STREAMED in given[0]["versions"]:
+            open_stream(given[1])
     except RuntimeError as error:
         raise NotServable(f"the release did not start: {_reason(error)}") from error
     return addresses(settings)
+
+
+def open_stream(places: Mapping[str, Any]) -> None:
+    """Start the one replica that takes ticks, as an application of its own: so HAProxy finds it by its path.
+
+    Serve must run. Raises RuntimeError where the replica does not start.
+    """
+    from ray.serve.config import BackpressureConfig
+
+    serve = _serve()
+    deployment = serve.deployment(
+        serve.ingress()(StreamReplica),
+        name="stream",
+        num_replicas=1,
+        max_ongoing_requests=gateway.STREAMS + gateway.FREE,
+        max_queued_requests=gateway.FREE,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        logging_config=QUIET,
+        max_constructor_retry_count=1,
+        graceful_shutdown_timeout_s=10,
+        ray_actor_options=_options(STREAM_CPUS, ingress.stream_environment()),
+    )
+    serve.run(deployment.bind(dict(places)), name=STREAM, route_prefix=gateway.STREAM)
+
+
+def _options(cpus: float, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Of a replica's process: beside HAProxy, for both are on that node's loopback."""
+    node = {"node:__internal_head__": 0.001}
+    return {"num_cpus": cpus, "resources": node, "runtime_env": {"env_vars": dict(environment)}}
+
+
+def hang_up() -> None:
+    """Close the stream's connections with a word, for HAProxy would wait for them. Nothing where there is none."""
+    serve = _serve()
+
+    if STREAM not in serve.status().applications:
+        return
+    try:
+        serve.get_app_handle(STREAM).hang_up.remote().result(timeout_s=HANG_UP_SECONDS)
+    except Exception as error:  # it is dead or stuck; the service ends all the same, and without a word
+        log.warning("connections of the stream break off: %s", type(error).__name__)
 
 
 def _reason(error: RuntimeError) -> str:
     """The sentence that the replica ended with, out of Serve's report of it."""
     serve = _serve()
 
-    status = serve.status().applications.get(APPLICATION)
+    status = next((each for each in serve.status().applications.values() if each.status == "DEPLOY_FAILED"), None)
     told = [deployment.message for deployment in status.deployments.values()] if status else []
     lines = [line.strip() for text in (*told, str(error)) for line in text.splitlines()]
     named = [line for line in lines if re.match(r"[\w.]+(Error|Missing|Servable|Version|Damaged|Unreachable): ", line)]

@@ -19,6 +19,7 @@ from serving import decisions, loading, service
 from serving.places import Places
 from serving.service import Served
 from serving.spool.seals import Seals
+from serving.stream import alarms, judge
 
 TOLERANCE = 1e-5
 TOGETHER = 64  # items that are answered at a time
@@ -42,9 +43,16 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
     """
     held = {row["id"]: decisions.opened(keys, row) for row in rows}
     found = {row["id"]: Replayed(row["id"], None, None, row["version"]) for row in rows}
-    for version in sorted({row["version"] for row in rows if held[row["id"]] is not None}):
+    heard = [row for row in rows if alarms.is_alarm(held[row["id"]])]
+    for version in sorted({row["version"] for row in heard}):
+        own_judge = judge.load(book, places, version)
+        for row in [row for row in heard if row["version"] == version]:
+            before = held.pop(row["id"]) or {}
+            said = {"raw": row["raw"], **before["answer"]}
+            found[row["id"]] = compared(row, said, alarms.again(own_judge, before))
+    for version in sorted({row["version"] for row in rows if held.get(row["id"]) is not None}):
         served = _served(book, places, version)
-        own = [row for row in rows if row["version"] == version and held[row["id"]] is not None]
+        own = [row for row in rows if row["version"] == version and held.get(row["id"]) is not None]
         for start in range(0, len(own), TOGETHER):
             some = own[start : start + TOGETHER]
             kept = [held[row["id"]] or {} for row in some]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving import flags
+from serving.outcome import Outcome
 from serving.problem import Fault, Problem, invalid
 from tasks.data import program
 from tasks.model import forward
@@ -46,14 +47,6 @@ class Release:
     number: int
     digest: str
     since: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One answer as the caller gets it, and the raw numbers behind it, which the decision log keeps."""
-
-    answer: dict[str, Any]
-    raw: list[list[float]]
 
 
 def answer(served: Served, items: Sequence[Any], asked: Sequence[datetime] = ()) -> list[Outcome]:

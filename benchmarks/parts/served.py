@@ -30,20 +30,25 @@ class Server:
     url: str
     token: str
     pids: tuple[int, ...]
+    root: int
 
     def at(self, path: str, **more: Any) -> Target:
         """A target of this server."""
         return Target(self.url + path, self.token, **more)
 
+    def named(self, name: str) -> tuple[int, ...]:
+        """Those of its processes, as they are now, whose title holds a word."""
+        return tuple(pid for pid in _tree(self.root) if name in _title(pid))
+
     def cpu(self) -> float:
         """Seconds of processor time since its processes started."""
-        return sum(_cpu(pid) for pid in self.pids)
+        return cpu(self.pids)
 
 
 def home(folder: Path, layers: int, names: Sequence[str]) -> dict[str, str]:
     """The environment of a home with untrained champions of these tasks; see benchmarks/parts/served_home.py."""
     (folder / "tasks").mkdir(parents=True)
-    here = {"ASSAY_HOME": str(folder / "home"), "ASSAY_TASKS": str(folder / "tasks")}
+    here = {"ASSAY_HOME": str(folder / "home"), "ASSAY_TASKS": str(folder / "tasks"), "ASSAY_PREFECT_PORT": "0"}
     environment = {**os.environ, **here, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "benchmarks.parts.served_home", str(layers), *names]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -63,7 +68,7 @@ def ours(environment: Mapping[str, str], overrides: Sequence[str] = (), replicas
             if time.monotonic() > end:
                 raise RuntimeError(f"{replicas} replicas and HAProxy were to run; there are {len(found)} processes")
             time.sleep(0.5)
-        yield Server(f"http://127.0.0.1:{port}", token, found)
+        yield Server(f"http://127.0.0.1:{port}", token, found, root)
 
 
 def _answering(root: int) -> tuple[int, ...]:
@@ -78,7 +83,7 @@ def peer(environment: Mapping[str, str]) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.parts.peer_server", str(port)]
     with _running(command, environment, f"http://127.0.0.1:{port}", "/noop") as root:
-        yield Server(f"http://127.0.0.1:{port}", "", (root,))
+        yield Server(f"http://127.0.0.1:{port}", "", (root,), root)
 
 
 @contextlib.contextmanager
@@ -126,6 +131,11 @@ def _title(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[0]
     return ""
+
+
+def cpu(pids: Sequence[int]) -> float:
+    """Seconds of processor time since these processes started."""
+    return sum(_cpu(pid) for pid in pids)
 
 
 def _cpu(pid: int) -> float:

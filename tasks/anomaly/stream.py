@@ -85,16 +85,16 @@ def step(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
 
 def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     """Values that share one unit. Those before WARM are only remembered; they are scaled when the last of them came."""
-    kept, seen = _pushed(memory.values, values), memory.seen + len(values)
+    kept, seen = pushed(memory.values, values), memory.seen + len(values)
     if seen < WARM:
         return replace(memory, values=kept, seen=seen), np.full(len(values), SILENT)
     if memory.seen < WARM:
         fresh = kept[-seen:]
-        memory = replace(memory, unit=_unit(fresh))
+        memory = replace(memory, unit=unit_of(fresh))
     else:
         fresh = values
         if memory.seen % EVERY == 0:
-            memory = replace(memory, unit=_unit(memory.values[np.isfinite(memory.values)]))
+            memory = replace(memory, unit=unit_of(memory.values[np.isfinite(memory.values)]))
     line = np.concatenate([memory.scaled, np.arcsinh((fresh - memory.unit[0]) / memory.unit[1])])
     parts, known = _parts(line, len(fresh), memory.day)
     judged = _judged(memory.parts, parts) + known
@@ -105,7 +105,7 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     after = Memory(
         values=kept,
         scaled=line[-len(memory.scaled) :],
-        parts=_pushed(memory.parts, parts),
+        parts=pushed(memory.parts, parts),
         scores=past[-QUIET:],
         unit=memory.unit,
         seen=seen,
@@ -114,7 +114,7 @@ def _piece(memory: Memory, values: FloatArray) -> tuple[Memory, FloatArray]:
     return after, np.where(judged > record, judged, SILENT)[-len(values) :]
 
 
-def _unit(values: FloatArray) -> tuple[float, float]:
+def unit_of(values: FloatArray) -> tuple[float, float]:
     """Median, and a spread that neither outliers nor a run of equal values make senseless."""
     size = float(np.abs(values).max()) or 1.0
     values = values / size  # squares of huge numbers would overflow
@@ -166,12 +166,12 @@ def _novelty(line: FloatArray, count: int) -> FloatArray:
     total[:, 0] = np.inf
     nearest = np.sqrt(total.min(axis=1))
     around = sliding_window_view(line[-count - AROUND - PATCH + 2 :], AROUND)
-    own = sliding_window_view((line[-count - PATCH + 1 :] - _middle(around)) ** 2, PATCH)
+    own = sliding_window_view((line[-count - PATCH + 1 :] - middles(around)) ** 2, PATCH)
     size = np.sqrt(np.where(np.isfinite(own), own, 0.0).sum(axis=1))
     return np.where(np.isfinite(nearest), nearest, 0.0) / (size + 0.5)
 
 
-def _middle(windows: FloatArray) -> FloatArray:
+def middles(windows: FloatArray) -> FloatArray:
     """The median of each row over what has been filled; NaN where nothing has."""
     some = np.isfinite(windows).any(axis=1)
     found = np.full(len(windows), np.nan)
@@ -191,5 +191,6 @@ def _judged(past: FloatArray, parts: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(ratio, FLOOR).mean(axis=0))
 
 
-def _pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
+def pushed(line: FloatArray, fresh: FloatArray) -> FloatArray:
+    """A line of bounded length (.., n) after what is fresh (.., m): the oldest is gone."""
     return np.concatenate([line, fresh], axis=-1)[..., -line.shape[-1] :]

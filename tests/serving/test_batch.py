@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from serving import batch, fill, metrics, question, service
+from serving.outcome import Outcome
 from serving.problem import Problem
-from serving.service import Outcome
 from tasks.model import forward
 from tests.serving.conftest import Asked, some_rows  # type: ignore[import-not-found]
 

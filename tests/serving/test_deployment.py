@@ -28,6 +28,7 @@ from serving.places import NotServable
 from tests.sockets import opened  # type: ignore[import-not-found]
 
 from .conftest import World, waited
+from .stream.conftest import told_by_the_stream
 
 TEXT = {"text": "Net sales rose by 4 percent and operating profit grew."}
 PATH = "/v1/tasks/sentiment"
@@ -199,10 +200,8 @@ def altered(world: World, change: Callable[[Path], object]) -> str:
     folder = world.settings.root / f"altered-{len(registry.versions(world.book))}"
     files = registry.fetch(world.book, "sentiment@1", folder)
     change(files["model"])
-    facts = {"verdict": "accepted"}
-    return registry.register(
-        world.book, "sentiment", files["model"], files["report"], facts, key=folder.name, look=lambda *_: ()
-    ).ref
+    given = (files["model"], files["report"], {"verdict": "accepted"}, folder.name, lambda *_: ())
+    return registry.register(world.book, "sentiment", *given).ref
 
 
 def _other_body(path: Path) -> None:
@@ -254,6 +253,10 @@ def test_of_two_replicas_one_dies_and_only_what_it_had_under_way_fails(deployed:
         for thread in threads:
             thread.join()
     assert sum(each.status != 200 for each in load.heard) <= len(threads)
+
+
+def test_the_client_of_the_page_is_answered_and_told_when_the_stream_ends(deployed: Deployed, tmp_path: Path) -> None:
+    told_by_the_stream(str(deployed.http.base_url), tmp_path)
 
 
 def test_a_taken_port_is_told_with_the_cure() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient, WebSocketDisconnect
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from serving import door
 from serving.keyring import Keyring
@@ -80,11 +80,12 @@ def test_a_place_is_free_again_after_a_fault() -> None:
 
 def test_a_websocket_without_the_token_is_refused_before_it_is_accepted(http: TestClient) -> None:
     with (
-        pytest.raises(WebSocketDisconnect) as refused,
+        pytest.raises(WebSocketDenialResponse) as refused,
         http.websocket_connect("/v1/stream/anomaly", headers={"Authorization": "Bearer x"}),
     ):
         raise AssertionError("accepted")
-    assert refused.value.code == 1008
+    assert refused.value.status_code == 401
+    assert refused.value.json()["status"] == 401
 
 
 def test_a_question_with_a_query_is_refused(http: TestClient) -> None:

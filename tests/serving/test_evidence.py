@@ -10,8 +10,8 @@ import pytest
 from serving import evidence
 from serving.challenge import differ
 from serving.evidence import Evidence
+from serving.outcome import Outcome
 from serving.section import Limits, ReleaseSection
-from serving.service import Outcome
 from tasks.task import Head
 
 SECTION = ReleaseSection()
