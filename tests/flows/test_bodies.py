@@ -101,6 +101,7 @@ def test_deepseeks_recipe_on_a_tiny_body_is_trained_judged_explained_served_and_
     settings = Settings(home=home)
     book = registry.open_registry(settings.database, settings.artifacts)
     ref = registry.register(book, "sentiment", model, report, judged, "deepseek", inside.refused).ref
+    registry.approve(book, ref, by="A. Tester", reason="a test")
     plan_of = dataclasses.asdict(registry.release(book, [ref], by="a test"))
     release = loading.load(book, plan_of, Places(settings.database, settings.artifacts, str(home / "cache"), "token"))
     served = release.served["sentiment"]
