@@ -171,7 +171,7 @@ def _add_facts(app: FastAPI, parts: Parts) -> None:
 
 def _add_feedback(app: FastAPI, parts: Parts) -> None:
     def labelled(name: str, item: Any, target: FloatArray) -> None:
-        if name in parts.challengers:
+        if name in parts.challengers and name in known:
             challenge.label(parts.queue, parts.challengers[name], parts.release, item, target)
 
     known = {name: each.task for name, each in parts.release.served.items()}

@@ -103,6 +103,8 @@ CANARIES = {  # what of a request -> a name, an IBAN, a card, an address, a toke
     "value": "canary-18-value",
     "broken": "canary-19-broken",
     "kind": "canary-20/kind",
+    "reason": "canary-21-reason",
+    "label": "canary-22-label",
 }
 
 
@@ -116,6 +118,9 @@ def test_no_canary_of_a_request_stands_in_any_log_metric_refusal_or_file(deploye
         answer = post(path, json={"text": CANARIES[field]}, headers=own)
         assert answer.status_code == 200, answer.text
         assert CANARIES["X-Request-ID"] not in str(answer.headers)
+    said = {"decision": post(PATH, json=TEXT).json()["decision"], "label": "neutral", "reason": CANARIES["reason"]}
+    assert post("/v1/feedback", json=said).status_code == 200
+    told.append(post("/v1/feedback", json={**said, "label": CANARIES["label"]}))
     told.append(post(PATH, json=TEXT, headers={**headers, "Authorization": f"Bearer {CANARIES['token']}"}))
     told.append(post(f"/v1/tasks/{CANARIES['path']}?a={CANARIES['query']}", json=TEXT, headers=headers))
     told.append(post(f"{PATH}?version={CANARIES['query']}", json=TEXT))
@@ -124,7 +129,7 @@ def test_no_canary_of_a_request_stands_in_any_log_metric_refusal_or_file(deploye
         post(PATH, content=f'{{"text": "{CANARIES["broken"]}'.encode(), headers={"Content-Type": "application/json"})
     )
     told.append(post(PATH, content=b"{}", headers={"Content-Type": CANARIES["kind"]}))
-    assert [answer.status_code for answer in told] == [401, 404, 422, 422, 400, 415]
+    assert [answer.status_code for answer in told] == [422, 401, 404, 422, 422, 400, 415]
     assert (
         post(PATH, json={"text": "a", CANARIES["key"]: 1}).status_code == 422
     )  # its path names the key, to its sender

@@ -10,6 +10,7 @@ import pytest
 
 import registry
 from serving import app, keyring
+from tasks import get
 
 from .conftest import Asked, World
 from .haproxy import before
@@ -134,4 +135,37 @@ def test_the_page_holds_nothing_and_its_policy_lets_nothing_in(chromium: Any, ad
       document.body.append(s); }""")
     assert page.title() == "Assay: decisions to look at"
     assert json.dumps(page.locator("main").is_visible()) == "false"
+    page.close()
+
+
+def test_several_labels_and_numbers_are_given_by_the_keyboard_too(
+    chromium: Any, address: str, world: World, asked: Asked
+) -> None:
+    _, secret = registry.new_api_key(world.book, registry.Grant("page-kinds", "validator"), "a test")
+    keyring.look(asked.parts.keys, world.book)
+    own = {"Authorization": f"Bearer {secret}"}
+    for name in ("volatility", "compliance"):
+        asked.http.post(f"/v1/tasks/{name}", json=dict(get(name).example), headers=own).raise_for_status()
+    until(lambda: len(asked.http.get("/v1/review", headers=own).json()["open"]) == 2)
+    page, said, _ = opened(chromium, address, secret, 390, "light")
+    for left in (1, 0):
+        if page.locator("#choices button").count():
+            before = page.locator("#choices button[aria-pressed=true]").count()
+            page.keyboard.press("1")
+            assert abs(page.locator("#choices button[aria-pressed=true]").count() - before) == 1
+        else:
+            page.keyboard.press("Enter")
+            tells(page, "Choose a label first.")
+            page.locator("#value").focus()
+            page.keyboard.type("0.2")
+            page.keyboard.press("Escape")
+        page.keyboard.press("r")
+        page.keyboard.type("seen since")
+        page.keyboard.press("Enter")
+        waits(page, left)
+    assert said == [] and page.evaluate("document.documentElement.scrollWidth") <= 390
+    kept = [
+        label for name in ("volatility", "compliance") for label in registry.labelled(world.book, name, ["page-kinds"])
+    ]
+    assert [label.kind for _, label in kept] == ["override", "override"]
     page.close()
