@@ -22,6 +22,7 @@ RECIPE: Argument = (
 SET: Argument = (("--set",), {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override a key"})
 VERSION: Argument = (("version",), {"metavar": "VERSION", "help": "task@number or task@alias, as sentiment@champion"})
 MAYBE_VERSION: Argument = (("version",), {"metavar": "VERSION", "nargs": "?"})
+REPORT: Argument = (("--report",), {"action": "store_true", "help": "measure the acceptance rows of its report"})
 OTHER: Argument = (("other",), {"metavar": "VERSION"})
 TASK: Argument = (("task",), {"metavar": "TASK", "help": "a folder of tasks/"})
 MAYBE_TASK: Argument = (("task",), {"metavar": "TASK", "nargs": "?"})
@@ -95,7 +96,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
     ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
-    ("verify", "check artifacts and history against their digests", (MAYBE_VERSION,)),
+    ("verify", "check artifacts, history and reports against their digests", (MAYBE_VERSION, REPORT)),
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
     ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
@@ -110,6 +111,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "tokens": "tokens",
+    "verify": "verify",
 }
 
 

@@ -120,13 +120,6 @@ def _reports() -> Path:
     return folder if writable else Path(tempfile.mkdtemp(prefix="assay-report-"))
 
 
-def verify(arguments: Namespace) -> int:
-    """Check artifacts and history against their digests; status 1 where one does not hold."""
-    document = registry.verify(_book(), arguments.version)
-    _show(arguments, document)
-    return DONE if document["ok"] else SAID_NO
-
-
 def serve(arguments: Namespace) -> int:
     """Answer over HTTP until Ctrl-C."""
     from flows.up import serve

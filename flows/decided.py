@@ -28,7 +28,7 @@ def replay(settings: Settings, decision: str | None, last: int | None, offline: 
     book = registry.open_registry(settings.database, settings.artifacts)
     try:
         found = _rows(settings, book, decision, last or 1)
-        rows = _offline(settings, book, found) if offline else [_asked(settings, row) for row in found]
+        rows = by_files(settings, book, found) if offline else [_asked(settings, row) for row in found]
     finally:
         registry.close(book)
     readable = [row for row in rows if row["same"] is not None]
@@ -51,7 +51,8 @@ def _rows(settings: Settings, book: registry.Registry, decision: str | None, las
     return found
 
 
-def _offline(settings: Settings, book: registry.Registry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_files(settings: Settings, book: registry.Registry, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the log answered again by the registry's files alone: replay's rows, "same" None for an unread input."""
     from serving import replay as again
     from serving.places import of_home
 

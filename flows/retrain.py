@@ -23,6 +23,8 @@ from flows.report import explain_config, report
 from infra import cluster, jobs
 from infra.memory import Peak
 from infra.settings import Settings
+from interpret.report import inside
+from tasks import digest
 from tasks.data.prepare import prepare
 
 
@@ -85,7 +87,7 @@ def _steps(
             "data_digest": cards[name]["fingerprint"],
             **rows[name],
         }
-        versions[name] = _step(register, f"register: {name}")(book, name, folder, facts)
+        versions[name] = _step(register, f"register: {name}")(book, name, folder, facts, reports[name]["digest"])
     release(list(versions.values()), plan.release.approval)
     document = {
         name: {
@@ -232,9 +234,16 @@ def validate(
     return rows
 
 
-def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, Any]) -> str:
-    """Bind model and report into one immutable version; run and task are the key, so a retry adds nothing."""
+def register(book: registry.Registry, name: str, folder: Path, facts: dict[str, Any], told: str) -> str:
+    """Bind model and report into one immutable version; run and task are the key, so a retry adds nothing.
+
+    `told` is the digest of the report.json that the explain step wrote. Raises registry.RegistryError where another
+    file stands there now, or one that is not this model's report.
+    """
+    report = folder / "reports" / name
+    if digest.of_file(report / "report.json") != told:
+        raise registry.RegistryError(f"{str(report / 'report.json')!r} was changed after it was written; retrain")
     version = registry.register(
-        book, name, folder / "models" / name, folder / "reports" / name, facts, key=f"{folder.name}/{name}"
+        book, name, folder / "models" / name, report, facts, key=f"{folder.name}/{name}", look=inside.refused
     )
     return f"{name}@{version.number}"

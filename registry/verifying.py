@@ -16,12 +16,13 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import artifacts, chain, guards, statements
+from registry import artifacts, chain, guards, looking, statements
 from registry.database import Registry, reading
 from registry.decisions import doubt_of
 from registry.digest import canonical, of_text
 from registry.errors import Damaged
 from registry.events import GENESIS, digest_of
+from registry.looking import Look
 from registry.tables import (
     AliasRow,
     ApiKeyRow,
@@ -43,22 +44,23 @@ Failure = dict[str, Any]
 Check = Failure | None  # None: it was looked at and it holds
 
 
-def verify(registry: Registry, ref: str | None = None) -> dict[str, Any]:
+def verify(registry: Registry, ref: str | None = None, look: Look | None = None) -> dict[str, Any]:
     """Check the whole registry, or its history and the files of one version: the `verify` document.
 
+    `look` says of each version whose bytes are whole what is wrong with its report, as at its registration.
     Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
     """
     checks: list[Check] = []
     wanted: list[VersionRow] = []
     try:
         with reading(registry) as session, _every_byte(session):
-            for look in (_pages, _chain, _guards, _rows, _decisions, _batches, _evaluations, _booleans):
-                checks += look(session)
+            for part in (_pages, _chain, _guards, _rows, _decisions, _batches, _evaluations, _booleans):
+                checks += part(session)
             wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     except Damaged as error:  # what was found before the page that cannot be read is told beside it
         checks.append(_check("database", registry.place, "what can be read", str(error)))
     for row in wanted:
-        checks += _files(registry, row)
+        checks += _files(registry, row, look)
     failures = [_printable(check) for check in checks if check is not None]
     return {"ok": not failures, "checked": len(checks), "failures": failures}
 
@@ -259,12 +261,16 @@ def _evaluations(session: Session) -> Iterator[Check]:
         )
 
 
-def _files(registry: Registry, row: VersionRow) -> Iterator[Check]:
-    where = f"{row.task}@{row.number}"
+def _files(registry: Registry, row: VersionRow, look: Look | None) -> Iterator[Check]:
+    where, whole = f"{row.task}@{row.number}", True
     bound = {"model": row.model_digest, "report": row.report_digest}
     yield _held("version digest", where, lambda: (of_text(canonical(bound)), row.digest))
     for part, digest in (("model", row.model_digest), ("report", row.report_digest)):
         damaged = list(artifacts.check_folder(registry.store, digest))
         yield from [_check("artifact", f"{where} {part}/{name}", "the bytes registered", str(e)) for name, e in damaged]
+        whole = whole and not damaged
         if not damaged:
             yield None
+    if look is not None and whole:
+        wrong = looking.again(registry.store, row.task, (row.model_digest, row.report_digest), look)
+        yield from [_check("report", f"{where} report", "the report of this model", said) for said in wrong] or [None]

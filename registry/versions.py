@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from registry import artifacts, statements, states
+from registry import artifacts, looking, statements, states
 from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
+from registry.looking import Look
 from registry.tables import AliasRow, VerdictRow, VersionRow
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -67,16 +68,23 @@ class Candidate:
 
 
 def register(
-    registry: Registry, task: str, model_folder: Path, report_folder: Path, facts: Mapping[str, Any], key: str
+    registry: Registry,
+    task: str,
+    model_folder: Path,
+    report_folder: Path,
+    facts: Mapping[str, Any],
+    key: str,
+    look: Look,
 ) -> Version:
     """Keep a model and its report as the task's next version.
 
+    look   is asked before anything is kept; what it says is why the version is refused
     facts  JSON; `verdict` must be "accepted" or "refused" (a refused version is kept as history and never answers)
     key    names the attempt: the same key with the same content gives the same version again, however often it is asked
 
-    Raises RegistryError for a bad name, folder or fact, Conflict where the key came before with other content.
+    Raises RegistryError for a bad name, folder, fact or report, Conflict where the key came before with other content.
     """
-    candidate = _candidate(registry, task, (model_folder, report_folder), facts, key)
+    candidate = _candidate(registry, task, (model_folder, report_folder), facts, key, look)
     with writing(registry) as session:
         row = session.exec(select(VersionRow).where(VersionRow.key == key)).first()
         if row is None:
@@ -158,7 +166,7 @@ def record(session: Session, row: VersionRow) -> Version:
 
 
 def _candidate(
-    registry: Registry, task: str, folders: tuple[Path, Path], facts: Mapping[str, Any], key: str
+    registry: Registry, task: str, folders: tuple[Path, Path], facts: Mapping[str, Any], key: str, look: Look
 ) -> Candidate:
     if not NAME.fullmatch(task):
         raise RegistryError(f"{task!r} is no task name; use lower-case letters, digits and '_', a letter first")
@@ -167,7 +175,7 @@ def _candidate(
     if facts.get("verdict") not in {"accepted", "refused"}:
         raise RegistryError(f"facts['verdict'] is {facts.get('verdict')!r}; the gates say 'accepted' or 'refused'")
     text = canonical(dict(facts))
-    model, report = (artifacts.put_folder(registry.store, Path(folder)) for folder in folders)
+    model, report = looking.put(registry.store, task, folders, look)
     return Candidate(task=task, key=key, model_digest=model, report_digest=report, facts=text)
 
 

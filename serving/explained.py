@@ -23,7 +23,6 @@ from tasks.validate.counterfactual import Counterfactual
 
 WITHOUT_TEXT = frozenset({"text"})
 TEXT_EVALUATIONS, PHRASES = 64, 6  # all coalitions of six phrases
-EXACT_95 = 1.959963984540054
 
 
 class NotExplainable(ValueError):
@@ -127,7 +126,7 @@ def _of_text(served: Served, row: Inputs, output: int) -> dict[str, Any]:
     name, scale = served.task.name, served.calibration.temperature
     game = game_of(served.task, row, None, lambda rows: forward.raw(served.model, name, rows), PHRASES)
     found = attribute(game, output, TEXT_EVALUATIONS, tolerance=0.01, seed=0)
-    value, reach = found.values[:, output] / scale, EXACT_95 * found.errors[:, output] / scale
+    value, reach = found.values[:, output] / scale, found.reach[:, output] / scale
     return {
         "adverse": None,
         "list": None,

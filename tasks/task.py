@@ -120,7 +120,7 @@ class Rows:
     time    (n,) datetime64[us], when it happened; known, when it could be known (never before `time`)
     group   (n,) str: the entity, document, template or series; rows of one group depend on each other
     split   (n,) str in {"train", "valid", "test"}, or "" where the splitter decides
-    protected  name -> (n,) str, the group of each row by what is never an input: for the fairness table alone
+    protected  name -> (n,) str, the group of each row by a protected ground: for the fairness table alone
     """
 
     ids: tuple[str, ...]

@@ -28,7 +28,7 @@ def version(book: registry.Registry, home: Path, name: str, change: Change) -> s
     report.mkdir()
     write_json(report / "report.json", {"name": name})
     facts: dict[str, Any] = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    ref = registry.register(book, "sentiment", folder, report, facts, name).ref
+    ref = registry.register(book, "sentiment", folder, report, facts, name, lambda *_: ()).ref
     registry.approve(book, ref, by="chaos", reason="planted")
     return ref
 

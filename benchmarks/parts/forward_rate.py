@@ -65,7 +65,8 @@ def _registered(model: Model, rows: Rows, folder: Path) -> str:
     digest.write_json(report / "report.json", {})
     book = registry.open_registry(settings.database, settings.artifacts)
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    version = registry.register(book, TASK, place, report, facts, key=f"bench/{time.time_ns()}")
+    version = registry.register(book, TASK, place, report, facts, key=f"bench/{time.time_ns()}", look=lambda *_: ())
+    registry.approve(book, version.ref, by="benchmark", reason="measured, never used")
     registry.close(book)
     return version.ref
 

@@ -53,7 +53,7 @@ def main(layers: int, names: list[str]) -> None:
         report.mkdir(exist_ok=True)
         digest.write_json(report / "report.json", {})
         facts: dict[str, Any] = {"verdict": "accepted", "metric": "none", "value": 0.0}
-        version = registry.register(book, name, folder, report, facts, key=f"bench/{name}/{layers}")
+        version = registry.register(book, name, folder, report, facts, key=f"bench/{name}/{layers}", look=lambda *_: ())
         registry.approve(book, version.ref, by="benchmark", reason="measured, never used")
         registry.promote(book, version.ref)
     token(settings)

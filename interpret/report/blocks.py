@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 Block = dict[str, Any]
 Level = Literal["pass", "note", "warn", "fail"]
-Format = Literal["text", "number", "signed", "percent", "integer", "digest", "code", "verdict"]
+# "measure": a number in a column of numbers of several units, each shown with its own digits
+Format = Literal["text", "number", "measure", "signed", "percent", "integer", "digest", "code", "verdict"]
 DIGITS = 6
+SHOWN = 12  # players of a case on a page, the largest first; all of them are in the JSON
 
 # Why something that a report should hold is not there.
 REASONS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interpret.attribution.study import Study
-from interpret.report import blocks, proofs
+from interpret.report import blocks, numbers, proofs, render
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import (
@@ -22,8 +22,11 @@ from interpret.report.sections import (
     training,
     words,
 )
+from tasks.validate.judgement import Judgement
 
-SCHEMA = "assay/report/1"
+SCHEMA = "assay/report/2"
+EARLIER = ("assay/report/1",)  # of releases before
+CONFIDENCE = 0.95  # of every interval
 Writer = Callable[[Facts, Study], list[Block]]
 SECTIONS: tuple[tuple[str, str, Writer], ...] = (
     ("0", "Verification", identity.verification),
@@ -31,7 +34,11 @@ SECTIONS: tuple[tuple[str, str, Writer], ...] = (
     ("2", "Identity and lineage", identity.lineage),
     ("3", "Purpose and users", card.purpose),
     ("4", "Data", card.data),
-    ("5", "Conceptual soundness", lambda facts, study: [*card.soundness(facts, study), *training.learned(facts)]),
+    (
+        "5",
+        "Conceptual soundness",
+        lambda facts, study: card.soundness(facts) + training.learned(facts.training),
+    ),
     ("6", "Performance and outcomes", performance.performance),
     ("7", "How it was explained", explanation_quality.method),
     ("8", "Global attributions", attributions.global_view),
@@ -46,7 +53,7 @@ SECTIONS: tuple[tuple[str, str, Writer], ...] = (
     ("17", "Monitoring", governance.monitoring),
     ("18", "Approvals", governance.approvals),
     ("A", "Replay", annex.replay),
-    ("B", "Regulatory cross-walk", annex.crosswalk),
+    ("B", "Regulatory cross-walk", annex.dated),
     ("C", "JSON schema", annex.schema),
     ("D", "Glossary", annex.glossary),
 )
@@ -58,14 +65,30 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
     empty = [part["number"] for part in sections if not part["blocks"]]
     if empty:
         raise ValueError(f"section {empty[0]} of the report has nothing; give it a block or a reason why it is absent")
+    for part in sections:
+        if part["number"] == "B":
+            part["blocks"].append(blocks.section("B", "", [annex.crosswalk(sections)])["blocks"][0])
     task, metrics = facts.task, facts.metrics
     document = {
         "schema": SCHEMA,
+        "renderer": render.renderer(),
+        "confidence": CONFIDENCE,
         "task": task.name,
         "summary": task.summary,
         "kind": task.head.kind,
         "outputs": task.head.outputs,
         "model_digest": facts.model_digest,
+        **headline(metrics),
+        "synthetic": facts.synthetic,
+        "sections": sections,
+        "evidence": proofs.evidence(study),
+    }
+    return numbers.annotated(blocks.clean(document))
+
+
+def headline(metrics: Judgement) -> dict[str, Any]:
+    """The figures at the head of the document, as the version's own judgement has them."""
+    return {
         "verdict": metrics.verdict,
         "metric": metrics.metric,
         "value": metrics.value,
@@ -73,9 +96,4 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
         "baseline": metrics.baseline.model_dump(),
         "lift": metrics.lift,
         "lift_ci95": words.known(metrics.lift_ci95),
-        "synthetic": facts.synthetic,
-        "sections": sections,
-        "evidence": proofs.evidence(study),
     }
-    cleaned: dict[str, Any] = blocks.clean(document)
-    return cleaned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,7 @@ class Facts:
 
 def read(task: Task, folder: Folder, rows: Mapping[str, Rows], run: Run) -> Facts:
     """Read the facts of a version that was judged. Raises ValueError where its metrics or calibration are missing."""
-    files = tuple(
-        File(path.relative_to(folder.path).as_posix(), path.stat().st_size, digest.of_file(path))
-        for path in sorted(folder.path.rglob("*"))
-        if path.is_file()
-    )
+    files = files_of(folder)
     return Facts(
         task=task,
         card=_card(task),
@@ -107,11 +103,25 @@ def read(task: Task, folder: Folder, rows: Mapping[str, Rows], run: Run) -> Fact
         classical=_written(folder, folder.classical),
         training=_written(folder, folder.training),
         files=files,
-        model_digest=digest.of_json({file.name: file.sha256 for file in files}),
+        model_digest=model_digest(files),
         rows={name: len(part) for name, part in rows.items()},
         periods={name: period(part) for name, part in rows.items() if len(part)},
         libraries={name: version(name) for name in LIBRARIES},
     )
+
+
+def files_of(folder: Folder) -> tuple[File, ...]:
+    """Every file of a version, by name."""
+    return tuple(
+        File(path.relative_to(folder.path).as_posix(), path.stat().st_size, digest.of_file(path))
+        for path in sorted(folder.path.rglob("*"))
+        if path.is_file()
+    )
+
+
+def model_digest(files: Sequence[File]) -> str:
+    """The digest over all files of a version, which the registry knows it by."""
+    return digest.of_json({file.name: file.sha256 for file in files})
 
 
 def period(rows: Rows) -> tuple[str, str]:

@@ -21,6 +21,7 @@ COLOURS = {
     "peer": "#5d6b7a",
     "off": "#a8681a",
 }
+STANDS = "stands:"  # before the place of a text's content in the data: matplotlib hands it on as the id of a group
 WIDTH = 7.2  # inches at 100 units each: the width of the page's column
 SETTINGS = {
     "svg.fonttype": "none",
@@ -43,10 +44,10 @@ SETTINGS = {
 }
 
 
-def draw(plot: str, data: Mapping[str, Any], alt: str, prefix: str) -> str:
-    """The SVG of one figure block. `plot` is estimates, bars, curves or reliability; `prefix` makes its ids unique.
+def draw(plot: str, data: Mapping[str, Any], alt: str, pointer: str) -> str:
+    """The SVG of one figure block. `plot` is estimates, bars, curves or reliability; `data` what its painter takes.
 
-    `data` holds what the painter of that name takes.
+    Every text points to its place below `pointer`, the block's; the numbers of an axis are its scale, and marked so.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -70,7 +71,7 @@ def draw(plot: str, data: Mapping[str, Any], alt: str, prefix: str) -> str:
         painters[plot](axes, **data)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _clean(buffer.getvalue(), alt, prefix)
+    return _clean(buffer.getvalue(), alt, pointer)
 
 
 def _estimates(
@@ -88,7 +89,8 @@ def _estimates(
         if ends is not None:
             axes.plot(ends, [at, at], color=colour, linewidth=2.4, solid_capstyle="round", alpha=0.55)
         axes.plot([value], [at], "o", color=colour, markersize=7)
-        axes.annotate(_short(value), (value, at), (0, 8), textcoords="offset points", ha="center", fontsize=9)
+        place = {"textcoords": "offset points", "gid": f"{STANDS}values/{at}"}
+        axes.annotate(_short(value), (value, at), (0, 8), ha="center", fontsize=9, **place)
     _rows(axes, names, xlabel)
     axes.margins(x=0.12)
     if zero:
@@ -109,7 +111,8 @@ def _bars(
     for at, (value, ends, tip) in enumerate(zip(values, ci95, tips, strict=True)):
         if ends is not None:
             axes.plot(ends, [at, at], color=INK, linewidth=1.1)
-        axes.annotate(_short(value), (tip, at), (6, 0), textcoords="offset points", va="center", fontsize=9)
+        place = {"textcoords": "offset points", "gid": f"{STANDS}values/{at}"}
+        axes.annotate(_short(value), (tip, at), (6, 0), va="center", fontsize=9, **place)
     _rows(axes, names, xlabel)
     axes.set_xlim(0, (max(tips) or 1.0) * 1.12)
 
@@ -117,9 +120,11 @@ def _bars(
 def _rows(axes: Any, names: Sequence[str], xlabel: str) -> None:
     count = len(names)
     axes.set_yticks(range(count), [_clip(name) for name in names])
+    for at, label in enumerate(axes.get_yticklabels()):
+        label.set_gid(f"{STANDS}names/{at}")
     axes.set_ylim(count - 0.45, -0.65)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(xlabel)
+    axes.set_xlabel(xlabel, gid=f"{STANDS}xlabel")
     axes.grid(axis="x", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
 
@@ -138,29 +143,41 @@ def _curves(
         style = "-" if kind == "ours" else "--"
         known = [float("nan") if value is None else value for value in line]
         axes.plot(x, known, style, color=COLOURS.get(kind, SOFT), linewidth=2, label=name)
-    axes.legend(frameon=False, fontsize=9, loc="best")
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    legend = axes.legend(frameon=False, fontsize=9, loc="best")
+    for at, label in enumerate(legend.get_texts()):
+        label.set_gid(f"{STANDS}names/{at}")
+    _labels(axes, xlabel, ylabel)
     axes.grid(color=RULE, linewidth=0.6)
     axes.set_xlim(0, 1)
 
 
 def _reliability(
-    axes: Any, predicted: Sequence[float], observed: Sequence[float], count: Sequence[int], xlabel: str, ylabel: str
+    axes: Any,
+    predicted: Sequence[float],
+    observed: Sequence[float],
+    count: Sequence[int],
+    ci95: Sequence[Ends],
+    xlabel: str,
+    ylabel: str,
 ) -> None:
-    """Predicted against observed shares; a point is as large as the number of rows behind it."""
+    """Predicted against observed shares with intervals; a point is as large as the number of answers behind it."""
     sizes = [20 + 160 * rows / max(count) for rows in count]
     axes.plot([0, 1], [0, 1], "--", color=SOFT, linewidth=1)
+    axes.vlines(predicted, *zip(*ci95, strict=True), color=COLOURS["ours"], linewidth=1.4)
     axes.scatter(predicted, observed, s=sizes, color=COLOURS["ours"], alpha=0.8, linewidths=0)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    _labels(axes, xlabel, ylabel)
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.grid(color=RULE, linewidth=0.6)
 
 
+def _labels(axes: Any, xlabel: str, ylabel: str) -> None:
+    axes.set_xlabel(xlabel, gid=f"{STANDS}xlabel")
+    axes.set_ylabel(ylabel, gid=f"{STANDS}ylabel")
+
+
 def _short(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return (f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", "−")
 
 
 def _clip(name: str, most: int = 44) -> str:
@@ -169,11 +186,14 @@ def _clip(name: str, most: int = 44) -> str:
     return shown.replace("$", r"\$")
 
 
-def _clean(svg: str, alt: str, prefix: str) -> str:
+def _clean(svg: str, alt: str, pointer: str) -> str:
     """The bare svg element, without styles, declarations and fixed size, and with a title for who cannot see it."""
+    prefix = pointer.replace("/", "_")
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.S)
     body = re.sub(r'style="([^"]*)"', lambda found: _attributes(found.group(1).split(";")), body)
+    body = re.sub(rf'<g id="{STANDS}([^"]*)"', rf'<g data-p="{pointer}/data/\1"', body)
+    body = re.sub(r'<g id="matplotlib\.axis[^"]*"', '<g class="scale"', body)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r'(id="|#)([mp][0-9a-f]{10})', rf"\g<1>{prefix}\g<2>", body)
     body = re.sub(r' (?:width|height)="[\d.]+pt"', "", body, count=2)

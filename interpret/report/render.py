@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from interpret.report import plots
+from interpret.report import blocks, numbers, plots
 
 HOME = Path(__file__).parent
+BASELINE = "/baseline/ci95"
 BAR = 240.0  # units of a bar's picture
 LEVELS = 4
-SHOWN = 12  # players of a case on the page; all of them are in the JSON
-ONE_SIZE = 1e4  # numbers of a column that differ more than this are each shown in their own size
+MADE_BY = ("render.py", "numbers.py", "plots.py", "report.html.j2", "report.css")  # what the page's bytes depend on
+DRAWN_BY = ("jinja2", "matplotlib")
+ALIGNED = {"number": "fixed", "signed": "plus", "percent": "percent"}
 ROLES = {
     "met": "pass",
     "agrees": "pass",
@@ -35,12 +39,14 @@ ROLES = {
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One figure at the head of the page, and where it stands in the document."""
+    """One figure at the head of the page, and where it and its interval stand in the document."""
 
     name: str
+    named: str
     value: float | None
     ci95: list[float] | None
     pointer: str
+    ends: str
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class CaseView:
-    """What the page draws for a case: the largest players, the text in pieces, and the values of the players left."""
+    """What the page draws for a case: the largest players, the text in pieces; formats of sums, values and errors."""
 
     rows: list[Bar]
     zero: float
     pieces: list[Piece]
-    sum: float
-    rest: list[float]
+    whole: str
+    form: str
+    errors: str
 
 
 def html(document: Mapping[str, Any]) -> str:
@@ -84,60 +91,62 @@ def html(document: Mapping[str, Any]) -> str:
     frame = Environment(
         loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    frame.filters.update(show=show, case_view=case_view, level=level_of, forms=forms, plot=_plot, anchor=anchor)
+    frame.filters.update(
+        show=numbers.shown, case_view=case_view, level=level_of, forms=forms, plot=_plot, anchor=anchor
+    )
     seal = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     page = frame.get_template("report.html.j2").render(
-        report=document, style=style, seal=seal, key=key_figures(document)
+        report=document, style=style, seal=seal, key=key_figures(document), say=_sayer(document)
     )
     return page.rstrip() + "\n"
 
 
-def show(value: Any, form: str) -> str:
-    """One value as a person reads it; a missing one is a dash."""
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return _number(float(value), form)
-    return str(value)
+@cache
+def renderer() -> str:
+    """The SHA-256 over everything that the page's bytes depend on: template, style, drawing, and their libraries."""
+    seen = hashlib.sha256()
+    for name in MADE_BY:
+        seen.update((HOME / name).read_bytes())
+    for library in DRAWN_BY:
+        seen.update(f"{library} {importlib.metadata.version(library)}".encode())
+    return seen.hexdigest()
 
 
-def _number(value: float, form: str) -> str:
-    kind, _, decimals = form.partition(":")
-    if kind in {"percent", "signed"} and value in {0, 1}:
-        return f"{100 * value:.0f} %" if kind == "percent" else f"{value:+.0f}".replace("+0", "0")
-    if kind == "percent" and not 0.001 <= abs(value) <= 0.999:
-        return "> 99.9 %" if value > 0.5 else "< 0.1 %"
-    spec = {
-        "integer": ",.0f",
-        "percent": ".1%",
-        "error": ".2g",
-        "signed": "+.3g",
-        "figure": ".3f" if abs(value) < 10 else ",.1f",
-        "fixed": f",.{decimals or 0}f",
-        "plus": f"+,.{decimals or 0}f",
-    }.get(kind, _plain(value))
-    return format(value, spec).replace("-", "−").replace("%", " %")
+def _sayer(document: Mapping[str, Any]) -> Callable[[str, str], Any]:
+    """(text, its pointer) -> the text as markup, in which every number points to its entry in `numbers`."""
+    from markupsafe import Markup, escape
 
+    held: dict[str, list[tuple[int, int, int]]] = {}
+    for at, number in enumerate(document["numbers"]):
+        held.setdefault(number["at"], []).append((number["from"], number["to"], at))
 
-def _plain(value: float) -> str:
-    if value and not 1e-3 <= abs(value) < 1e6:
-        return ".2e"
-    return ",.0f" if value == round(value) else ",.4g"
+    def say(text: str, pointer: str) -> Any:
+        if not any(sign.isdigit() for sign in text):
+            return escape(text)
+        pieces, done = [], 0
+        for start, end, at in held.get(pointer, ()):
+            inside = Markup('<span data-p="/numbers/{}/value">{}</span>').format(at, text[start:end])
+            pieces += [escape(text[done:start]), inside]
+            done = end
+        inner = Markup("").join([*pieces, escape(text[done:])])
+        return Markup('<span data-p="{}">{}</span>').format(pointer, inner)
+
+    return say
 
 
 def forms(block: Mapping[str, Any]) -> list[str]:
-    """The format of each column: numbers of one size get the same number of decimals, so that they stand in line."""
+    """The format of each column: numbers of one column get the same number of decimals, so that they stand in line."""
     found = []
     for at, column in enumerate(block["columns"]):
-        sizes = [abs(row[at]) for row in block["rows"] if isinstance(row[at], (int, float)) and row[at]]
-        if column["format"] not in {"number", "signed"} or not sizes or max(sizes) / min(sizes) > ONE_SIZE:
-            found.append(column["format"])
-            continue
-        decimals = 0 if all(size == round(size) for size in sizes) else max(0, 3 - math.ceil(math.log10(max(sizes))))
-        found.append(("fixed:" if column["format"] == "number" else "plus:") + str(decimals))
+        values = [row[at] for row in block["rows"] if _is_number(row[at])]
+        kind = ALIGNED.get(column["format"])
+        places = numbers.decimals(values) if column["format"] != "percent" else int(any(100 * v % 1 for v in values))
+        found.append(f"{kind}:{places}" if kind and values else column["format"])
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def level_of(verdict: Any) -> str:
@@ -154,9 +163,9 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
     """The figures at the head of the page; the difference carries its sign."""
     baseline = document["baseline"] or {"name": None, "value": None, "ci95": None}
     figures = [
-        KeyFigure(document["metric"], document["value"], document["ci95"], "/value"),
-        KeyFigure(f"baseline: {baseline['name']}", baseline["value"], baseline["ci95"], "/baseline/value"),
-        KeyFigure("difference", document["lift"], document["lift_ci95"], "/lift"),
+        KeyFigure(document["metric"], "/metric", document["value"], document["ci95"], "/value", "/ci95"),
+        KeyFigure(baseline["name"], "/baseline/name", baseline["value"], baseline["ci95"], "/baseline/value", BASELINE),
+        KeyFigure("difference", "", document["lift"], document["lift_ci95"], "/lift", "/lift_ci95"),
     ]
     return [figure for figure in figures if figure.value is not None]
 
@@ -184,14 +193,16 @@ def case_view(block: Mapping[str, Any]) -> CaseView:
             low=place(values[at] - reaches[at]),
             high=place(values[at] + reaches[at]),
         )
-        for at in order[:SHOWN]
+        for at in order[: blocks.SHOWN]
     ]
     marks = [_mark(value, most) for value in values]
     pieces = [
         Piece(run["text"], run["player"], "" if run["player"] is None else marks[run["player"]])
         for run in block["text"]
     ]
-    return CaseView(rows, zero, pieces, math.fsum(values), [values[at] for at in order[SHOWN:]])
+    form, spread = numbers.decimals([row.player["value"] for row in rows]), [row.player["reach"] for row in rows]
+    whole = numbers.decimals([block[name] for name in ("base", "sum", "full")])
+    return CaseView(rows, zero, pieces, f"plus:{whole}", f"plus:{form}", f"fixed:{max(form, numbers.decimals(spread))}")
 
 
 def _mark(value: float, most: float) -> str:
@@ -200,9 +211,8 @@ def _mark(value: float, most: float) -> str:
     return f"{'pos' if value >= 0 else 'neg'}{max(strength, 0)}"
 
 
-def _plot(block: Mapping[str, Any]) -> Any:
+def _plot(block: Mapping[str, Any], pointer: str) -> Any:
     from markupsafe import Markup
 
     # The SVG is our own drawing; its texts were escaped when it was cleaned.
-    prefix = block["id"].replace(".", "_")
-    return Markup(plots.draw(block["plot"], block["data"], block["alt"], prefix))
+    return Markup(plots.draw(block["plot"], block["data"], block["alt"], pointer))

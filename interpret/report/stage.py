@@ -37,7 +37,8 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
 
     config: {"tasks": {name: {"model": folder, "data": folder}}, "explain": {}, "reports": folder,
     "seed", "threads", "lineage": {}}; a data folder holds train, valid and test.parquet.
-    Returns {name: {"report": folder}}. Raises ValueError where a version was not judged, or has no test rows.
+    Returns {name: {"report": folder, "digest": of its report.json}}.
+    Raises ValueError where a version was not judged, or has no test rows.
     """
     run = Run(ExplainSection(**config["explain"]), config["seed"], config["threads"], config["lineage"])
     folders = {name: Path(places["model"]) for name, places in config["tasks"].items()}
@@ -53,7 +54,7 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
         content = describe(get(name), Folder(folders[name]), rows, version, own)
         folder = Path(config["reports"]) / name
         write(content, folder)
-        written[name] = {"report": str(folder)}
+        written[name] = {"report": str(folder), "digest": digest.of_file(folder / JSON)}
     return written
 
 

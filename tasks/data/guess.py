@@ -171,7 +171,7 @@ def _long(name: str, own: str, column: Column, known: Sequence[Any]) -> Guess:
 
 def _used(found: Guess, column: Column, known: Sequence[Any]) -> Guess:
     """What a column is for: an identifier and what is known afterwards are left out, protected grounds kept aside."""
-    tokens = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", column.name).lower()))
+    tokens = _tokens(column.name)
     field, why = found.field, list(found.why)
     if field.type == "whole" and len(set(map(word, known))) == len(column.values) >= 20:
         why = ["left out: every row has another number, as an identifier has"]
@@ -191,6 +191,15 @@ def _used(found: Guess, column: Column, known: Sequence[Any]) -> Guess:
     elif tokens & PROTECTED:
         why.append("a protected ground by its name: use = 'ignore' unless the law lets you decide by it")
     return Guess(found.name, field, tuple(why))
+
+
+def protected_ground(name: str) -> bool:
+    """Whether a column is, by its name, a basis on which the law forbids to tell people apart, or stands in for one."""
+    return bool(_tokens(name) & PROTECTED)
+
+
+def _tokens(name: str) -> set[str]:
+    return set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()))
 
 
 def alone(name: str, field: FieldDeclaration, column: Column) -> float:

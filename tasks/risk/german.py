@@ -35,7 +35,8 @@ COLUMNS = (
     "telephone",
     "",  # foreign worker: never an input
 )
-STATUS_AND_SEX, FOREIGN_WORKER, CLASS = 8, 19, 20
+STATUS_AND_SEX, AGE, FOREIGN_WORKER, CLASS = 8, 12, 19, 20
+YOUNG, ELDERLY = 25, 62  # below and from: "elderly" is 62 and more in Regulation B, 12 CFR 1002.2(o)
 CODES: Mapping[str, Mapping[str, str]] = {
     "checking_account": {"A11": "overdrawn", "A12": "below_200", "A13": "200_or_more", "A14": "none"},
     "credit_history": {
@@ -93,12 +94,19 @@ def read(path: Path) -> list[tuple[dict[str, Any], float]]:
 
 
 def protected(path: Path) -> dict[str, list[str]]:
-    """Sex and foreign-worker status of each line, in the file's order: for fairness tests, never for a model."""
+    """Sex, foreign-worker status and band of age of each line, in the file's order: for the fairness table alone."""
     cells = _cells(path)
     return {
+        "age": [_band(int(row[AGE])) for row in cells],
         "sex": [SEX[row[STATUS_AND_SEX]] for row in cells],
         "foreign_worker": ["yes" if row[FOREIGN_WORKER] == "A201" else "no" for row in cells],
     }
+
+
+def _band(age: int) -> str:
+    if age < YOUNG:
+        return f"below {YOUNG}"
+    return f"{ELDERLY} and more" if age >= ELDERLY else f"{YOUNG} to {ELDERLY - 1}"
 
 
 def _cells(path: Path) -> list[list[str]]:

@@ -32,7 +32,7 @@ from tasks.validate.judgement import (
     Judgement,
     Segment,
 )
-from tasks.validate.reliability import ece
+from tasks.validate.reliability import curve, ece
 from tasks.validate.section import ValidateSection
 
 FULL = "full"
@@ -111,7 +111,8 @@ def judge(
         segments=kinds,
         abstention=segments.abstention(task.head, raws[FULL], scores[FULL]),
         champion=_beside(measured.champion, comparison),
-        fairness=_fairness(task, test, raws[FULL], seed),
+        fairness=_fairness(task, test, raws[FULL]),
+        reliability=curve(task.head, raws[FULL], truth(task, test, raws[FULL]), drawn),
         truncated=measured.truncated,
         out_of_distribution=float(
             np.mean(out_of_distribution(calibration, measured.hidden_test, len(test), measured.beyond_test))
@@ -219,11 +220,11 @@ def _ablation(comparison: Comparison) -> dict[str, Ablation]:
     }
 
 
-def _fairness(task: Task, test: Rows, raw: FloatArray, seed: int) -> tuple[FairnessRow, ...]:
+def _fairness(task: Task, test: Rows, raw: FloatArray) -> tuple[FairnessRow, ...]:
     """Rates by protected group, where the rows are known by them."""
     if not test.protected or task.head.kind != "score" or not np.isfinite(raw).all():
         return ()
-    return fairness.table(test.protected, test.target[:, 0], probability(task.head, raw)[:, 0], seed)
+    return fairness.table(test.protected, test.target[:, 0], probability(task.head, raw)[:, 0])
 
 
 def _beside(champion: Champion | None, comparison: Comparison) -> ChampionFigures | ChampionNotCompared | None:

@@ -44,6 +44,15 @@ class CalibrationFigures(Record):
     coverage_band: Interval
 
 
+class ReliabilityPoint(Record):
+    """A group of answers: the mean probability that was given, the share that came true with its interval, 0 to 1."""
+
+    given: float
+    observed: float
+    ci95: Interval
+    answers: int
+
+
 class Ablation(Record):
     """The metric without one part, and what is lost by that."""
 
@@ -120,6 +129,7 @@ class Judgement(Record):
     """What `retrain` prints of a task, without its version; `model_dump(mode="json")` is metrics.json.
 
     rows, rows_valid      test and validation rows
+    reliability           of all test rows; () for numbers, and of a version that was judged before it was told
     truncated             share of test rows that are longer than the model reads
     out_of_distribution   share of test rows that are farther from the validation rows than 99 % of those
     """
@@ -141,5 +151,6 @@ class Judgement(Record):
     abstention: tuple[Abstention, ...]
     champion: ChampionFigures | ChampionNotCompared | None
     fairness: tuple[FairnessRow, ...]
+    reliability: tuple[ReliabilityPoint, ...] = ()
     truncated: Number
     out_of_distribution: Number

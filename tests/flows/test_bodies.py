@@ -15,7 +15,7 @@ import tasks
 from flows import recipe
 from flows.report import explain_config
 from infra.settings import Settings
-from interpret.report import stage
+from interpret.report import inside, stage
 from serving import loading, service
 from serving.places import Places
 from tasks.data.prepare import prepare
@@ -100,7 +100,7 @@ def test_deepseeks_recipe_on_a_tiny_body_is_trained_judged_explained_served_and_
     assert "It is tiny-deepseek_v3 in float32, not all-MiniLM-L6-v2" in told
     settings = Settings(home=home)
     book = registry.open_registry(settings.database, settings.artifacts)
-    ref = registry.register(book, "sentiment", model, report, judged, key="deepseek").ref
+    ref = registry.register(book, "sentiment", model, report, judged, "deepseek", inside.refused).ref
     registry.approve(book, ref, by="A. Tester", reason="a test")
     plan_of = dataclasses.asdict(registry.release(book, [ref], by="a test"))
     release = loading.load(book, plan_of, Places(settings.database, settings.artifacts, str(home / "cache"), "token"))

@@ -8,7 +8,12 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 
+import registry
+from flows.verify import accepted
+from infra.settings import Settings
+from interpret.report import inside, pointers, tamper
 from tests.flows.conftest import Living, until  # type: ignore[import-not-found]
 from tests.sockets import opened  # type: ignore[import-not-found]
 
@@ -30,10 +35,28 @@ def test_the_seventh_folder_answers_with_its_own_schema(living: Living) -> None:
 
 
 def test_the_seventh_folder_is_explained(living: Living) -> None:
-    folder = living.state / "runs" / living.document["run"] / "reports" / "urgency"
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    run = living.state / "runs" / living.document["run"]
+    report = json.loads((run / "reports" / "urgency" / "report.json").read_text(encoding="utf-8"))
     assert "urgency" in json.dumps(report)
+    for name in ("urgency", "risk"):
+        folder = run / "reports" / name
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert inside.faults(name, run / "models" / name, folder) == []
+        assert pointers.loose(page, json.loads((folder / "report.json").read_text(encoding="utf-8"))) == []
+
+
+def test_the_rows_of_a_report_are_measured_on_the_version_that_answers(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tamper, "FLIPS", 100)
+    settings = Settings(home=living.state)
+    book = registry.open_registry(settings.database, settings.artifacts)
+    document = accepted(settings, book, "risk@1")
+    registry.close(book)
+    rows = {row["row"]: row for row in document["rows"]}
+    assert [rows[name]["holds"] for name in ("A1", "A3", "A4")] == [True, True, True]
+    assert (rows["A2"]["figure"], rows["A18"]["figure"]) == (0, 1)
+    assert not document["ok"], "versions are not signed, and the document says so"
 
 
 def test_every_step_is_a_task_run_with_artifacts(living: Living) -> None:

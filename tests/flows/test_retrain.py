@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import registry
 from flows import lineage, recipe, report, retrain
 
 DEMO = "flows/recipes/demo.toml"
@@ -56,3 +57,13 @@ def test_a_changed_file_gives_the_commit_a_plus_sign_and_no_checkout_gives_the_v
     assert len(clean) == 40
     module.write_text("# changed", encoding="utf-8")
     assert lineage.code_version() == clean + "+"
+
+
+def test_a_report_that_was_changed_after_it_was_written_is_not_registered(tmp_path: Path) -> None:
+    folder = tmp_path / "run-1"
+    (folder / "reports" / "risk").mkdir(parents=True)
+    (folder / "reports" / "risk" / "report.json").write_text("{}", encoding="utf-8")
+    book = registry.open_registry(f"sqlite:///{tmp_path / 'r.db'}", f"file://{tmp_path / 'artifacts'}")
+    with pytest.raises(registry.RegistryError, match=r"report\.json' was changed after it was written; retrain"):
+        retrain.register(book, "risk", folder, {"verdict": "accepted"}, "0" * 64)
+    registry.close(book)

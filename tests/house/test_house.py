@@ -32,6 +32,7 @@ OWNERS = {
     "shap": {"interpret"},
     "jinja2": {"interpret", "serving", "tasks"},  # tasks: chat templates of bodies, in one file and in its sandbox
     "matplotlib": {"interpret"},
+    "jsonschema": {"interpret"},
     "torch": {"tasks"},
     "transformers": {"tasks"},
     "peft": {"tasks"},

@@ -137,6 +137,27 @@ CARD = {
 }
 
 
+def write_model(folder: Path, metrics: Mapping[str, Any]) -> Path:
+    """The files of a toy version; the same figures give the same digest."""
+    (folder / "head.safetensors").write_bytes(b"weights")
+    documents = {
+        "metrics": METRICS | dict(metrics),
+        "calibration": CALIBRATION,
+        "data": CARD,
+        "recipe": {"train": {"epochs": 3}},
+        "training": TRAINING,
+    }
+    for name, content in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The version that toy_folder is the report of."""
+    return write_model(tmp_path_factory.mktemp("version"), {})
+
+
 @pytest.fixture(scope="session")
 def toy() -> dict[str, Callable[..., Any]]:
     return {"task": toy_task, "rows": toy_rows, "raw": toy_raw, "seen": seen}
@@ -155,17 +176,7 @@ def make_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[
         metrics: Mapping[str, Any] | None = None,
         anew: Raw | None = None,
     ) -> dict[str, Any]:
-        folder = tmp_path_factory.mktemp("model")
-        (folder / "head.safetensors").write_bytes(b"weights")
-        documents = {
-            "metrics": METRICS | dict(metrics or {}),
-            "calibration": CALIBRATION,
-            "data": CARD,
-            "recipe": {"train": {"epochs": 3}},
-            "training": TRAINING,
-        }
-        for name, content in documents.items():
-            (folder / f"{name}.json").write_text(json.dumps(content))
+        folder = write_model(tmp_path_factory.mktemp("model"), metrics or {})
         parts = {"train": toy_rows(60, 1), "valid": toy_rows(20, 2), "test": rows or toy_rows(80, 3)}
         lineage = {"run": "r1", "data": {"toy": "cd" * 32, "other": "ef" * 32}}
         run = Run(section or ExplainSection(cases=4, budget=512, rows=12), 7, 1, lineage)

@@ -70,7 +70,9 @@ def register(registry: reg.Registry, folders: Callable[[Any], tuple[Path, Path]]
 
     def call(task: str = "risk", value: Any = 1, verdict: str = "accepted", key: str | None = None) -> reg.Version:
         facts = {"verdict": verdict, "reasons": ["it collapsed"] if verdict == "refused" else [], "value": value}
-        return reg.register(registry, task, *folders(value), facts, key or f"{task}-{value}-{uuid.uuid4().hex}")
+        return reg.register(
+            registry, task, *folders(value), facts, key or f"{task}-{value}-{uuid.uuid4().hex}", lambda *_: ()
+        )
 
     return call
 

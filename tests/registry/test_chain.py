@@ -80,7 +80,7 @@ def test_a_home_of_the_first_schema_is_migrated_and_its_batches_stay_valid(
     reg.close(registry)
     registry = reg.open_registry(database_url, artifacts_url)
     assert reg.decision(registry, "old") == row
-    version = reg.register(registry, "risk", *folders(1), {"verdict": "accepted"}, "first")
+    version = reg.register(registry, "risk", *folders(1), {"verdict": "accepted"}, "first", lambda *_: ())
     reg.approve(registry, version.ref, "Ann", "the lift holds")
     reg.log_decisions(registry, _rows(version, "new"))
     assert reg.log_decisions(registry, [row]) == 0

@@ -22,7 +22,7 @@ registry = reg.open_registry(database_url, artifacts_url)
 model, report = Path(folder) / "model-1", Path(folder) / "report-1"
 
 def one(number):
-    return reg.register(registry, "risk", model, report, {"verdict": "accepted"}, f"{name}-{number}").number
+    return reg.register(registry, "risk", model, report, {"verdict": "accepted"}, f"{name}-{number}", lambda *_: ()).number
 
 with ThreadPoolExecutor(16) as pool:
     assert len(set(pool.map(one, range(16)))) == 16
@@ -43,7 +43,7 @@ def die(session, row, statement):
     os.kill(os.getpid(), signal.SIGKILL)
 
 statements.enter = die
-reg.register(registry, "risk", Path(folder) / "model-1", Path(folder) / "report-1", {"verdict": "accepted"}, "run-1")
+reg.register(registry, "risk", Path(folder) / "model-1", Path(folder) / "report-1", {"verdict": "accepted"}, "run-1", lambda *_: ())
 """
 
 
@@ -78,7 +78,7 @@ def test_a_process_killed_before_its_commit_leaves_nothing_and_the_same_key_trie
     registry = reg.open_registry(database_url, artifacts_url)
     assert reg.versions(registry) == [] and reg.history(registry) == []
     for _ in range(2):  # the second time is the retry of a caller who never saw the reply
-        reg.register(registry, "risk", model, report, {"verdict": "accepted"}, "run-1")
+        reg.register(registry, "risk", model, report, {"verdict": "accepted"}, "run-1", lambda *_: ())
     assert [version.ref for version in reg.versions(registry)] == ["risk@1"]
     assert reg.verify(registry)["ok"]
     reg.close(registry)

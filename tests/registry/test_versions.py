@@ -71,7 +71,7 @@ UNFIT = (
 def test_what_cannot_be_registered_is_refused_before_anything_is_written(registry, folders, tmp_path: Path) -> None:
     for task, facts, key, words in UNFIT:
         with pytest.raises(reg.RegistryError, match=words):
-            reg.register(registry, task, *folders(1), facts, key)
+            reg.register(registry, task, *folders(1), facts, key, lambda *_: ())
     assert reg.versions(registry) == [] and reg.history(registry) == []
     assert not (tmp_path / "artifacts").exists()
 
@@ -114,3 +114,41 @@ def test_an_older_reader_finds_what_another_connection_wrote(registry, register,
     other = reg.open_registry(database_url, artifacts_url)
     assert reg.show(other, version.ref) == version
     reg.close(other)
+
+
+def test_what_the_look_at_a_report_says_is_why_it_is_refused_and_nothing_is_kept(
+    registry, folders, artifacts_url
+) -> None:
+    seen = []
+
+    def look(*asked: object) -> list[str]:
+        seen.append(asked)
+        return ["report.json is about another model", "two", "three", "four"]
+
+    model, report = folders(1)
+    with pytest.raises(
+        reg.RegistryError, match=r"'risk' is refused: report\.json is about another model; two; three; and 1"
+    ):
+        reg.register(registry, "risk", model, report, {"verdict": "accepted"}, "key", look)
+    assert seen == [("risk", model, report)]
+    assert reg.versions(registry) == []
+    assert not list(Path(artifacts_url.removeprefix("file://")).rglob("*"))
+
+
+def test_files_that_change_while_they_are_looked_at_are_refused(registry, folders) -> None:
+    model, report = folders(1)
+
+    def look(*_: object) -> tuple[str, ...]:
+        (report / "report.json").write_text("{}", encoding="utf-8")
+        return ()
+
+    with pytest.raises(reg.RegistryError, match="changed while they were read"):
+        reg.register(registry, "risk", model, report, {"verdict": "accepted"}, "key", look)
+
+
+def test_verify_looks_inside_and_names_the_version_whose_report_is_not_its_own(registry, register) -> None:
+    register(value=1), register(value=2)
+    assert reg.verify(registry, look=lambda task, model, report: () if model.is_dir() else ["no files"])["ok"]
+    document = reg.verify(registry, "risk@2", look=lambda *_: ["report.html is another page"])
+    wrong = {"what": "report", "where": "risk@2 report", "expected": "the report of this model"}
+    assert document["failures"] == [{**wrong, "found": "report.html is another page"}]

@@ -115,7 +115,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         report.mkdir(exist_ok=True)
         (report / "report.json").write_text("{}")
         facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-        version = registry.register(book, name, folder, report, facts, key=f"test/{name}/{seed}")
+        version = registry.register(book, name, folder, report, facts, key=f"test/{name}/{seed}", look=lambda *_: ())
         registry.approve(book, version.ref, by="A. Tester", reason="a test")
         return version.ref
 
@@ -143,7 +143,7 @@ def risk(risk_folder: Folder, world: World, tmp_path_factory: pytest.TempPathFac
     report = tmp_path_factory.mktemp("report")
     (report / "report.json").write_text("{}")
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    version = registry.register(world.book, "risk", risk_folder.path, report, facts, key="test/explanations")
+    version = registry.register(world.book, "risk", risk_folder.path, report, facts, "test/explanations", lambda *_: ())
     registry.approve(world.book, version.ref, by="A. Tester", reason="a test")
     return loading.versions(world.book, {"risk": version.ref}, world.places).served["risk"]
 

@@ -61,7 +61,7 @@ def serve(home: Path, rows: dict[str, Any]) -> Iterator[Any]:
             model = home / f"model-{name}-{folder.name}"
             write_model(name, 1, rows[name], model, backbone)
             facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-            refs.append(registry.register(book, name, model, report, facts, key=model.name).ref)
+            refs.append(registry.register(book, name, model, report, facts, key=model.name, look=lambda *_: ()).ref)
             registry.approve(book, refs[-1], by="A. Tester", reason="a test")
         return load(refs)
 

@@ -87,7 +87,9 @@ def made(world: World, name: str, change: Callable[[Path], object], approve: boo
     change(files["model"])
     (files["report"] / "report.json").write_text(json.dumps({"name": name}))
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    ref = registry.register(world.book, "sentiment", files["model"], files["report"], facts, f"made/{name}").ref
+    ref = registry.register(
+        world.book, "sentiment", files["model"], files["report"], facts, f"made/{name}", lambda *_: ()
+    ).ref
     if approve:
         registry.approve(world.book, ref, by="A. Tester", reason="a test")
     return ref

@@ -17,7 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
-from flows import decided
+from flows import decided, verify
 from serving import app, comparing, decisions, once
 from serving.spool import files, seals
 from serving.spool.writer import Limits
@@ -155,6 +155,9 @@ def test_what_was_decided_is_decided_again_offline(ask: Ask, asked: Asked, world
         assert set(found) == {"decision", "same", "max_abs_diff", "version"} and found["max_abs_diff"] <= 1e-5
     many = decided.replay(world.settings, None, 5, offline=True)
     assert (many["replayed"], many["same"]) == (5, 5)
+    row = verify.replayed(world.settings, world.book, registry.show(world.book, answers[-1]["version"]))
+    assert (row.row, row.figure, row.holds) == ("A17", 1.0, None), row
+    assert "answers replayed alike offline; 1000 are asked for" in row.measured
     with pytest.raises(ValueError, match="one decision, or"):
         decided.replay(world.settings, None, None, offline=True)
     with pytest.raises(registry.UnknownVersion, match="no decision 'nobody'"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from interpret.report.facts import Facts
 from tasks import digest
 
 HOME = Path(__file__).resolve().parents[1]
-SCHEMA = HOME / "report.schema.json"
+SCHEMA, CROSSWALK = HOME / "report.schema.json", HOME / "crosswalk.json"
 
 
 def replay(facts: Facts, study: Study) -> list[Block]:
@@ -38,21 +39,46 @@ def replay(facts: Facts, study: Study) -> list[Block]:
                 Fact("Explanation section", ", ".join(f"{key} {value}" for key, value in facts.run.section), "code"),
             ],
         ),
-        blocks.absent(
-            "decisions", "Replay of single decisions", "pending", "./assay replay DECISION, for logged decisions."
+        blocks.code("decisions", "./assay replay DECISION", "./assay replay DECISION --offline"),
+        blocks.text(
+            "decided",
+            "The first asks the running service again, the second the registry's files alone; both need the input, "
+            "which the decision log keeps sealed until its key is destroyed.",
         ),
     ]
 
 
-def crosswalk(facts: Facts, study: Study) -> list[Block]:
-    """Annex B: which sections support which duty; dated data, never a claim of compliance."""
-    document: dict[str, Any] = digest.read_json(HOME / "crosswalk.json")
-    columns = [("rule", "text"), ("what it is about", "text"), ("supported by sections", "text"), ("source", "text")]
-    rows = [(row["rule"], row["subject"], ", ".join(row["sections"]), row["source"]) for row in document["rows"]]
-    return [
-        blocks.text("note", f"As of {document['as_of']}. {document['note']}"),
-        blocks.table("rows", "Duties and sections", columns, rows),
-    ]
+def dated(facts: Facts, study: Study) -> list[Block]:
+    """Annex B, its first words: the map is dated data, never a claim of compliance."""
+    document: dict[str, Any] = digest.read_json(CROSSWALK)
+    return [blocks.text("note", f"As of {document['as_of']}. {document['note']}")]
+
+
+def crosswalk(sections: Sequence[Mapping[str, Any]]) -> Block:
+    """Annex B: which sections support which duty. What this report does not have is left out, and named apart."""
+    document: dict[str, Any] = digest.read_json(CROSSWALK)
+    columns = [("rule", "text"), ("what it is about", "text"), ("in force", "text"), ("supported by sections", "text")]
+    columns += [("not in this report", "text"), ("source", "text")]
+    rows = []
+    for row in document["rows"]:
+        there = [part for part in row["sections"] if _has(sections, part)]
+        lacking = [part for part in row["sections"] if part not in there]
+        rows.append((row["rule"], row["subject"], row["in_force"], _listed(there), _listed(lacking), row["source"]))
+    return blocks.table("rows", "Duties and sections", columns, rows)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    split = (part.partition(".") for part in parts)
+    return ", ".join(f"{number} ({slug.replace('_', ' ')})" if slug else number for number, _, slug in split)
+
+
+def _has(sections: Sequence[Mapping[str, Any]], part: str) -> bool:
+    """Whether the report has a section, or the one block of it that is named ("17.plan")."""
+    number, _, slug = part.partition(".")
+    content = next(section["blocks"] for section in sections if section["number"] == number)
+    if slug:
+        return any(block["id"] == f"s{number}.{slug}" and block["kind"] != "absent" for block in content)
+    return any(block["kind"] not in {"absent", "heading", "code"} for block in content)
 
 
 def schema(facts: Facts, study: Study) -> list[Block]:

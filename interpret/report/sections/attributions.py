@@ -57,8 +57,8 @@ def cohorts(facts: Facts, study: Study) -> list[Block]:
         found.append(_cohort("period", "By time", study, when))
     else:
         found.append(blocks.absent("period", "By time", "not_applicable", "The test rows carry one date only."))
-    note = "Protected attributes are not inputs and are not among the rows of this report."
-    return [*found, blocks.absent("protected", "By protected group", "not_provided", note)]
+    note = "Explained rows do not carry their groups; section 14 has what was measured by group."
+    return [*found, blocks.absent("protected", "By protected group", "not_measured", note)]
 
 
 def interactions(facts: Facts, study: Study) -> list[Block]:
@@ -98,7 +98,9 @@ def _phrases(facts: Facts, study: Study) -> Block:
 
 def _signs(study: Study) -> Block:
     if not study.signs:
-        return blocks.absent("signs", "Check of expected signs", "not_applicable", "The task reads no numbers.")
+        return blocks.absent(
+            "signs", "Check of expected signs", "not_applicable", "The task reads no numbers; see section 15."
+        )
     columns = [("feature", "text"), ("declared", "signed"), ("found (rank correlation)", "signed")]
     columns += [("95 % from", "signed"), ("to", "signed"), ("verdict", "verdict")]
     rows = [

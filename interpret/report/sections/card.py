@@ -45,9 +45,7 @@ def data(facts: Facts, study: Study) -> list[Block]:
     known = [row for row in listed(facts.data) if not row.name.startswith(("rows.", "labels."))]
     found: list[Block] = []
     if facts.synthetic:
-        found.append(
-            blocks.finding("synthetic", "warn", "Synthetic data", "Written by a generator, from a fixed seed.")
-        )
+        found.append(blocks.text("synthetic", "The data are synthetic: written by a generator, from a fixed seed."))
     if known:
         found += [blocks.facts("card", "Data card", known), *_labels(facts.data.get("labels"))]
     else:
@@ -67,7 +65,7 @@ def data(facts: Facts, study: Study) -> list[Block]:
     ]
 
 
-def soundness(facts: Facts, study: Study) -> list[Block]:
+def soundness(facts: Facts) -> list[Block]:
     """Section 5: why this design, what was expected of it before training, and against whom it stands."""
     task = facts.task
     found = [
@@ -81,8 +79,12 @@ def soundness(facts: Facts, study: Study) -> list[Block]:
         found.append(blocks.table("signs", "Signs declared before training", columns, declared))
     else:
         why = "not_declared" if task.features else "not_applicable"
-        found.append(blocks.absent("signs", "Expected signs", why, "No feature of the task has a declared sign."))
-    note = f"The challenger is the classical baseline, {(task.baseline or task.classical).name}; see section 6."
+        note = "No feature has a declared sign. What the card expects in words is asked by the cases of section 15."
+        found.append(blocks.absent("signs", "Signs of single features", why, note))
+    note = (
+        f"The version starts from {task.classical.name} and must beat {facts.metrics.baseline.name}, its baseline "
+        "(section 6). No other design is on record."
+    )
     return [*found, blocks.absent("alternatives", "Other designs tried", "not_provided", note)]
 
 

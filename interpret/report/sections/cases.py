@@ -77,6 +77,8 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "probability": None if head.kind == "regress" else given[row.case.output],
         "full": row.served[row.case.output],
         "base": row.attribution.base[row.case.output],
+        "sum": float(row.values.sum()),
+        "further": _further(row),
         "method": row.attribution.method,
         "runs": row.attribution.runs,
         "evaluations": row.attribution.evaluations,
@@ -98,6 +100,12 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
             )
         ],
     }
+
+
+def _further(row: Explained) -> dict[str, Any] | None:
+    """How many players a page does not show one by one, and the sum of their values."""
+    rest = np.argsort(-np.abs(row.values), kind="stable")[blocks.SHOWN :]
+    return {"count": len(rest), "value": float(row.values[rest].sum())} if len(rest) else None
 
 
 def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:

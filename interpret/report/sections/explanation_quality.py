@@ -89,7 +89,7 @@ def _estimator(facts: Facts, study: Study, *, text_only: bool) -> Block:
 
 def quality(facts: Facts, study: Study) -> list[Block]:
     """Section 13: measured against the bars set for it."""
-    columns = [("criterion", "text"), ("measured", "number"), ("bar", "text"), ("verdict", "verdict")]
+    columns = [("criterion", "text"), ("measured", "measure"), ("bar", "text"), ("verdict", "verdict")]
     return [
         blocks.table("criteria", "Criteria and bars", columns, _criteria(study)),
         _deletion(facts, study),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from interpret.attribution.study import Study
 from interpret.report import blocks
 from interpret.report.blocks import Block, Fact
-from interpret.report.facts import Facts
+from interpret.report.facts import Facts, File
 from interpret.report.sections import words
 from interpret.report.sections.findings import findings
 from interpret.report.sections.listing import flat, listed
@@ -41,20 +44,31 @@ def verification(facts: Facts, study: Study) -> list[Block]:
 
 def lineage(facts: Facts, study: Study) -> list[Block]:
     """Section 2: of what, by what and from what the version was made."""
-    columns = [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")]
-    files = [(file.name, file.size, file.sha256) for file in facts.files]
     return [
         _model(facts),
         blocks.facts("run", "Run", listed(facts.run.lineage))
         if facts.run.lineage
         else blocks.absent("run", "Run and code", "not_provided", "The report was made outside a flow."),
-        blocks.table("files", "Files", columns, files),
+        listing_of(facts.files),
         blocks.facts("libraries", "Libraries", [Fact(name, version) for name, version in facts.libraries.items()]),
-        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in flat(facts.recipe)])
+        blocks.facts("recipe", "Recipe", [Fact(key, value, "code") for key, value in _own(facts)])
         if facts.recipe
         else blocks.absent("recipe", "Recipe", "not_provided", "No recipe.json lies beside the weights."),
         blocks.absent("sbom", "Software bill of materials", "not_built", "Pins are in constraints.txt."),
     ]
+
+
+def listing_of(files: Sequence[File]) -> Block:
+    """The version's files with their sizes and digests."""
+    columns = [("file", "code"), ("bytes", "integer"), ("SHA-256", "digest")]
+    return blocks.table("files", "Files", columns, [(file.name, file.size, file.sha256) for file in files])
+
+
+def _own(facts: Facts) -> list[tuple[str, Any]]:
+    """The keys of the recipe that are set and concern this task."""
+    mine = f"tasks.{facts.task.name}."
+    found = flat(facts.recipe)
+    return [(key, value) for key, value in found if value is not None and (key.startswith(mine) or key[:6] != "tasks.")]
 
 
 def _model(facts: Facts) -> Block:

@@ -7,38 +7,48 @@ from typing import Any
 import numpy as np
 
 from interpret.attribution.study import Study
-from interpret.report import blocks
+from interpret.report import blocks, numbers
 from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts
 from interpret.report.sections import words
 from interpret.report.sections.summary import comparison
 from tasks.data import program
 from tasks.task import FloatArray
-from tasks.validate.calibration import calibrated, label_sets, probability
-from tasks.validate.judge import truth
+from tasks.validate.calibration import label_sets
 from tasks.validate.judgement import ChampionFigures, ChampionNotCompared, Judgement
 
-BINS = 8
+FIGURES = {
+    "ece": "Expected calibration error",
+    "baseline_ece": "The same of the baseline",
+    "temperature": "Temperature of the calibration",
+    "coverage": "Share of truths inside the 90 % sets or intervals",
+}
 
 
 def performance(facts: Facts, study: Study) -> list[Block]:
     """Section 6: the metric beside the baseline's, what each part is worth, calibration."""
-    metrics, clusters = facts.metrics, facts.metrics.clusters
+    found = measured(facts.metrics, facts.task.head.kind)
+    return [comparison("figure", facts), *found, *_writing(facts, study)]
+
+
+def measured(metrics: Judgement, kind: str) -> list[Block]:
+    """What section 6 repeats from the version's own judgement; `kind` is the head's."""
+    clusters = metrics.clusters
     found = [
-        comparison("figure", facts),
         _metric(metrics),
         blocks.text(
             "how",
             "Intervals are cluster bootstraps: rows that depend on each other are drawn together "
-            f"(by {clusters.by}, {clusters.count} clusters, {clusters.draws} draws). "
+            f"(by {clusters.by}, {numbers.said(clusters.count, 'integer')} clusters, "
+            f"{numbers.said(clusters.draws, 'integer')} draws). "
             "The difference is paired: both models are scored on the same draws.",
         ),
     ]
     if isinstance(metrics.champion, ChampionNotCompared):
         said = f"Not compared with {metrics.champion.version}: {metrics.champion.why}."
         found.append(blocks.text("champion", said))
-    found += [*_ablation(metrics), _calibration(metrics), *_reliability(facts, study)]
-    return [*found, *_writing(facts, study), _segments(metrics), *_abstention(metrics)]
+    found += [*_ablation(metrics), _calibration(metrics), *_reliability(metrics, kind)]
+    return [*found, _segments(metrics), *_abstention(metrics)]
 
 
 def _metric(metrics: Judgement) -> Block:
@@ -54,7 +64,7 @@ def _metric(metrics: Judgement) -> Block:
             (f"champion: {champion.version}", champion.value, *words.ends(champion.ci95)),
             ("difference to it", champion.lift, *words.ends(champion.lift_ci95)),
         ]
-    columns = [("", "text"), (metrics.metric, "number"), ("95 % from", "number"), ("to", "number")]
+    columns = [("model", "text"), (metrics.metric, "number"), ("95 % from", "number"), ("to", "number")]
     return blocks.table("metric", "On the test rows", columns, rows)
 
 
@@ -86,7 +96,7 @@ def _ablation(metrics: Judgement) -> list[Block]:
     parts = {f"without {words.MODALITIES.get(name, name)}": part for name, part in metrics.ablation.items()}
     rows: list[tuple[Any, ...]] = [("all parts", metrics.value, None, None, None)]
     rows += [(name, part.value, part.loss, *words.ends(part.loss_ci95)) for name, part in parts.items()]
-    columns = [("", "text"), (metrics.metric, "number"), ("lost or gained", "signed")]
+    columns = [("parts", "text"), (metrics.metric, "number"), ("lost or gained", "signed")]
     columns += [("95 % from", "signed"), ("to", "signed")]
     found = [blocks.table("ablation_table", "With one part switched off", columns, rows)]
     losses = [part.loss for part in parts.values() if part.loss is not None]
@@ -100,14 +110,17 @@ def _ablation(metrics: Judgement) -> list[Block]:
         "xlabel": f"{metrics.metric} of the whole minus without the part: right of zero, the part helps",
         "zero": True,
     }
-    alt = "; ".join(f"{name}: {loss:+.3g}" for name, loss in zip(parts, losses, strict=True))
+    alt = "; ".join(f"{name}: {numbers.shown(loss, 'signed')}" for name, loss in zip(parts, losses, strict=True))
     return [blocks.figure("ablation", "estimates", "What each part is worth", alt, data), *found]
 
 
 def _calibration(metrics: Judgement) -> Block:
-    figures = sorted(metrics.calibration.model_dump(mode="json").items())
-    rows = [Fact(name.replace("_", " "), value, "number") for name, value in figures]
-    return blocks.facts("calibration", "Calibration", rows)
+    """How far probabilities and sets can be taken at their word; the coverage beside the band that chance allows it."""
+    held = metrics.calibration
+    ends = {"coverage": words.ends(held.coverage_band)}
+    rows = [(said, getattr(held, name), *ends.get(name, (None, None))) for name, said in FIGURES.items()]
+    columns = [("figure", "text"), ("on the test rows", "measure"), ("allowed from", "measure"), ("to", "measure")]
+    return blocks.table("calibration", "Calibration", columns, rows)
 
 
 def _writing(facts: Facts, study: Study) -> list[Block]:
@@ -135,27 +148,32 @@ def _program(codes: FloatArray) -> str:
         return ""
 
 
-def _reliability(facts: Facts, study: Study) -> list[Block]:
-    """Given probability against observed share, in groups of equal size; nothing for numbers and for few rows."""
-    head = facts.task.head
-    if head.kind == "regress" or len(study.pool) < 4 * BINS:
+def _reliability(metrics: Judgement, kind: str) -> list[Block]:
+    """Given probability against observed share, in groups of equal size, over all test rows."""
+    points = metrics.reliability
+    if kind == "regress":
         return []
-    chance = probability(head, calibrated(head, facts.calibration, study.raw))
-    target = truth(facts.task, study.pool, study.raw)
-    if head.kind == "classify":
-        given, true = chance.max(axis=1), chance.argmax(axis=1) == target[:, 0].astype(int)
-    else:
-        given, true = chance.ravel(), target.ravel() > 0.5
-    groups = np.array_split(np.argsort(given, kind="stable"), BINS)
-    predicted, observed = ([float(values[group].mean()) for group in groups] for values in (given, true))
+    title = "Given probability against what happened"
+    if not points:
+        return [blocks.absent("reliability", title, "not_measured", "The version's judgement does not hold the curve.")]
     data = {
-        "predicted": predicted,
-        "observed": observed,
-        "count": [len(group) for group in groups],
+        "predicted": [point.given for point in points],
+        "observed": [point.observed for point in points],
+        "count": [point.answers for point in points],
+        "ci95": [words.known(point.ci95) for point in points],
         "xlabel": "probability that was given",
         "ylabel": "share that was true",
     }
-    pairs = ", ".join(f"{a:.2f} → {b:.2f}" for a, b in zip(predicted, observed, strict=True))
-    alt = f"Given probability against observed share in {BINS} groups of equal size: {pairs}"
-    title = f"Given probability against what happened, {len(study.pool)} test rows"
-    return [blocks.figure("reliability", "reliability", title, alt, data)]
+    pairs = ", ".join(f"{point.given:.2f} → {point.observed:.2f}" for point in points)
+    alt = f"Given probability against observed share in {len(points)} groups of equal size: {pairs}"
+    columns = [("answers", "integer"), ("mean probability given", "percent"), ("share that was true", "percent")]
+    columns += [("95 % from", "percent"), ("to", "percent")]
+    rows = [(point.answers, point.given, point.observed, *words.ends(point.ci95)) for point in points]
+    answers = numbers.said(sum(point.answers for point in points), "integer")
+    said = f"{title}: all {answers} answers to {numbers.said(metrics.rows, 'integer')} test rows"
+    note = "Groups of equal size, by the probability given. Intervals are Wilson's; they count clusters, not answers."
+    return [
+        blocks.figure("reliability", "reliability", said, alt, data),
+        blocks.table("reliability_table", "The same as numbers", columns, rows),
+        blocks.text("reliability_how", note),
+    ]

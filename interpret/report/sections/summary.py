@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from interpret.attribution.study import Study
-from interpret.report import blocks
+from interpret.report import blocks, numbers
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
-from interpret.report.sections import words
+from interpret.report.sections import questions, words
 from interpret.report.sections.findings import findings
 
 
 def summary(facts: Facts, study: Study) -> list[Block]:
     """Section 1: one page for who reads nothing else."""
-    found: list[Block] = [
-        blocks.text("plain", facts.task.summary, _figures(facts), _drivers(study)),
+    found = findings(facts, study)
+    return [
+        blocks.text("plain", f"{facts.task.summary.rstrip('.')}.", _figures(facts)),
+        *questions.answered(facts, study, found),
         comparison("comparison", facts),
+        *found,
     ]
-    if facts.synthetic:
-        found.append(
-            blocks.finding(
-                "synthetic",
-                "warn",
-                "The data are synthetic",
-                "The rows were written by a generator. The figures show that the machinery works; they say nothing "
-                "about how the model does on real documents or markets.",
-            )
-        )
-    return [*found, *findings(facts, study)]
 
 
 def comparison(slug: str, facts: Facts) -> Block:
@@ -54,17 +46,12 @@ def comparison(slug: str, facts: Facts) -> Block:
 def _figures(facts: Facts) -> str:
     metrics, baseline = facts.metrics, facts.metrics.baseline
     ends, lift = words.known(metrics.ci95), words.known(metrics.lift_ci95)
-    said = f"On {facts.rows['test']:,} test rows it reaches {metrics.metric} {words.figure(metrics.value)}"
+    rows = numbers.said(facts.rows["test"], "integer")
+    told = f"On {rows} test rows it reaches {metrics.metric} {words.figure(metrics.value)}"
     if ends:
-        said += f" (95 % interval {ends[0]:.4g} to {ends[1]:.4g})"
-    said += f"; the baseline, {baseline.name}, reaches {words.figure(baseline.value)}"
+        told += f" (95 % interval {numbers.span(*ends)})"
+    told += f"; the baseline, {baseline.name}, reaches {words.figure(baseline.value)}"
     if lift:
-        said += f". The difference lies between {lift[0]:+.3g} and {lift[1]:+.3g} with 95 % confidence"
-    return said + "."
-
-
-def _drivers(study: Study) -> str:
-    parts = [f"{100 * line.share:.0f} % {words.MODALITIES[line.modality]}" for line in study.shares]
-    top = [line.name for line in study.importance if line.modality != "text"][:3]
-    said = f"What moves its answers, by share of |value|: {', '.join(parts)}"
-    return said + (f"; among the numbers, first {', '.join(top)}." if top else ".")
+        low, high = (numbers.said(end, "signed") for end in lift)
+        told += f". The difference lies between {low} and {high} with 95 % confidence"
+    return told + "."

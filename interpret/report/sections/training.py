@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from interpret.report import blocks
 from interpret.report.blocks import Block
-from interpret.report.facts import Facts
 
 
-def learned(facts: Facts) -> list[Block]:
+def learned(training: Mapping[str, Any]) -> list[Block]:
     """The curves of all trials, and a table of them; the one with the least loss on the valid rows was kept."""
-    trials: list[dict[str, Any]] = facts.training.get("trials") or []
+    trials: list[dict[str, Any]] = training.get("trials") or []
     curves = [trial["losses"] for trial in trials]
     most = max(map(len, curves), default=0)
     if most < 2:
         return [blocks.absent("training", "How it was learned", "not_provided", "training.json is not in the version.")]
-    kept, least = facts.training["learning_rate"], facts.training["best_loss"]
+    kept, least = training["learning_rate"], training["best_loss"]
     rates = [trial["learning_rate"] for trial in trials]
     data = {
         "names": [f"rate {rate:g}" for rate in rates],

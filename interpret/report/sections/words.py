@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from interpret.report import blocks
+from interpret.report import blocks, numbers
 from interpret.report.blocks import Block
 from tasks.task import Head
 from tasks.validate.judgement import Interval
@@ -44,7 +44,7 @@ def known(interval: Interval) -> tuple[float, float] | None:
 
 def figure(value: float | None) -> str:
     """A figure inside a sentence."""
-    return "no number" if value is None else f"{value:.4g}"
+    return numbers.said(value)
 
 
 def markdown(slug: str, lines: Iterable[str]) -> list[Block]:

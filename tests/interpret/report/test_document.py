@@ -159,7 +159,8 @@ def test_kinds_of_rows_and_protected_groups_have_their_tables(make_report: Make)
     }
     content = make_report(SMALL, metrics={"fairness": [line]})
     validator().validate(json.loads(json.dumps(content)))
-    assert block(content, "s14.rates")["rows"] == [["sex", "f", 40, 0.8, 0.7, 0.9, 0.1, None, 1.0]]
+    assert block(content, "s14.rates")["rows"] == [["sex", "f", 40, 0.8, 0.7, 0.9, 1.0]]
+    assert block(content, "s14.errors")["rows"] == [["sex", "f", 0.1, 0.0, 0.2, None, None, None]]
     assert block(content, "s6.segments")["rows"][1] == ["long", 20, 0.92, None, None, 0.06, None, None]
     assert block(content, "s6.abstention")["rows"] == [[1.0, 0.91], [0.8, 0.95]]
 

@@ -113,7 +113,7 @@ def promoted(home: Path, line: dict[str, float]) -> None:
     folder.write(folder.calibration, calibration.to_json(Calibration()))
     (report / "report.json").write_text("{}", encoding="utf-8")
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    version = registry.register(book, TASK.name, folder.path, report, facts, key=f"test/{key}")
+    version = registry.register(book, TASK.name, folder.path, report, facts, f"test/{key}", lambda *_: ())
     registry.approve(book, version.ref, by="A. Tester", reason="a test")
     registry.promote(book, version.ref)
     registry.close(book)

@@ -1,0 +1,160 @@
+"""`./assay verify`: bytes, history, and what the bytes say; `--report`: the acceptance rows of one version."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import registry
+from flows import decided
+from flows.documents import DONE, SAID_NO, book, show
+from infra.settings import Settings
+from interpret.report import acceptance, inside
+from interpret.report.acceptance import Row, Version
+from interpret.report.stage import HTML, JSON
+from tasks import digest
+from tasks.data.parquet import load_rows
+
+REPLAYED, ENOUGH = 1000, 1000  # the newest answers of a version that are replayed, and so many are asked for
+
+
+def verify(arguments: Namespace) -> int:
+    """Check artifacts, history and reports, or the rows of one report; status 1 where one does not hold."""
+    if arguments.report and not arguments.version:
+        raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
+    asked = arguments.report
+    document = accepted(Settings(), book(), arguments.version) if asked else verified(book(), arguments.version)
+    show(arguments, document)
+    return DONE if document["ok"] else SAID_NO
+
+
+def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
+    """The `verify` document; `notes` names the reports that an earlier release wrote and this one does not read."""
+    notes: list[str] = []
+
+    def look(task: str, model: Path, report: Path) -> list[str]:
+        try:
+            return inside.faults(task, model, report)
+        except inside.OtherSchemaError as error:
+            notes.append(f"{task}: {error}")
+            return []
+
+    document = registry.verify(opened, ref, look)
+    return {**document, "notes": notes} if notes else document
+
+
+def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str, Any]:
+    """The rows A1 to A18 of one version, measured now on its own files.
+
+    Gives {"version", "ok", "held", "failed", "not_measured", "rows": [{"row", "figure", "bar", "holds", "measured"}]};
+    ok says that no row fails. Raises registry.Damaged where its bytes are not those registered, ValueError where its
+    report keeps the schema of another release.
+    """
+    version = registry.show(book, ref)
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        files = registry.fetch(book, version, Path(scratch))
+        document = digest.read_json(files["report"] / JSON)
+        if inside.schema_errors(document):
+            raise ValueError(
+                f"the report of {version.ref} breaks its schema at {inside.schema_errors(document)[0]}; "
+                "explain and register the version anew"
+            )
+        page = (files["report"] / HTML).read_bytes().decode("utf-8")
+        asked = Version(version.task, files["model"], files["report"], document, page, _test_rows(settings, version))
+        own = {
+            "A2": lambda: _bypasses(asked, Path(scratch)),
+            "A17": lambda: replayed(settings, book, version),
+        }
+        rows = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
+    count = {state: sum(each.holds is state for each in rows) for state in (True, False, None)}
+    return {
+        "version": version.ref,
+        "ok": not count[False],
+        "held": count[True],
+        "failed": count[False],
+        "not_measured": count[None],
+        "rows": [dataclasses.asdict(each) for each in rows],
+    }
+
+
+def _test_rows(settings: Settings, version: registry.Version) -> Any:
+    """The test rows of the run that made a version, where they are still in this home."""
+    path = settings.root / "runs" / version.key.partition("/")[0] / "data" / version.task / "test.parquet"
+    return load_rows(path) if path.is_file() else None
+
+
+def _bypasses(asked: Version, scratch: Path) -> Row:
+    """Try to register what is not this version's report, in a registry made for it."""
+    book = registry.open_registry(f"sqlite:///{scratch / 'tried.db'}", f"file://{scratch / 'tried'}")
+    try:
+        got_in = [name for name, forge in FORGERIES.items() if _gets_in(book, asked, forge, scratch / f"as {name}")]
+    finally:
+        registry.close(book)
+    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; versions are not signed"
+    return acceptance.row("A2", len(got_in), False, said)
+
+
+def _gets_in(book: registry.Registry, asked: Version, forge: Callable[[Path], Any], folder: Path) -> bool:
+    shutil.copytree(asked.report, folder)
+    forge(folder)
+    facts = {"verdict": "accepted"}
+    try:
+        registry.register(book, asked.task, asked.model, folder, facts, folder.name, inside.refused)
+    except registry.RegistryError:
+        return False
+    return True
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _hello(folder: Path) -> None:
+    _empty(folder)
+    (folder / "hello.txt").write_text("hello", encoding="utf-8")
+
+
+def _changed(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+    def forge(folder: Path) -> None:
+        path = folder / name
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    return forge
+
+
+def _edited(**fields: Any) -> Callable[[Path], None]:
+    def forge(folder: Path) -> None:
+        digest.write_json(folder / JSON, {**digest.read_json(folder / JSON), **fields})
+
+    return forge
+
+
+FORGERIES: dict[str, Callable[[Path], Any]] = {
+    "nothing": _empty,
+    "another file": _hello,
+    "the report of another task": _edited(task="another"),
+    "the report of another version": _edited(model_digest="0" * 64),
+    "an edited figure": _edited(value=0.987654),
+    "an edited page": _changed(HTML, lambda page: page.replace("</main>", "<p>0.987654</p></main>")),
+    "a key twice": _changed(JSON, lambda text: text.replace("{", '{"task":"another",', 1)),
+}
+
+
+def replayed(settings: Settings, book: registry.Registry, version: registry.Version) -> Row:
+    """Row A17: the newest answers of a version in the log, each decided again by the registry's files alone."""
+    rows = [row for row in registry.decisions(book, version.task, REPLAYED) if row["version"] == version.ref]
+    if not rows:
+        return acceptance.row("A17", None, None, "not measured: no answer of this version is in the log")
+    again = [row for row in decided.by_files(settings, book, rows) if row["same"] is not None]
+    same = sum(row["same"] for row in again)
+    if not again:
+        return acceptance.row("A17", None, None, f"not measured: the inputs of its {len(rows)} answers cannot be read")
+    wrong, enough = len(again) - same, len(again) >= ENOUGH
+    said = f"{same} of {len(again)} answers replayed alike offline" + ("" if enough else f"; {ENOUGH} are asked for")
+    return acceptance.row("A17", same / len(again), False if wrong else True if enough else None, said)
