@@ -23,7 +23,7 @@ run: install
 
 test: install llm browser
 	@# in the order of the folders: the long files of tests/flows first, so that none of them is left over for the end
-	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE=1 $(PY) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 # Faults at many seeds; an hour. CHAOS=200 for more of them, ARGS=F15_sqlite for one row.
 chaos: install

@@ -13,17 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-# Folders whose tests share one costly fixture (a database, a served home): `make test` keeps each in one process.
-TOGETHER = {"registry", "serving", "interpret"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what stays in one process: a folder of TOGETHER, else a file."""
-    for item in items:
-        folder, *_ = item.path.relative_to(ROOT / "tests").parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The public data sets, lent where the project is built; a user does not have them."""

@@ -1,4 +1,4 @@
-"""The whole loop in one process tree, as `make run` starts it. The last test ends it."""
+"""The whole loop in one process tree, as `make run` starts it. The last test but one ends it."""
 
 from __future__ import annotations
 
@@ -103,3 +103,26 @@ def test_terminate_ends_everything_and_leaves_no_process_behind(living: Living) 
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not [process.cmdline() for process in alive]
     assert living.process.returncode == 130
+
+
+def test_the_rows_of_the_report_give_its_figure_and_an_event_of_the_history(
+    living: Living, ray_local: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(living.state))
+    monkeypatch.setattr("infra.cluster.disconnect", lambda: None)
+    report = living.document["tasks"]["risk"]
+    rows = next(living.state.glob("runs/*/data/risk/test.parquet"))
+    assert commands.evaluate(parser().parse_args(["evaluate", report["version"], str(rows), "--json"])) == commands.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert (told["value"], told["ci95"], told["rows"]) == (report["value"], report["ci95"], report["rows"])
+    assert told["known"]["tested"] == told["rows"]
+    assert "its report stands on them" in told["says"][0]
+    book = registry.open_registry(Settings().database, Settings().artifacts)
+    event = registry.history(book, report["version"])[-1]
+    registry.close(book)
+    assert (event.kind, event.payload["value"], event.payload["digest"]) == (
+        "evaluation",
+        told["value"],
+        told["digest"],
+    )
+    assert (event.seq, event.payload["file"]) == (told["event"], told["file_digest"])

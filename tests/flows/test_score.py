@@ -9,15 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import registry
-from flows import commands, score
-from flows.__main__ import parser
+from flows import score
 from tasks.task import DataError
-from tests.flows.conftest import ROOT, Living, until  # type: ignore[import-not-found]
+from tests.flows.conftest import ROOT, until  # type: ignore[import-not-found]
 from tests.serving.conftest import World, some_rows, world  # type: ignore[import-not-found]  # noqa: F401
 
 PART = 25
@@ -122,28 +120,3 @@ def test_a_killed_run_is_taken_up_and_gives_the_same_file_without_a_row_twice(
     score.run(world.settings, "sentiment@1", str(path), str(whole), 10)
     assert out.read_bytes() == whole.read_bytes()
     assert len({row["decision"] for row in rows_of(out)}) == len(rows_of(out)) == 360
-
-
-def test_the_rows_of_the_report_give_its_figure_and_an_event_of_the_history(
-    living: Living, ray_local: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    monkeypatch.setenv("ASSAY_HOME", str(living.state))
-    monkeypatch.setattr("infra.cluster.disconnect", lambda: None)
-    report = living.document["tasks"]["risk"]
-    rows = next(living.state.glob("runs/*/data/risk/test.parquet"))
-    assert commands.evaluate(parser().parse_args(["evaluate", report["version"], str(rows), "--json"])) == commands.DONE
-    told = json.loads(capsys.readouterr().out)
-    assert (told["value"], told["ci95"], told["rows"]) == (report["value"], report["ci95"], report["rows"])
-    assert told["known"]["tested"] == told["rows"]
-    assert "its report stands on them" in told["says"][0]
-    from infra.settings import Settings
-
-    book = registry.open_registry(Settings().database, Settings().artifacts)
-    event = registry.history(book, report["version"])[-1]
-    registry.close(book)
-    assert (event.kind, event.payload["value"], event.payload["digest"]) == (
-        "evaluation",
-        told["value"],
-        told["digest"],
-    )
-    assert (event.seq, event.payload["file"]) == (told["event"], told["file_digest"])
