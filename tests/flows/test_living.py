@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 import registry
+from flows import commands
+from flows.__main__ import parser
 from flows.verify import accepted
 from infra.settings import Settings
 from interpret.report import inside, pointers, tamper
