@@ -37,8 +37,8 @@ def reject(registry: Registry, ref: str, by: str, reason: str) -> Version:
 def revoke(registry: Registry, ref: str, by: str, reason: str) -> Version:
     """Take an approval back, for good; each alias that points to the version goes back to the last that may answer.
 
-    All of it is one transaction. A task with none left has nothing that answers. Raises NotAllowed for a version that
-    is not approved, RegistryError without name or reason.
+    All of it is one transaction, and a trial of the version ends in it. A task with none left has nothing that answers.
+    Raises NotAllowed for a version that is not approved, RegistryError without name or reason.
     """
     verdict = _verdict(False, by, reason, automatic=False)
     with writing(registry) as session:
@@ -51,6 +51,9 @@ def revoke(registry: Registry, ref: str, by: str, reason: str) -> Version:
             before = _before(session, version.task, alias)
             if before is not None:
                 move_alias(session, before, alias, "rollback")
+        last = steps.newest(session).get(version.task)
+        if last is not None and last.open and last.version == version.ref:
+            steps.enter(session, version, steps.STOPPED, verdict.by, {"reason": verdict.reason})
         return record(session, row)
 
 

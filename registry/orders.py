@@ -33,7 +33,7 @@ class Orders:
     pulse        the newest rows that this rests on: the same pulse, the same orders
     champions    by task the version that is to answer
     silent       by task the version whose approval was taken back, where no other may answer
-    challengers  by task the version on trial and its newest step
+    challengers  by task the version on trial and its newest step; none whose approval was taken back meanwhile
     release      what a service has told last that it had loaded, None before the first and after the last
     """
 
@@ -62,7 +62,8 @@ def orders(registry: Registry, known: Orders | None = None) -> Orders:
         named = named_champions(session)
         champions = {task: each for task, each in named.items() if each.status not in BARRED}
         open_ = {task: step for task, step in steps.newest(session).items() if step.open}
-        challengers = {task: Challenger(record(session, find(session, s.version)), s) for task, s in open_.items()}
+        tried = {task: Challenger(record(session, find(session, s.version)), s) for task, s in open_.items()}
+        challengers = {task: each for task, each in tried.items() if each.version.status not in BARRED}
         silent = {task: each for task, each in named.items() if each.status in BARRED}
         return Orders(pulse, champions, silent, challengers, last_release(session))
 

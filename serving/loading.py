@@ -35,22 +35,36 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
     return app.Parts(release, decision_log, figures, queue, keys), token
 
 
-def load(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> Release:
+def load(
+    book: registry.Registry,
+    plan: Mapping[str, Any],
+    places: Places,
+    bodies: Bodies | None = None,
+    *,
+    past: bool = False,
+) -> Release:
     """Fetch and load what a release record names. Each digest is checked before a file is parsed.
 
     `bodies` were opened for releases before; their weights are shared, so that a new version is its adapter and head.
     """
-    fetched = fetch(book, plan, places)
+    fetched = fetch(book, plan, places, past=past)
     served: dict[str, Served] = {}
     for group in _by_backbone(fetched).values():
         served |= _load_group(group, places.threads, bodies)
     return Release(dict(sorted(served.items())), int(plan["number"]), str(plan["digest"]), str(plan["time"]))
 
 
-def versions(book: registry.Registry, refs: Mapping[str, str], places: Places, bodies: Bodies | None = None) -> Release:
-    """The same of versions by task that stand in no release yet."""
+def versions(
+    book: registry.Registry,
+    refs: Mapping[str, str],
+    places: Places,
+    bodies: Bodies | None = None,
+    *,
+    past: bool = False,
+) -> Release:
+    """The same of versions by task that stand in no release yet, or (`past`) may stand in none any more."""
     named = {task: {"version": ref} for task, ref in refs.items()}
-    return load(book, {"versions": named, "number": 0, "digest": "", "time": ""}, places, bodies)
+    return load(book, {"versions": named, "number": 0, "digest": "", "time": ""}, places, bodies, past=past)
 
 
 def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:

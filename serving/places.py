@@ -54,17 +54,18 @@ class Fetched:
     folder: Folder
 
 
-def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places) -> list[Fetched]:
+def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places, *, past: bool = False) -> list[Fetched]:
     """Bring the files of what a release record names, by task. Each digest is checked before a file is parsed.
 
+    With `past` it is asked what a version decided once, which may not answer any more.
     Raises NotServable for a version that may not answer or lacks a file, and what the registry raises.
     """
-    return [_fetch(book, str(row["version"]), places) for _, row in sorted(plan["versions"].items())]
+    return [_fetch(book, str(row["version"]), places, past) for _, row in sorted(plan["versions"].items())]
 
 
-def _fetch(book: registry.Registry, ref: str, places: Places) -> Fetched:
+def _fetch(book: registry.Registry, ref: str, places: Places, past: bool) -> Fetched:
     version = registry.show(book, ref)
-    if version.status in registry.BARRED:
+    if version.status in registry.BARRED and not past:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
     to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
     folder = Folder(Path(registry.fetch(book, version, to)["model"]))

@@ -51,7 +51,7 @@ def offline(book: registry.Registry, places: Places, keys: Seals, rows: Sequence
 def served_by(book: registry.Registry, places: Places, version: str) -> Served:
     """A version as it answers, loaded from the registry's files. Raises as `offline` does."""
     task = version.partition("@")[0]
-    return loading.versions(book, {task: version}, places).served[task]
+    return loading.versions(book, {task: version}, places, past=True).served[task]
 
 
 def item_of(served: Served, decision: str, item: Any) -> Any:

@@ -31,6 +31,7 @@ PATIENCE = 10.0  # seconds that the last words may take
 log = logging.getLogger("assay.serving")
 
 ENDS, BINARY, BROKEN, POLICY, LATER = 1012, 1003, 1007, 1008, 1013
+SILENT = "the champion's approval was taken back, and no other version may judge; connect again later"
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,15 @@ class Connections:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.open: set[Connection] = set()
+        self.silent = False  # nothing may judge: who comes is sent away
 
     async def talk(self, tenant: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until either side ends it."""
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
+        if self.silent:
+            await send({"type": "websocket.close", "code": LATER, "reason": SILENT})
+            return
         connection = Connection(send)
         self.open.add(connection)
         self.engine.figures.connections.inc()
@@ -94,9 +99,10 @@ class Connections:
                     log.debug("a connection of the stream broke off: %s", type(error).__name__)
 
     def end(self) -> None:
-        """Close all of them: the service ends."""
+        """Close all of them: the service ends, or nothing may judge."""
+        why = (LATER, SILENT) if self.silent else (ENDS, "the service ends or starts anew; connect again")
         for connection in list(self.open):
-            connection.end(ENDS, "the service ends or starts anew; connect again")
+            connection.end(*why)
 
     async def _read(self, connection: Connection, tenant: str, receive: Receive) -> None:
         while (message := await receive())["type"] != "websocket.disconnect":

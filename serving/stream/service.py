@@ -54,7 +54,10 @@ class Service:
             try:
                 told = registry.orders(self.book, told)
                 champion = told.champions.get(TASK.name)
-                if champion is not None and champion.ref != self.engine.judge.version:
+                self.connections.silent = champion is None
+                if champion is None:
+                    self.hang_up()
+                elif champion.ref != self.engine.judge.version:
                     self.engine.judge = judge.load(self.book, self.places, champion.ref)
                 refused = ""
             except Exception as error:  # whatever it is, the version that judges goes on, and it is told

@@ -105,6 +105,18 @@ def test_a_revoked_champion_gives_way_to_the_last_that_may_answer_and_to_nobody_
     assert reg.verify(registry)["ok"]
 
 
+def test_a_version_that_is_revoked_while_it_is_tried_is_tried_no_longer(registry, register, champion) -> None:
+    champion(1)
+    other = register(value=2)
+    reg.approve(registry, other.ref, "Ann", "the lift holds")
+    reg.start_challenger(registry, other.ref, "Ann")
+    reg.revoke(registry, other.ref, "Bob", "found a leak")
+    step = reg.release_steps(registry)[-1]
+    assert (step.version, step.step, step.facts) == (other.ref, "stopped", {"reason": "found a leak"})
+    assert reg.orders(registry).challengers == {}
+    assert reg.verify(registry)["ok"]
+
+
 def test_what_is_revoked_was_approved_and_is_never_approved_again(registry, register, champion) -> None:
     version = champion(1)
     with pytest.raises(reg.NotAllowed, match="risk@1 is approved; run `revoke risk@1"):

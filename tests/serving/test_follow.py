@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
+from flows import decided
 from serving import app, batch, decisions, follow, loading, standing
 from serving.follower import Follower, Front
 
@@ -122,12 +123,14 @@ def test_a_revoked_version_answers_nobody_within_seconds_and_a_task_with_none_le
     assert followed.answers() == before.ref
     prices = json.loads(json.dumps(followed.follower.parts.release.served["volatility"].task.example))
     only = registry.champions(book)["volatility"]
-    assert followed.http.post("/v1/tasks/volatility", json=prices).status_code == 200
+    answer = followed.http.post("/v1/tasks/volatility", json=prices).raise_for_status().json()
     registry.revoke(book, only.ref, "A. Tester", "found a leak")
     refused = until(lambda: _refused(followed, prices))
     assert refused["detail"].startswith(f"{only.ref} was revoked, and no other version of the task may answer")
     assert followed.answers() == before.ref
     assert only.ref in followed.http.get("/readyz").json()["trouble"][0]
+    until(lambda: any(row["id"] == answer["decision"] for row in registry.decisions(book)))
+    assert decided.replay(followed.world.settings, answer["decision"], None, offline=True)["same"]
     again = registry.promote(book, followed.world.make("volatility", 15))
     until(lambda: followed.http.post("/v1/tasks/volatility", json=prices).status_code == 200)
     assert followed.waited("volatility", again.digest)["trouble"] == ""  # type: ignore[index]

@@ -92,6 +92,31 @@ def test_an_instrument_is_its_tenant_s_and_a_revoked_key_ends_an_open_connection
     found.close()
 
 
+def test_while_no_version_may_judge_whoever_comes_is_sent_away_and_who_is_there_too(tmp_path: Path) -> None:
+    found, settings = service.open_service(champion(tmp_path)), Settings(home=tmp_path)
+    secret = (tmp_path / "token").read_text(encoding="utf-8").strip()
+    http = TestClient(found.app, root_path="/v1/stream")
+    book = registry.open_registry(settings.database, settings.artifacts)
+
+    def sent_away(socket: Any) -> None:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+        assert (closed.value.code, "taken back" in closed.value.reason) == (1013, True)
+
+    with http.websocket_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket:
+        registry.revoke(book, "anomaly@1", "A. Tester", "found a leak")
+        sent_away(socket)
+    with http.websocket_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket:
+        sent_away(socket)
+    promoted(tmp_path, LINE | {"intercept": -1e3})
+    until(30, lambda: found.engine.judge.version == "anomaly@2" and not found.connections.silent)
+    with http.websocket_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket:
+        socket.send_text(json.dumps(tick("A", 0, 1.0)))
+        assert json.loads(socket.receive_text())["version"] == "anomaly@2"
+    registry.close(book)
+    found.close()
+
+
 def test_a_home_without_a_champion_of_the_task_has_no_stream(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     registry.close(registry.open_registry(settings.database, settings.artifacts))
