@@ -163,10 +163,11 @@ def _reasons(version: Version) -> Row:
     known = {line[0] for line in listed["rows"]}
     counts = {fact["name"]: fact["value"] for fact in _block(version, "s12.counts")["rows"]}
     wrong, given = int(counts["of a group of which the row holds nothing"]), 0
+    wrong += int(counts["reasons given"] - counts["with a lower end above zero"])
     for _, _, told in table["rows"]:
         found = [REASON.fullmatch(each) for each in told.split("; ")] if told != "none is sure" else []
         given += len(found)
-        wrong += sum(each is None or each[1] not in known or float(each[2]) <= 0 for each in found)
+        wrong += sum(each is None or each[1] not in known or float(each[2]) < 0 for each in found)
         wrong += max(0, len(found) - MOST_REASONS)
     said = f"{given} reasons of {len(table['rows'])} refused rows held against their list, lower ends and inputs, "
     return row("A15", wrong, not wrong, said + f"{wrong} wrong; as the report has them, not drawn anew")

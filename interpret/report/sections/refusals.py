@@ -59,7 +59,7 @@ def _nothing(rows: tuple[Refused, ...]) -> int:
 
 
 def _reasons(row: Refused) -> str:
-    each = [f"{r.code} {r.attribute} {r.log_odds:+.2f} ({r.ci95[0]:+.2f})" for r in row.reasons]
+    each = [f"{r.code} {r.attribute} {r.log_odds:+.3f} ({r.ci95[0]:+.3f})" for r in row.reasons]
     return "; ".join(each) or "none is sure"
 
 

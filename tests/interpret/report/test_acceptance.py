@@ -56,12 +56,20 @@ def changed(version: Version, **fields: Any) -> Version:
     return replace(version, document=content)
 
 
-def refusing(version: Version, told: str, silent: int = 0) -> Version:
+def refusing(version: Version, told: str, silent: int = 0, unsure: int = 0) -> Version:
     """The version with one refused row in section 12, told these reasons."""
     content = digest.read_json(version.report / "report.json")
     held = [
         blocks.table("codes", "", [], [["R1", "income", "Income is low."]]),
-        blocks.facts("counts", "", [blocks.Fact("of a group of which the row holds nothing", silent, "integer")]),
+        blocks.facts(
+            "counts",
+            "",
+            [
+                blocks.Fact("of a group of which the row holds nothing", silent, "integer"),
+                blocks.Fact("reasons given", 5, "integer"),
+                blocks.Fact("with a lower end above zero", 5 - unsure, "integer"),
+            ],
+        ),
         blocks.table("reasons", "", [], [["7", 0.2, told]]),
     ]
     part = next(part for part in content["sections"] if part["number"] == "12")
@@ -86,6 +94,11 @@ def test_reasons_are_of_their_list_sure_at_most_four_and_of_what_was_there(
 ) -> None:
     found = rows(refusing(version, told, silent), "A15")["A15"]
     assert (found.figure, found.holds) == (wrong, not wrong)
+
+
+def test_a_reason_whose_lower_end_is_nought_is_not_sure_however_it_is_rounded(version: Version) -> None:
+    assert rows(refusing(version, "R1 income +0.52 (+0.000)", unsure=1), "A15")["A15"].holds is False
+    assert rows(refusing(version, "R1 income +0.52 (+0.000)"), "A15")["A15"].holds is True
 
 
 def test_where_nobody_is_told_reasons_they_cannot_be_asked_for(version: Version) -> None:
