@@ -22,7 +22,7 @@ DOUBTS = {
     "additivity": "its parts do not add up to the answer",
     "sampling": "some of its parts are not settled yet",
     "scaffold": "it may answer masked cases otherwise than real ones",
-    "blank": "a model that learned nothing would name much the same",
+    "blank": "part of what it names an untrained network would name too",
     "few": "few rows were explained",
 }
 QUESTIONS = (

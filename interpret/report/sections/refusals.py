@@ -16,7 +16,7 @@ SHOWN = 12  # rows with their changes
 def told(refusals: Refusals) -> list[Block]:
     """The section of a version that keeps a list."""
     listed, rows = refusals.listed, refusals.told
-    codes = [(one.code, group, one.text) for group, one in listed.codes.items()]
+    codes = sorted((one.code, group, one.text) for group, one in listed.codes.items())
     return [
         blocks.text(
             "how",
