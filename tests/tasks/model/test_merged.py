@@ -25,11 +25,12 @@ NAMES = ("mood", "rules")
 def adapted(kind: str, layers: int | str) -> Model:
     toys = {name: make_task(name, "classify", ("bad", "good"), ("text",)) for name in NAMES}
     net = build.build(tiny(kind), toys, dict.fromkeys(toys, ("text",)), LoraSection(layers=layers, rank=2), 7)
+    chance = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name in NAMES:
             for key, value in weights.parameters(net, name).items():
                 if "lora_B" in key:
-                    value.normal_(std=0.1)
+                    value.normal_(std=0.1, generator=chance)
     return net
 
 
@@ -102,7 +103,9 @@ def test_some_known_and_some_new_texts_in_one_pass_are_answered_alike(read_below
     read_below.clear()
     found = forward.features_many(net, {"mood": inputs}, {"mood": keyed})["mood"].hidden["text"]
     assert sum(read_below) == 4
-    np.testing.assert_allclose(found, forward.features(net, "mood", inputs).hidden["text"], atol=1e-6)
+    alone = forward.features(net, "mood", inputs).hidden["text"]
+    # Another batch sums in another order: over nine draws of the adapters at most 1.5 millionths of the largest state.
+    np.testing.assert_allclose(found, alone, rtol=0, atol=3e-6 * np.abs(alone).max())
 
 
 def test_what_is_kept_stays_below_its_limit_and_the_least_used_goes() -> None:
