@@ -20,8 +20,8 @@ from registry.errors import Conflict, NotAllowed, UnknownVersion
 from registry.runs import Release, last_release, release_of
 from registry.states import BARRED
 from registry.steps import Step
-from registry.tables import AliasRow, ReleaseRow, ReleaseStepRow, VerdictRow, VersionRow
-from registry.versions import CHAMPION, Version, find, latest_moves, record
+from registry.tables import AliasRow, ReleaseRow, ReleaseStepRow, VerdictRow
+from registry.versions import CHAMPION, Version, find, record
 
 SOURCES = (AliasRow, VerdictRow, ReleaseStepRow, ReleaseRow)
 
@@ -166,7 +166,7 @@ def fall_silent(registry: Registry, by: str) -> Release | None:
 
 
 def _champion(session: Session, task: str) -> Version:
-    moves = [row for row in latest_moves(session, task) if row.alias == CHAMPION]
-    if not moves:
+    champion = named_champions(session).get(task)
+    if champion is None or champion.status in BARRED:
         raise UnknownVersion(f"{task!r} has no champion to stand beside; `promote` its first version")
-    return record(session, session.get_one(VersionRow, moves[0].version_seq))
+    return champion

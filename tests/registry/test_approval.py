@@ -84,7 +84,9 @@ def test_rolling_back_passes_over_a_version_that_was_revoked_since(registry, cha
     assert reg.rollback(registry, "risk").number == 1
 
 
-def test_a_revoked_champion_gives_way_to_the_last_that_may_answer_and_to_nobody_after_it(registry, champion) -> None:
+def test_a_revoked_champion_gives_way_to_the_last_that_may_answer_and_to_nobody_after_it(
+    registry, register, champion
+) -> None:
     for value in (1, 2):
         champion(value)
     reg.revoke(registry, "risk@2", "Bob", "found a leak")
@@ -94,6 +96,8 @@ def test_a_revoked_champion_gives_way_to_the_last_that_may_answer_and_to_nobody_
     now = reg.orders(registry)
     assert reg.champions(registry) == now.champions == {}
     assert now.silent["risk"].ref == "risk@1"
+    with pytest.raises(reg.UnknownVersion, match="no champion to stand beside"):
+        reg.start_challenger(registry, register(value=9).ref, "Ann")
     told = reg.as_of(registry, datetime.now(UTC) + timedelta(days=1))["champions"]["risk"]
     assert (told["approved_by"], told["taken_back"]["by"], told["taken_back"]["reason"]) == (
         "Ann",
