@@ -14,6 +14,9 @@ import pytest
 import sqlalchemy
 
 import registry as reg
+from flows import doctor, documents, verify
+from flows.__main__ import main
+from infra.settings import Settings
 from registry import roles, tables
 from tests.registry.forger import Forger
 
@@ -235,6 +238,25 @@ def test_whoever_may_pass_the_guards_is_told_in_one_line(cluster: Cluster, home:
     assert told[roles.OWNER].startswith("the database's user 'assay_owner' owns the tables")
     assert told[""].startswith("the database's user 'assay' is a superuser")
     assert all("\n" not in text and roles.APP in text for text in (told[roles.OWNER], told[""]))
+
+
+def test_the_commands_say_it_too(cluster: Cluster, home: reg.Registry, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("ASSAY_DATABASE_URL", cluster.url(roles.OWNER))
+    assert main(["migrate", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["as"], told["missing"], told["before"]) == (roles.OWNER, [], told["after"])
+    row = doctor._row("database", doctor._database, Settings())
+    assert not row["ok"] and row["found"].startswith("The database's user 'assay_owner' owns the tables")
+    book = documents.book()
+    assert any("owns the tables" in note for note in verify.verified(book, None)["notes"])
+    reg.close(book)
+    monkeypatch.setenv("ASSAY_DATABASE_URL", cluster.url(roles.APP))
+    assert doctor._row("database", doctor._database, Settings()) == {
+        "part": "database", "ok": True, "found": "its guards bind us"
+    }  # fmt: skip
+    assert "notes" not in verify.verified(home, None)
+    assert main(["migrate"]) == 2
+    assert "may not migrate; run ./assay migrate with an ASSAY_DATABASE_URL" in capsys.readouterr().err
 
 
 def test_a_superuser_hands_its_tables_over_and_the_rest_goes_on(
