@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,7 @@ import pytest
 import sqlalchemy
 
 import registry as reg
-from flows import doctor, documents, verify
-from flows.__main__ import main
+from flows import doctor, documents, migrate, verify
 from infra.settings import Settings
 from registry import roles, tables
 from tests.registry.forger import Forger
@@ -240,9 +240,12 @@ def test_whoever_may_pass_the_guards_is_told_in_one_line(cluster: Cluster, home:
     assert all("\n" not in text and roles.APP in text for text in (told[roles.OWNER], told[""]))
 
 
-def test_the_commands_say_it_too(cluster: Cluster, home: reg.Registry, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_commands_say_it_too(
+    cluster: Cluster, home: reg.Registry, monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
     monkeypatch.setenv("ASSAY_DATABASE_URL", cluster.url(roles.OWNER))
-    assert main(["migrate", "--json"]) == 0
+    assert migrate.migrate(Namespace(json=True)) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["as"], told["missing"], told["before"]) == (roles.OWNER, [], told["after"])
     row = doctor._row("database", doctor._database, Settings())
@@ -250,13 +253,11 @@ def test_the_commands_say_it_too(cluster: Cluster, home: reg.Registry, monkeypat
     book = documents.book()
     assert any("owns the tables" in note for note in verify.verified(book, None)["notes"])
     reg.close(book)
-    monkeypatch.setenv("ASSAY_DATABASE_URL", cluster.url(roles.APP))
-    assert doctor._row("database", doctor._database, Settings()) == {
-        "part": "database", "ok": True, "found": "its guards bind us"
-    }  # fmt: skip
     assert "notes" not in verify.verified(home, None)
-    assert main(["migrate"]) == 2
-    assert "may not migrate; run ./assay migrate with an ASSAY_DATABASE_URL" in capsys.readouterr().err
+    monkeypatch.setenv("ASSAY_DATABASE_URL", cluster.url(roles.APP))
+    assert doctor._row("database", doctor._database, Settings())["found"] == "its guards bind us"
+    with pytest.raises(reg.RegistryError, match=r"may not migrate; run ./assay migrate with an ASSAY_DATABASE_URL"):
+        migrate.migrate(Namespace(json=True))
 
 
 def test_a_superuser_hands_its_tables_over_and_the_rest_goes_on(
