@@ -101,6 +101,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
+    ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
@@ -110,6 +111,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 # Commands that stand in a file of their own kind; the others, in flows/commands.py.
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
+    "migrate": "migrate",
     "tokens": "tokens",
     "verify": "verify",
 }

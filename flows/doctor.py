@@ -29,6 +29,7 @@ def look(settings: Settings) -> list[dict[str, Any]]:
         "tasks": _tasks,
         "recipes": _recipes,
         "registry": _registry,
+        "database": _database,
         "ray": _ray,
         "prefect": _prefect,
         "endpoint": _endpoint,
@@ -109,6 +110,18 @@ def _registry(settings: Settings) -> str:
     book = registry.open_registry(settings.database, settings.artifacts)
     kind = settings.database.split(":")[0]
     return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+
+
+def _database(settings: Settings) -> str:
+    import registry
+
+    book = registry.open_registry(settings.database, settings.artifacts)
+    try:
+        if told := registry.unbound(book):
+            raise RuntimeError(f"{told[0].upper()}{told[1:]}")
+    finally:
+        registry.close(book)
+    return "a file, whose owner may do everything" if settings.database.startswith("sqlite") else "its guards bind us"
 
 
 def _ray(settings: Settings) -> str:

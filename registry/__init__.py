@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
-from registry.database import Registry, close, open_registry
+from registry.database import Migrated, Registry, close, migrate, open_registry, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
@@ -55,6 +55,7 @@ __all__ = [
     "EventRecord",
     "Grant",
     "Lease",
+    "Migrated",
     "NotAllowed",
     "Orders",
     "Registry",
@@ -91,6 +92,7 @@ __all__ = [
     "log_feedback",
     "log_review",
     "may_answer",
+    "migrate",
     "new_api_key",
     "of_request",
     "open_registry",
@@ -115,6 +117,7 @@ __all__ = [
     "stop_challenger",
     "take_lease",
     "take_step",
+    "unbound",
     "unloadable",
     "verify",
     "versions",

@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy.engine import Connection, Engine
 from sqlmodel import Session
 
-from registry import address, artifacts, sqlite, trouble
+from registry import address, artifacts, roles, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
 
 LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer of events
@@ -50,6 +50,37 @@ def open_registry(database_url: str, artifacts_url: str) -> Registry:
     with translated(registry.place):
         _migrate(registry.engine)
     return registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Migrated:
+    """The revision of the tables before and after, and what became of the roles of PostgreSQL."""
+
+    before: str | None
+    after: str | None
+    roles: roles.Settled
+
+
+def migrate(database_url: str) -> Migrated:
+    """Bring the tables up to date, and give the roles that are there their rights, also where the tables are.
+
+    Raises RegistryUnreachable, RegistryError where this user may not, or the database is newer than this program.
+    """
+    where = address.read(database_url)
+    engine = _engine(where)
+    try:
+        with translated(where.place):
+            before = _revision(engine)
+            settled = _migrate(engine, always=True)
+            return Migrated(before, _revision(engine), settled)
+    finally:
+        engine.dispose()
+
+
+def unbound(registry: Registry) -> str:
+    """Why the database's guards do not bind this connection, with the cure; empty where they do."""
+    with reading(registry) as session:
+        return roles.unbound(session.connection())
 
 
 def close(registry: Registry) -> None:
@@ -136,17 +167,25 @@ def _locked(engine: Engine, lock: int = LOCK) -> Iterator[Connection]:
         yield connection
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, always: bool = False) -> roles.Settled:
+    """Migrate and settle the roles where the tables are behind; `always` settles them in any case."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    if _revision(engine) == scripts.get_current_head():
-        return
+    found, head = _revision(engine), scripts.get_current_head()
+    if found == head and not always:
+        return roles.Settled("", (), ())
     with _locked(engine) as connection:
+        if not roles.may_migrate(connection):
+            raise RegistryError(
+                f"the registry's tables are of revision {found}, this Assay asks for {head}, and the database's user "
+                f"may not migrate; run ./assay migrate with an ASSAY_DATABASE_URL that names {roles.OWNER}"
+            )
         _upgrade(config, connection, {script.revision for script in scripts.walk_revisions()})
+        return roles.settle(connection)
 
 
 def _upgrade(config: Any, connection: Connection, known: set[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 import registry
-from benchmarks.chaos import log, planted
+from benchmarks.chaos import log, planted, ticks
 from benchmarks.chaos.running import (
     CLIENTS,
     REFUSED,
@@ -176,6 +176,7 @@ TRIALS: Mapping[str, Callable[[Service, int], dict[str, Any]]] = {
     "F8_promote": promoted,
     "F9_replica": replica_killed,
     "F9_haproxy": haproxy_killed,
+    "F9_stream": ticks.killed,
     "F10_gcs": gcs_killed,
     "F15_service": log_kept,
     "F19_sigterm": terminated,
@@ -195,6 +196,8 @@ def run(name: str, times: int) -> dict[str, Any]:
         book = registry.open_registry(settings.database, settings.artifacts)
         registry.promote(book, planted.version(book, home, "first", planted.unchanged))
         planted.version(book, home, "second", planted.equal(2))
+        if TRIALS[name] is ticks.killed:
+            registry.promote(book, planted.version(book, home, "stream", planted.unchanged, "anomaly"))
         registry.close(book)
         with serving(home, ingress.free_port()) as service:
             figures = TRIALS[name](service, times)
