@@ -29,6 +29,7 @@ def look(settings: Settings) -> list[dict[str, Any]]:
         "tasks": _tasks,
         "recipes": _recipes,
         "registry": _registry,
+        "checkpoint": _checkpoint,
         "ray": _ray,
         "prefect": _prefect,
         "endpoint": _endpoint,
@@ -106,9 +107,19 @@ def _recipes(settings: Settings) -> str:
 def _registry(settings: Settings) -> str:
     import registry
 
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     kind = settings.database.split(":")[0]
     return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+
+
+def _checkpoint(settings: Settings) -> str:
+    import registry
+
+    book = registry.open_registry(*settings.registry)
+    wrong = registry.behind(book)
+    if wrong is not None:
+        raise RuntimeError(wrong)
+    return registry.covered(book)
 
 
 def _ray(settings: Settings) -> str:

@@ -35,8 +35,9 @@ from registry.orders import (
     take_step,
     unloadable,
 )
+from registry.proofs import extend, prove
 from registry.restored import accept as accept_checkpoint
-from registry.restored import behind
+from registry.restored import behind, covered
 from registry.runs import (
     Lease,
     Release,
@@ -52,6 +53,7 @@ from registry.runs import (
 )
 from registry.states import BARRED
 from registry.steps import Step
+from registry.verifying import accept as accept_fault
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
@@ -81,6 +83,7 @@ __all__ = [
     "UnknownVersion",
     "Version",
     "accept_checkpoint",
+    "accept_fault",
     "anchor_decisions",
     "api_keys",
     "approve",
@@ -89,10 +92,12 @@ __all__ = [
     "champions",
     "checkpoint",
     "close",
+    "covered",
     "decision",
     "decisions",
     "diff",
     "erased_months",
+    "extend",
     "fall_silent",
     "fetch",
     "finish_run",
@@ -113,6 +118,7 @@ __all__ = [
     "open_runs",
     "orders",
     "promote",
+    "prove",
     "pulse",
     "register",
     "reject",

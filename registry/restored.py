@@ -42,6 +42,22 @@ def behind(registry: Registry) -> str | None:
     )
 
 
+def covered(registry: Registry) -> str:
+    """How far the newest checkpoint reaches, in words. Raises RegistryError where the log lacks it."""
+    last = None if registry.log is None else witness.newest(registry.log)
+    with reading(registry) as session:
+        row = checkpoints.newest(session)
+        size = session.exec(select(Event.seq).order_by(col(Event.seq).desc()).limit(1)).first() or 0
+    number = 0 if row is None else row.number
+    if last is None or last.number < number:
+        if number == 0:
+            return f"none yet, {size} events"
+        had = "none" if last is None else f"number {last.number}"
+        place = None if registry.log is None else registry.log.url
+        raise RegistryError(f"{place} has {had} and the database number {number}. Cure: run ./assay checkpoint")
+    return f"number {last.number} speaks for {last.size} of {size} events"
+
+
 def _foreign(registry: Registry, last: Checkpoint) -> str | None:
     """Why a checkpoint is none of this installation's: only where it has a key of its own."""
     key = None if registry.key is None else installation.read(registry.key)

@@ -145,8 +145,9 @@ def _wanted(session: Session, ref: str | None, where: Scope, told: dict[str, Any
 
 @contextlib.contextmanager
 def _every_byte(session: Session) -> Iterator[None]:
-    """All pages of a history are of one moment. SQLite keeps bytes that are no UTF-8 as text: here they are read, and
-    do not equal what was signed for.
+    """All pages are of one moment.
+
+    SQLite keeps bytes that are no UTF-8 as text: here they are read, and do not equal what was signed for.
     """
     if session.get_bind().dialect.name != "sqlite":
         session.connection().exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
