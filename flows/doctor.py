@@ -20,6 +20,11 @@ NEEDED_GB = 5
 
 def look(settings: Settings) -> list[dict[str, Any]]:
     """One row {"part", "ok", "found"} per part; `found` is the cure where it is not ok."""
+    return look_at(settings)
+
+
+def look_at(settings: Settings, *names: str) -> list[dict[str, Any]]:
+    """The same of some parts, of all where none is named."""
     parts: dict[str, Callable[[Settings], str]] = {
         "python": _python,
         "packages": _packages,
@@ -35,7 +40,7 @@ def look(settings: Settings) -> list[dict[str, Any]]:
         "endpoint": _endpoint,
         "accelerator": _accelerator,
     }
-    return [_row(name, check, settings) for name, check in parts.items()]
+    return [_row(name, check, settings) for name, check in parts.items() if not names or name in names]
 
 
 def _row(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _of(rows: Sequence[DecisionRow]) -> dict[str, Any]:
 def _batches(session: Session, span: Span) -> Iterator[Check]:
     """Links and rows of the batches, and each end of the chain that an event names."""
     begun, anchors = _begun(session, span), _anchors(session, span)
-    place, previous, time = (begun.number, begun.link, begun.time) if begun else (0, GENESIS, "")
+    place, previous, time = (begun.number, {begun.link}, begun.time) if begun else (0, {GENESIS}, "")
     anchor = next(anchors, None)
     for batch, rows in chain.batches(session, place):
         while anchor is not None and anchor[0] < batch.number:
@@ -61,19 +61,22 @@ def _batches(session: Session, span: Span) -> Iterator[Check]:
         if anchor is None and span.until is not None:
             return  # what came later is not asked for
         where, place = f"batch {batch.number}", place + 1
-        yield (
-            check("batch number", where, place, batch.number)
-            or check("batch link", where, previous, batch.previous)
-            or held("batch digest", where, lambda b: (chain.link_of(b), b.link), batch)
-            or check("batch time", where, True, batch.time >= time)
-        )
+        wrong = held("batch digest", where, lambda b: (chain.link_of(b), b.link), batch)
+        if batch.number != place:
+            yield check("batch number", where, place, batch.number)
+        elif batch.previous not in previous:
+            yield wrong or check("batch link", where, sorted(previous)[0], batch.previous)
+        else:
+            yield wrong or check("batch time", where, True, batch.time >= time)
         yield from map(_columns, rows)
         yield check("decisions", where, [*range(len(rows))], [row.place for row in rows])
         yield held("decisions", where, _whole, batch, rows)
         if anchor is not None and anchor[0] == batch.number:
             yield check("anchor", f"event {anchor[2]}", anchor[1], batch.link)
             anchor = next(anchors, None)
-        place, previous, time = batch.number, batch.link, batch.time
+        # One that was changed names itself alone: the next one is held against what it was, too.
+        place, previous = batch.number, {batch.link, batch.link if wrong is None else str(wrong["expected"])}
+        time = batch.time if wrong is None else time
     while anchor is not None:
         yield check("anchor", f"event {anchor[2]}", f"batch {anchor[0]}", "no batch")
         anchor = next(anchors, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,3 +66,21 @@ def pages(session: Session, query: Any, key: Any, span: Span) -> Iterator[Any]:
     while rows := connection.execute(ordered.where(key > after)).all():
         yield from rows
         after = rows[-1][place]
+
+
+@contextlib.contextmanager
+def every_byte(session: Session) -> Iterator[None]:
+    """All pages are of one moment.
+
+    SQLite keeps bytes that are no UTF-8 as text: here they are read, and do not equal what was signed for.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection().exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+        return
+    connection: Any = session.connection().connection.driver_connection
+    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        connection.text_factory = str

@@ -49,7 +49,7 @@ def keep(registry: Registry, at_once: bool) -> Checkpoint | None:
         return None
     with unwatched(registry) as session:
         made = enter(session, key, last)
-    publish(registry, key)
+    publish(registry, key, last)
     return made
 
 
@@ -169,15 +169,14 @@ def digests(session: Session, after: int, until: int | None = None) -> Iterator[
         after = page[-1][0]
 
 
-def publish(registry: Registry, key: Seal) -> None:
-    """Bring the log up to what the database holds of this key's checkpoints.
+def publish(registry: Registry, key: Seal, last: Checkpoint | None) -> None:
+    """Bring the log, whose newest checkpoint is `last`, up to what the database holds of this key's.
 
     Whoever names the newest one looks afterwards whether it still is: of two at once the last leaves it right.
     Raises Conflict where the log holds another under one of the numbers, RegistryUnreachable.
     """
     if registry.log is None:
         return
-    last = witness.newest(registry.log)
     missing = _after(registry, 0 if last is None else last.number, key.public)
     while missing:
         for made in missing:

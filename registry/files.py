@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from registry import artifacts, looking, witness
 from registry.artifacts import Store
-from registry.checking import Check, Span, check, held, pages
+from registry.checking import Check, Span, check, every_byte, held, pages
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.errors import Damaged
@@ -53,7 +53,7 @@ def _rows(registry: Registry, wanted: Wanted) -> Iterator[Row]:
     if wanted.rows is not None or wanted.span is None:
         yield from wanted.rows or ()
         return
-    with reading(registry) as session:
+    with reading(registry) as session, every_byte(session):
         for row in pages(session, select(*COLUMNS), VERSION.c.seq, wanted.span):
             yield row.task, row.number, row.digest, row.model_digest, row.report_digest
 

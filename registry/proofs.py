@@ -67,15 +67,15 @@ class _Trees:
 
     def of(self, low: int, high: int) -> bytes:
         """The hash of the events after `low` up to `high`."""
-        if high - low <= READ:
+        middle = low + merkle.split(high - low) if high - low > 1 else low
+        perfect = 2 * (middle - low) == high - low and low % (high - low) == 0
+        found = self._peak(low, high) if perfect and high - low >= READ else None
+        if found is None and high - low <= READ:
             grown = merkle.Frontier()
             for digest in checkpoints.digests(self.session, low, high):
                 grown.add(digest)
             self.read += grown.size
             return grown.root()
-        middle = low + merkle.split(high - low)
-        perfect = 2 * (middle - low) == high - low and low % (high - low) == 0
-        found = self._peak(low, high) if perfect else None
         return found or merkle.node(self.of(low, middle), self.of(middle, high))
 
     def _peak(self, low: int, high: int) -> bytes | None:

@@ -19,6 +19,7 @@ from registry.versions import CHAMPION
 
 NAMES = ("", "refused", "registered", "approved", "rejected", "revoked")
 REFUSED, REGISTERED, APPROVED, REJECTED, REVOKED = range(1, 6)
+DOUBTED = 255  # a row or an event of it does not hold, which was named: what it may be is not told twice
 MAY_BE_APPROVED = frozenset({REGISTERED, APPROVED})
 
 
@@ -56,12 +57,19 @@ class Replay:
         where = f"event {event.seq} {event.subject}"
         return {"what": "not allowed", "where": where, "expected": wrong, "found": event.kind}
 
+    def doubt(self, row: Any) -> None:
+        """A row was named for itself or for its event: nothing is told of its version from here on."""
+        seq = getattr(row, "version_seq", row.seq)
+        if type(seq) is int and 0 < seq < 1 << 40:
+            self._stand(seq, DOUBTED)
+        self.numbers.clear()
+
     def _registered(self, event: Any, row: Any) -> str | None:
         task, _, number = event.subject.partition("@")
         before = self.numbers.get(task)
         if before is None:
             query = select(func.max(VersionRow.number)).where(VersionRow.task == task)
-            before = self.session.exec(query.where(col(VersionRow.seq) <= self.after)).one() or 0
+            before = self.session.exec(query.where(col(VersionRow.seq) < event.seq)).one() or 0
         self.numbers[task] = int(number)
         if row is not None:
             gates = json.loads(row.facts)["verdict"]
@@ -70,17 +78,17 @@ class Replay:
 
     def _approved(self, event: Any, row: Any) -> str | None:
         seq = self._version(event.subject, row)
-        before = self._state(seq, event.seq)
-        if seq is not None:
+        before = self._state(seq, event.seq, doubted=True)
+        if seq is not None and before != DOUBTED:
             self._stand(seq, APPROVED)
-        if not before or before in MAY_BE_APPROVED:
+        if not before or before == DOUBTED or before in MAY_BE_APPROVED:
             return None
         return f"a version that may be approved, not a {NAMES[before]} one"
 
     def _rejected(self, event: Any, row: Any) -> str | None:
         seq = self._version(event.subject, row)
-        before = self._state(seq, event.seq)
-        if seq is not None:
+        before = self._state(seq, event.seq, doubted=True)
+        if seq is not None and before != DOUBTED:
             self._stand(seq, REVOKED if before == APPROVED else REJECTED)
         return None if before not in (REJECTED, REVOKED) else f"one end of a version, which was {NAMES[before]} before"
 
@@ -124,13 +132,16 @@ class Replay:
             self.standing.extend(bytes(seq + 4096 - len(self.standing)))
         self.standing[seq] = state
 
-    def _state(self, seq: int | None, at: int) -> int:
-        """The state of a version before event `at`; 0 where it cannot be told. Those before the start are asked for."""
+    def _state(self, seq: int | None, at: int, doubted: bool = False) -> int:
+        """The state of a version before event `at`; those before the start are asked for.
+
+        0 where it cannot be told; DOUBTED, where `doubted` asks for that.
+        """
         if seq is None or seq < 1:
             return 0
         known = self.standing[seq] if seq < len(self.standing) else 0
         if known or seq > self.after:
-            return known
+            return 0 if known == DOUBTED and not doubted else known
         row = self.session.get(VersionRow, seq)
         if row is None:
             return 0

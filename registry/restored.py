@@ -94,7 +94,7 @@ def accept(registry: Registry, by: str, reason: str) -> Checkpoint:
         }
         event = append(session, KIND, SUBJECT, {**said, "signature": key.sign(said)})
         made = checkpoints.enter(session, key, last, accepts=event.seq)
-    checkpoints.publish(registry, key)
+    checkpoints.publish(registry, key, last)
     if made is None:
         raise RegistryError("the history is empty after an event was added to it; run verify")
     return made

@@ -8,7 +8,6 @@ drained the log.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from registry import answers, files, guards, scope, seen, statements
-from registry.checking import Check, Failure, Span, check, held, pages, printable
+from registry.checking import Check, Failure, Span, check, every_byte, held, pages, printable
 from registry.database import Registry, reading
 from registry.errors import Damaged
 from registry.looking import Look
@@ -84,7 +83,7 @@ def verify(
     """
     found, more, wanted = Found(), {}, files.Wanted(ref=ref)
     try:
-        with reading(registry) as session, _every_byte(session):
+        with reading(registry) as session, every_byte(session):
             where = scope.of(session, registry, since, as_of)
             more = _history(session, registry, where, found)
             wanted = _wanted(session, ref, where, more)
@@ -102,7 +101,7 @@ def accept(registry: Registry, named: str, by: str, reason: str) -> dict[str, An
     Raises NotAllowed where it finds nothing there, RegistryError without name, reason or key.
     """
     place, found = seen.place_of(named), Found()
-    with reading(registry) as session, _every_byte(session):
+    with reading(registry) as session, every_byte(session):
         _history(session, registry, Scope(), found)
     faults = seen.at(place, found.failures)
     event = seen.accept(registry, place, faults, by, reason)
@@ -141,24 +140,6 @@ def _wanted(session: Session, ref: str | None, where: Scope, told: dict[str, Any
         return files.Wanted(span=where.span)
     rows = [find(session, each["version"]) for each in told["champions"].values() if each["version"]]
     return files.Wanted(rows=[(r.task, r.number, r.digest, r.model_digest, r.report_digest) for r in rows])
-
-
-@contextlib.contextmanager
-def _every_byte(session: Session) -> Iterator[None]:
-    """All pages are of one moment.
-
-    SQLite keeps bytes that are no UTF-8 as text: here they are read, and do not equal what was signed for.
-    """
-    if session.get_bind().dialect.name != "sqlite":
-        session.connection().exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
-        return
-    connection: Any = session.connection().connection.driver_connection
-    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
-    try:
-        yield
-    finally:
-        connection.text_factory = str
 
 
 def _pages(session: Session) -> Iterator[Check]:

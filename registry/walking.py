@@ -52,15 +52,17 @@ class Walk:
                 row = next(rows, END)
             if pending:
                 self._grow(pending, event.previous)
-            yield self._linked(event)
+            wrong = self._linked(event)
+            yield wrong
             found = None
             while row[0] == event.seq:
                 if kept.BY_KIND.get(event.kind) == row[1]:
                     found = row
                 else:
+                    self.replay.doubt(row[2])
                     yield _alone(row)
                 row = next(rows, END)
-            yield from self._kept(event, found)
+            yield from self._kept(event, found, wrong is None)
             pending = self.last
             if self.mark is not None and self.mark.size <= event.seq:
                 hint = self.mark.head
@@ -80,14 +82,16 @@ class Walk:
         wrong = held("event digest", where, _digests, event)
         computed = wrong["expected"] if wrong is not None else event.digest
         self.seq, self.last = event.seq, (event.digest, computed)
-        earlier, self.time = self.time, max(self.time, str(event.time))
+        earlier = self.time
+        if wrong is None:  # a time that was changed is no reason to doubt the next one
+            self.time = event.time
         if event.seq != expected:
             return check("event number", where, expected, event.seq)
         if event.previous not in before:
             return wrong or check("event link", where, before[0], event.previous)
         return wrong or check("event time", where, True, str(event.time) >= earlier)
 
-    def _kept(self, event: Any, found: Placed | None) -> Iterator[Check]:
+    def _kept(self, event: Any, found: Placed | None, whole: bool) -> Iterator[Check]:
         """The event's row says the same, where its kind has one; and what it says was allowed."""
         place = kept.BY_KIND.get(event.kind)
         row = None
@@ -101,7 +105,10 @@ class Walk:
                 row = found[2] if wrong is None else None
             if row is None:
                 self.spoilt.add(event.seq)
-        yield self.replay.see(event, row)
+            if found is not None and not (whole and row is not None):
+                self.replay.doubt(found[2])
+        if whole:
+            yield self.replay.see(event, row)
 
     def _both(self, event: Any, found: Placed) -> tuple[Any, Any]:
         """What an event says, and what its row says in columns."""

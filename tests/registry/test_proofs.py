@@ -48,9 +48,9 @@ def test_a_proof_of_an_event_and_of_a_beginning_pass_the_script_and_altered_ones
 
 
 def test_every_event_of_a_longer_history_is_proved_by_reading_few_of_them(registry, monkeypatch) -> None:
-    """With few events to a page and a checkpoint every three, as at 1,024 and 1,000 in a long history."""
-    monkeypatch.setattr(proofs, "READ", 4)
-    for number in range(10):
+    """Two events to a page and a checkpoint every two, as 1,024 and 1,000 are in a long history."""
+    monkeypatch.setattr(proofs, "READ", 2)
+    for number in range(16):
         reg.start_run(registry, f"r{number}", "retrain")
         reg.finish_run(registry, f"r{number}", "completed")
         reg.checkpoint(registry)
@@ -61,6 +61,6 @@ def test_every_event_of_a_longer_history_is_proved_by_reading_few_of_them(regist
             trees = proofs._Trees(session, made.key)
             proof = merkle.inclusion(place, made.size, trees.of)
             assert proof == merkle.inclusion(place, made.size, merkle.of_leaves(leaves))
-            assert trees.read <= 16
-    with pytest.raises(reg.UnknownVersion, match="there is no event 21"):
-        reg.prove(registry, 21)
+            assert trees.read <= 10
+    with pytest.raises(reg.UnknownVersion, match="there is no event 33"):
+        reg.prove(registry, 33)
