@@ -30,13 +30,14 @@ def verify(arguments: Namespace) -> int:
         raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
     if (arguments.accept is not None) != (arguments.by is not None and arguments.reason is not None):
         raise ValueError("--accept EVENT, --as NAME and --reason TEXT go together")
+    moment = _moment(arguments.as_of)
     opened = book()
     if arguments.accept is not None:
         return show(arguments, registry.accept_fault(opened, arguments.accept, arguments.by, arguments.reason))
     if arguments.report:
         document = accepted(Settings(), opened, arguments.version)
     else:
-        document = verified(opened, arguments.version, arguments.since, _moment(arguments.as_of))
+        document = verified(opened, arguments.version, arguments.since, moment)
     show(arguments, document)
     return DONE if document["ok"] else SAID_NO
 

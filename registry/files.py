@@ -29,11 +29,10 @@ Row = tuple[str, int, str, str, str]  # task, number, digest, the digests of mod
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which versions: these rows, else all of a span. `ref` was asked for and could not be found out."""
+    """Which versions: these rows, else all of a span, else none."""
 
     rows: list[Row] | None = None
     span: Span | None = None
-    ref: str | None = None
 
 
 def checks(registry: Registry, wanted: Wanted, look: Look | None, named: set[bytes]) -> Iterator[Check]:

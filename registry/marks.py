@@ -35,8 +35,8 @@ class Marks:
 
     def walk(self) -> Iterator[Checkpoint]:
         """Those that are to hold: signed by a known key, and not lost when a restored database was accepted."""
-        number, kept = self.after, FIRST
-        for row in pages(self.session, select(TABLE), TABLE.c.number, Span(max(self.after, kept))):
+        number = self.after
+        for row in pages(self.session, select(TABLE), TABLE.c.number, Span(self.after or FIRST)):
             for missing in range(number + 1, min(row.number, self.in_log + 1)):
                 yield from self._one(missing, None)
             number = max(row.number, number)

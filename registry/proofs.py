@@ -68,8 +68,8 @@ class _Trees:
     def of(self, low: int, high: int) -> bytes:
         """The hash of the events after `low` up to `high`."""
         middle = low + merkle.split(high - low) if high - low > 1 else low
-        perfect = 2 * (middle - low) == high - low and low % (high - low) == 0
-        found = self._peak(low, high) if perfect and high - low >= READ else None
+        left = 2 * (middle - low) == high - low and low % (2 * (high - low)) == 0  # a perfect subtree, on the left
+        found = self._peak(low, high) if left and high - low >= READ else None
         if found is None and high - low <= READ:
             grown = merkle.Frontier()
             for digest in checkpoints.digests(self.session, low, high):

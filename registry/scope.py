@@ -112,7 +112,8 @@ def champions(session: Session, found: Mapping[str, tuple[int, str]], where: Sco
     told = {}
     for task, (seq, since) in sorted(found.items()):
         version = session.get(VersionRow, seq)
-        verdicts = select(VerdictRow).where(VerdictRow.version_seq == seq, col(VerdictRow.seq) <= where.span.until)
+        verdicts = select(VerdictRow).where(VerdictRow.version_seq == seq)
+        verdicts = verdicts.where(col(VerdictRow.seq) <= (where.span.until or 0))
         said = list(session.exec(verdicts.order_by(col(VerdictRow.seq))))
         approval = next((each for each in said[::-1] if each.approved), None)
         told[task] = {

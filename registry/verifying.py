@@ -81,7 +81,8 @@ def verify(
     has seen; "strays", the files of the store that nothing names; "checkpoint", the newest that holds; "champions" as
     of a time. Raises RegistryError for a checkpoint or a time that is none, UnknownVersion.
     """
-    found, more, wanted = Found(), {}, files.Wanted(ref=ref)
+    found, wanted = Found(), files.Wanted()
+    more: dict[str, Any] = {}
     try:
         with reading(registry) as session, every_byte(session):
             where = scope.of(session, registry, since, as_of)

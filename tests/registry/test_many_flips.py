@@ -20,7 +20,7 @@ from tests.registry.test_flips import _flipped, _plain
 
 RUN = 50  # bits of one verify, each in another row or file
 FLIPS = int(os.environ.get("FLIPS", "100"))
-VERSIONS = 24
+VERSIONS = 12
 KEYS = {
     "seq",
     "version_seq",
@@ -35,7 +35,7 @@ TABLES = ("event", "version", "verdict", "alias", "release", "release_step", "ru
 
 @pytest.fixture
 def large(tmp_path) -> Iterator[reg.Registry]:
-    """24 versions of three tasks, each with files of its own, and rows in every table; no guard."""
+    """Versions of three tasks, each with files of its own, and rows in every table; no guard."""
     book = reg.open_registry(f"sqlite:///{tmp_path}/r.db", f"file://{tmp_path}/artifacts", "", f"{tmp_path}/key.pem")
     for number in range(VERSIONS):
         task = ("risk", "sentiment", "anomaly")[number % 3]
