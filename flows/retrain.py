@@ -37,7 +37,7 @@ def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str =
     clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
     folder = settings.root / "runs" / run_id
     for each in living.close_dead(book, settings.root / "runs"):

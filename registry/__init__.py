@@ -5,13 +5,23 @@ from __future__ import annotations
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
-from registry.database import Migrated, Registry, close, migrate, open_registry, unbound
+from registry.checkpoints import checkpoint
+from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
-from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
+from registry.errors import (
+    Conflict,
+    Damaged,
+    NotAllowed,
+    RegistryError,
+    RegistryUnreachable,
+    RestoredBackup,
+    UnknownVersion,
+)
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
+from registry.opening import open_registry
 from registry.orders import (
     Challenger,
     Orders,
@@ -25,6 +35,9 @@ from registry.orders import (
     take_step,
     unloadable,
 )
+from registry.proofs import extend, prove
+from registry.restored import accept as accept_checkpoint
+from registry.restored import behind, covered
 from registry.runs import (
     Lease,
     Release,
@@ -40,6 +53,7 @@ from registry.runs import (
 )
 from registry.states import BARRED
 from registry.steps import Step
+from registry.verifying import accept as accept_fault
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
@@ -62,22 +76,29 @@ __all__ = [
     "RegistryError",
     "RegistryUnreachable",
     "Release",
+    "RestoredBackup",
     "Run",
     "Said",
     "Stated",
     "Step",
     "UnknownVersion",
     "Version",
+    "accept_checkpoint",
+    "accept_fault",
     "anchor_decisions",
     "api_keys",
     "approve",
     "as_of",
+    "behind",
     "champions",
+    "checkpoint",
     "close",
+    "covered",
     "decision",
     "decisions",
     "diff",
     "erased_months",
+    "extend",
     "fall_silent",
     "fetch",
     "finish_run",
@@ -99,6 +120,7 @@ __all__ = [
     "open_runs",
     "orders",
     "promote",
+    "prove",
     "pulse",
     "register",
     "reject",

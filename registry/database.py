@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +23,40 @@ from registry import address, artifacts, roles, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
 
 LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer of events
+ADDED = "added"  # what a session keeps the kinds of its events under
 DECISIONS_LOCK = LOCK + 1  # of who writes served answers
 WAIT_SECONDS = 60  # how long a writer waits for the others before it gives up
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+class Watch:
+    """Who is asked before each write and told after it. This one says nothing; registry/watching.py looks."""
+
+    def before(self, registry: Registry) -> None:
+        """Raises RegistryError where nothing may be written."""
+
+    def after(self, registry: Registry, kinds: Sequence[str]) -> None:
+        """Events of these kinds were committed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Registry:
-    """An open registry. Another process opens its own by the same two addresses."""
+    """An open registry. Another process opens its own by the same addresses.
+
+    log  where checkpoints are kept outside the database
+    key  the file of the installation's key, None where there is none to sign with
+    """
 
     engine: Engine
     store: artifacts.Store
     place: str
+    log: artifacts.Store | None = None
+    key: Path | None = None
+    watch: Watch = dataclasses.field(default_factory=Watch)
 
 
-def open_registry(database_url: str, artifacts_url: str) -> Registry:
-    """Open the registry and bring its tables up to date.
-
-    database_url   sqlite:///file or postgresql://user:password@host:port/name?sslmode=require (registry/address.py)
-    artifacts_url  any fsspec address, for instance file:///folder or s3://bucket/folder
-
-    Raises RegistryUnreachable where nothing answers, RegistryError where the database is newer than this program.
-    """
+def connect(database_url: str, artifacts_url: str) -> Registry:
+    """Open the database and the store, and bring the tables up to date."""
     where = address.read(database_url)
     registry = Registry(engine=_engine(where), store=artifacts.open_store(artifacts_url), place=where.place)
     with translated(registry.place):
@@ -97,7 +109,20 @@ def reading(registry: Registry) -> Iterator[Session]:
 
 @contextlib.contextmanager
 def writing(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
-    """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is."""
+    """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is.
+
+    Raises RestoredBackup where the database is behind its checkpoints.
+    """
+    registry.watch.before(registry)
+    with unwatched(registry, lock) as session:
+        yield session
+    if added := session.info.get(ADDED):
+        registry.watch.after(registry, added)
+
+
+@contextlib.contextmanager
+def unwatched(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
+    """The same for those who watch."""
     with translated(registry.place), _locked(registry.engine, lock) as connection, Session(connection) as session:
         yield session
         session.flush()

@@ -5,7 +5,8 @@ RegistryError (ValueError)
 ├── UnknownVersion        a version, alias, run or decision that is not there
 ├── NotAllowed            a refused, rejected or unapproved version was to be approved or promoted
 ├── Conflict              the same key came again with other content
-└── Damaged               bytes that do not have the digest they were registered under
+├── Damaged               bytes that do not have the digest they were registered under
+└── RestoredBackup        the database is behind its checkpoints: it may be read and not written
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class Conflict(RegistryError):
 
 class Damaged(RegistryError):
     """Bytes were read that do not have the digest they were registered under."""
+
+
+class RestoredBackup(RegistryError):
+    """The database does not hold what its newest checkpoint says: an older copy was put back, or it was changed."""

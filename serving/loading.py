@@ -26,7 +26,7 @@ log = logging.getLogger("assay.serving")
 
 def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str]:
     """All that the app needs: the parts and the token."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     release = begin(book, plan, places, bodies)
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:

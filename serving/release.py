@@ -69,7 +69,7 @@ def abandon(settings: Settings) -> None:
 
 
 def _fall_silent(settings: Settings) -> None:
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         registry.fall_silent(book, by="serving")
     finally:
@@ -85,7 +85,7 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     try:
         wanted = {name: each.ref for name, each in registry.champions(book).items()}
         if not wanted:

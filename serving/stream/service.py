@@ -100,7 +100,7 @@ class Service:
 
 def open_service(places: Places) -> Service:
     """The stream of a home. Raises NotServable where no anomaly version is champion, or another process has it."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     champion = registry.champions(book).get(TASK.name)
     if champion is None:
         raise NotServable(f"{TASK.name} has no champion, so there is nothing that a stream could be judged by")

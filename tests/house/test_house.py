@@ -26,7 +26,7 @@ OWNERS = {
     "rich": {"flows"},
     "fastapi": {"serving"},
     "starlette": {"serving"},
-    "cryptography": {"serving"},
+    "cryptography": {"serving", "registry"},
     "opentelemetry": {"serving"},
     "ray.serve": {"serving"},
     "ray": {"infra"},
