@@ -18,7 +18,9 @@ OWNER, APP, SERVE = "assay_owner", "assay_app", "assay_serve"
 REVISION, LEASE = "alembic_version", "lease"
 # What a service adds, and which of it where not all: rows of these tables under these conditions.
 SERVED: Mapping[str, str] = {
-    **dict.fromkeys(("decision_batch", "decision", "feedback", "review", "release", "release_step"), "true"),
+    **dict.fromkeys(
+        ("decision_batch", "decision", "feedback", "review", "release", "release_step", "checkpoint"), "true"
+    ),
     "event": "kind IN ('anchored', 'feedback', 'review', 'released', 'release_step', 'alias')",
     "alias": "alias = 'champion' AND move = 'promote'",  # a challenger that was approved arrives
 }
