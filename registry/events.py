@@ -53,6 +53,12 @@ def append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]
     return event
 
 
+def newest_digest(session: Session) -> str:
+    """The digest of the last event: what the next one names as the one before it."""
+    found = session.exec(select(Event.digest).order_by(col(Event.seq).desc()).limit(1)).first()
+    return GENESIS if found is None else found
+
+
 def digest_of(event: Event) -> str:
     """The sha256 of every other field of an event, in canonical JSON."""
     names = ("seq", "time", "kind", "subject", "payload", "previous")

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import artifacts, chain, guards, looking, statements
+from registry import artifacts, chain, guards, looking, signatures, statements
 from registry.database import Registry, reading
 from registry.decisions import doubt_of
 from registry.digest import canonical, of_text
@@ -56,6 +56,7 @@ def verify(registry: Registry, ref: str | None = None, look: Look | None = None)
         with reading(registry) as session, _every_byte(session):
             for part in (_pages, _chain, _guards, _rows, _decisions, _batches, _evaluations, _booleans):
                 checks += part(session)
+            checks += signatures.checks(session)
             wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
     except Damaged as error:  # what was found before the page that cannot be read is told beside it
         checks.append(_check("database", registry.place, "what can be read", str(error)))

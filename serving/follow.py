@@ -53,7 +53,11 @@ def _forever(of: Follower) -> None:
 
 def _look(of: Follower) -> None:
     """One look at the registry, and what follows from it."""
-    of.orders = orders = registry.orders(of.book, of.orders)
+    before = of.orders
+    orders = registry.orders(of.book, before)
+    if orders is not before and registry.expire(of.book, BY):
+        orders = registry.orders(of.book)
+    of.orders = orders
     follower.forget(of, orders)
     wanted = {task: each for task, each in orders.champions.items() if follower.may_try(of, each.digest)}
     served = of.parts.release.served
@@ -68,9 +72,11 @@ def _look(of: Follower) -> None:
 
 
 def _silent(orders: registry.Orders) -> dict[str, str]:
-    """Why nothing answers for a task whose approval was taken back, with no other version left."""
+    """Why nothing answers for a task whose approval was taken back or has ended, with no other version left."""
     cure = "no other version of the task may answer; approve and promote one"
-    return {task: f"{version.ref} was {version.status}, and {cure}" for task, version in orders.silent.items()}
+    return {
+        task: f"{version.ref} {registry.was(version.status)}, and {cure}" for task, version in orders.silent.items()
+    }
 
 
 def _leave_out(of: Follower, silent: Mapping[str, str]) -> None:

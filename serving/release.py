@@ -78,6 +78,8 @@ def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
     try:
+        registry.pin(book, places.home)
+        registry.expire(book, by="serving")
         wanted = {name: each.ref for name, each in registry.champions(book).items()}
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
