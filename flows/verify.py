@@ -45,6 +45,8 @@ def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
             return []
 
     document = registry.verify(opened, ref, look)
+    if (other := registry.pinned(opened, Settings().root)) is not None:
+        document = {**document, "ok": False, "failures": [*document["failures"], other]}
     return {**document, "notes": notes} if notes else document
 
 

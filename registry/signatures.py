@@ -116,14 +116,24 @@ def _fault(everybody: People, judged: Judged) -> str:
     if row.approved and (same := same_eyes(judged.version, row.by)):
         return same
     if row.signature is None:
-        founded = everybody.founded is not None and row.seq > everybody.founded
-        return f"the verdict of {row.by} bears no signature" if founded else ""
+        return _unsigned(everybody, judged, event)
     person = everybody.at(row.by, row.seq)
     if person is None or row.role != ROLE or ROLE not in person.roles:
         return f"{row.by} was not in force as {ROLE} at event {row.seq}"
     signed = document(row, judged.version, judged.again, event.previous)
     holds = signing.holds(person.key, signed, row.signature)
     return "" if holds else f"the verdict of {row.by} is not signed by the key of {row.by}"
+
+
+def _unsigned(everybody: People, judged: Judged, event: Event) -> str:
+    """Why a verdict without a signature does not count, in a registry with persons."""
+    row = judged.row
+    if everybody.founded is None:
+        return ""
+    if row.seq > everybody.founded:
+        return f"the verdict of {row.by} bears no signature"
+    told = statements.tells(event, statements.of_verdict, row, judged.version)
+    return "" if told else f"event {row.seq} does not tell of the verdict of {row.by}"
 
 
 def _unsealed(session: Session, everybody: People, judged: Judged) -> str:
@@ -137,8 +147,6 @@ def _unsealed(session: Session, everybody: People, judged: Judged) -> str:
         return ""
     if everybody.founded in everybody.faults:
         return "the entry of the first admin does not hold, and nothing before it"
-    if not statements.tells(event, statements.of_verdict, row, judged.version):
-        return f"event {row.seq} does not tell of the verdict of {row.by}"
     span = select(Event).where(col(Event.seq).between(row.seq, everybody.founded)).order_by(col(Event.seq))
     previous = event.previous
     for each in session.exec(span.execution_options(yield_per=1000)):
