@@ -12,7 +12,6 @@ from flows import environment, faults, paths
 from infra import settings
 
 BAD_INPUT, INTERRUPTED = 2, 130
-ROLES = ("author", "validator", "operator", "admin")  # registry.ROLES, which would cost a second here
 
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -83,7 +82,15 @@ TOKENS: tuple[Argument, ...] = (
 KEYS: tuple[Argument, ...] = (
     (("verb",), {"choices": ["init", "add", "rotate", "retire", "list"], "help": "what is done"}),
     (("name",), {"metavar": "NAME", "nargs": "?", "help": "the person"}),
-    (("--role",), {"action": "append", "default": [], "metavar": "ROLE", "help": f"init, add: {', '.join(ROLES)}"}),
+    (
+        ("--role",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "ROLE",
+            "help": "init, add: author, validator, operator or admin",
+        },
+    ),
     (("--as",), {"dest": "by", "default": "", "metavar": "NAME", "help": "who signs that: an admin, or the person"}),
     (
         ("--public",),

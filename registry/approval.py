@@ -112,13 +112,13 @@ def version_before(session: Session, task: str, alias: str) -> Version | None:
 
 
 def champions(registry: Registry) -> dict[str, Version]:
-    """The version that answers for each task now; a task whose last one was revoked has none."""
+    """The version that answers for each task now; a task whose last one was revoked, or has expired, has none."""
     with reading(registry) as session:
-        return {task: each for task, each in named_champions(session).items() if each.status not in BARRED}
+        return {task: each for task, each in named_champions(session).items() if each.status == "approved"}
 
 
 def named_champions(session: Session) -> dict[str, Version]:
-    """The version that each task's champion points to, though it may have been revoked since."""
+    """The version that each task's champion points to, though it may have been revoked since, or expired."""
     moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
     return {row.task: record(session, session.get_one(VersionRow, row.version_seq)) for row in moves}
 

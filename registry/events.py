@@ -53,10 +53,10 @@ def append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]
     return event
 
 
-def newest_digest(session: Session) -> str:
-    """The digest of the last event: what the next one names as the one before it."""
-    found = session.exec(select(Event.digest).order_by(col(Event.seq).desc()).limit(1)).first()
-    return GENESIS if found is None else found
+def ahead(session: Session) -> tuple[int, str]:
+    """The number of the next event, and the digest of the last one, which the next names as the one before it."""
+    last = session.exec(select(Event).order_by(col(Event.seq).desc()).limit(1)).first()
+    return (1, GENESIS) if last is None else (last.seq + 1, last.digest)
 
 
 def digest_of(event: Event) -> str:

@@ -32,7 +32,7 @@ class Orders:
 
     pulse        the newest rows that this rests on: the same pulse, the same orders
     champions    by task the version that is to answer
-    silent       by task the version whose approval was taken back, where no other may answer
+    silent       by task the version whose approval was taken back or has ended, where no other may answer
     challengers  by task the version on trial and its newest step; none whose approval was taken back meanwhile
     release      what a service has told last that it had loaded, None before the first and after the last
     ends         when the first of their approvals ends, None where none does
@@ -65,11 +65,11 @@ def orders(registry: Registry, known: Orders | None = None) -> Orders:
         if known is not None and known.pulse == pulse and (known.ends is None or now(session) < known.ends):
             return known
         named = named_champions(session)
-        champions = {task: each for task, each in named.items() if each.status not in BARRED}
+        champions = {task: each for task, each in named.items() if each.status == "approved"}
         open_ = {task: step for task, step in steps.newest(session).items() if step.open}
         tried = {task: Challenger(record(session, find(session, s.version)), s) for task, s in open_.items()}
         challengers = {task: each for task, each in tried.items() if each.version.status not in BARRED}
-        silent = {task: each for task, each in named.items() if each.status in BARRED}
+        silent = {task: each for task, each in named.items() if each.status != "approved"}
         held = [*champions.values(), *(each.version for each in challengers.values())]
         ends = min((each.until for each in held if each.until), default=None)
         return Orders(pulse, champions, silent, challengers, last_release(session), ends)
@@ -174,6 +174,6 @@ def fall_silent(registry: Registry, by: str) -> Release | None:
 
 def _champion(session: Session, task: str) -> Version:
     champion = named_champions(session).get(task)
-    if champion is None or champion.status in BARRED:
+    if champion is None or champion.status != "approved":
         raise UnknownVersion(f"{task!r} has no champion to stand beside; `promote` its first version")
     return champion

@@ -170,7 +170,7 @@ def known(session: Session) -> People:
 def document(row: PersonRow, previous: str) -> dict[str, Any]:
     """What is signed when a person is entered, rotated or retired."""
     said = {name: getattr(row, name) for name in ("change", "name", "key", "signer")}
-    return {"statement": "person", **said, "roles": row.roles, "previous": previous}
+    return {"statement": "person", **said, "roles": row.roles, "event": row.seq, "previous": previous}
 
 
 def _fault(so_far: People, row: PersonRow, event: Event | None, first: bool) -> str:
@@ -211,8 +211,9 @@ def _enter(session: Session, change: str, name: str, roles: Sequence[str], key: 
     if change != RETIRED and session.exec(select(PersonRow).where(PersonRow.key == key)).first() is not None:
         raise NotAllowed("that key was somebody's before; make a new one")
     said = {"name": name, "change": change, "roles": canonical(sorted(roles)), "key": key, "signer": signer.name}
-    row = PersonRow(seq=0, **said, signature="", time="")
-    row.signature = signer.sign(document(row, events.newest_digest(session)))
+    seq, previous = events.ahead(session)
+    row = PersonRow(seq=seq, **said, signature="", time="")
+    row.signature = signer.sign(document(row, previous))
     statements.enter(session, row, statements.of_person(row))
     return _person(row)
 

@@ -30,5 +30,5 @@ def status(gates: str, verdicts: Sequence[bool], over: bool = False) -> str:
 
 
 def was(state: str) -> str:
-    """A barred state in a sentence: risk@3 "was rejected", "has expired"."""
-    return "has expired" if state == "expired" else f"was {state}"
+    """A state in which a version does not answer, in a sentence: risk@3 "was rejected", "has expired"."""
+    return {"expired": "has expired", "registered": "was never approved"}.get(state, f"was {state}")

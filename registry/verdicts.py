@@ -22,7 +22,10 @@ SERVICE = "serving"  # moves an alias too: where a trial arrives, where an appro
 
 
 def document(row: VerdictRow, version: VersionRow, again: bool, previous: str) -> dict[str, Any]:
-    """What a person signs: which bytes and facts, the decision and its end, and the whole history before it."""
+    """What a person signs: which bytes and facts, the decision and its end, its place and the whole history before it.
+
+    The place is signed too: an old signature fits no later event, whatever digest that names as the one before.
+    """
     return {
         "statement": "verdict",
         "version": f"{version.task}@{version.number}",
@@ -31,6 +34,7 @@ def document(row: VerdictRow, version: VersionRow, again: bool, previous: str) -
         "facts": of_text(version.facts),
         "decision": APPROVE if row.approved else REVOKE if again else REJECT,
         **{name: getattr(row, name) for name in ("by", "role", "reason", "until")},
+        "event": row.seq,
         "previous": previous,
     }
 
@@ -47,13 +51,15 @@ def sign(session: Session, verdict: VerdictRow, version: VersionRow, by: str | S
     verdict.role = ROLE
     again = VerdictRow.version_seq == version.seq, col(VerdictRow.approved)
     before = session.exec(select(VerdictRow.seq).where(*again)).first() is not None
-    verdict.signature = by.sign(document(verdict, version, before, events.newest_digest(session)))
+    verdict.seq, previous = events.ahead(session)
+    verdict.signature = by.sign(document(verdict, version, before, previous))
 
 
 def move_document(row: AliasRow, version: VersionRow, previous: str) -> dict[str, Any]:
     """What a person signs who moves an alias."""
     said = {name: getattr(row, name) for name in ("task", "alias", "move", "by", "role")}
-    return {"statement": "alias", **said, "version": version.number, "digest": version.digest, "previous": previous}
+    said |= {"version": version.number, "digest": version.digest, "event": row.seq}
+    return {"statement": "alias", **said, "previous": previous}
 
 
 def sign_move(session: Session, row: AliasRow, version: VersionRow, by: str | Signer | None, role: str) -> None:
@@ -61,7 +67,8 @@ def sign_move(session: Session, row: AliasRow, version: VersionRow, by: str | Si
     if isinstance(by, Signer):
         persons.require(session, by, role)
         row.by, row.role = by.name, role
-        row.signature = by.sign(move_document(row, version, events.newest_digest(session)))
+        row.seq, previous = events.ahead(session)
+        row.signature = by.sign(move_document(row, version, previous))
     elif by == SERVICE:
         row.by = by
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import sqlalchemy
@@ -43,7 +44,7 @@ class Forger:
             kind=kind,
             subject=subject,
             payload=canonical(payload),
-            previous=last.digest,
+            previous=other.get("previous", last.digest),
             digest="",
         )
         event.digest = other.get("digest") or events.digest_of(event)
@@ -62,9 +63,11 @@ class Forger:
         """A verdict with the signature of whoever signs, in any name and role."""
         version = tables.VersionRow(**self.one(f"SELECT * FROM version WHERE number = {ref[-1]}")._mapping)
         said = {"by": by or signer.name, "reason": "fine", "automatic": False, "role": "validator", **other}
-        row = tables.VerdictRow(**{"seq": 0, "version_seq": version.seq, "approved": True, "time": "", **said})
+        row = tables.VerdictRow(
+            **{"seq": self.last().seq + 1, "version_seq": version.seq, "approved": True, "time": "", **said}
+        )
         if not row.signature:
-            row.signature = signer.sign(verdicts.document(row, version, False, self.last().digest))
+            row.signature = signer.sign(verdicts.document(row, version, not row.approved, self.last().digest))
         statement = statements.of_verdict(row, version)
         event = self.event(statement.kind, statement.subject, statement.payload)
         self.row("verdict", **{**row.model_dump(), "seq": event.seq, "time": event.time})
@@ -72,11 +75,20 @@ class Forger:
     def person(self, change: str, name: str, key: str, owner: reg.Signer, **other: Any) -> None:
         """An entry of a person, signed by whoever signs, in any name."""
         said = {"roles": '["validator"]', "signer": owner.name, **other}
-        row = tables.PersonRow(seq=0, name=name, change=change, key=key, signature="", time="", **said)
+        row = tables.PersonRow(
+            seq=self.last().seq + 1, name=name, change=change, key=key, signature="", time="", **said
+        )
         row.signature = owner.sign(persons.document(row, self.last().digest))
         statement = statements.of_person(row)
         event = self.event(statement.kind, statement.subject, statement.payload)
         self.row("person", **{**row.model_dump(), "seq": event.seq, "time": event.time})
+
+    def again(self, table: str, where: str) -> None:
+        """A signed row once more at the end, on an event that names the same one before it as the first did."""
+        old = self.one(f"SELECT * FROM {table} WHERE {where} ORDER BY seq LIMIT 1")._mapping
+        event = self.one(f"SELECT * FROM event WHERE seq = {old['seq']}")
+        anew = self.event(event.kind, event.subject, json.loads(event.payload), previous=event.previous)
+        self.row(table, **{**old, "seq": anew.seq, "time": anew.time})
 
     def last(self) -> Any:
         return self.one("SELECT seq, digest FROM event ORDER BY seq DESC LIMIT 1")

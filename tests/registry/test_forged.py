@@ -115,7 +115,7 @@ def test_the_same_rows_rightly_written_are_let_in(bank) -> None:
 
 def _backdated(forger: Forger, bank: Bank) -> None:
     """An unsigned approval on an event from before there were persons, every digest after it computed anew or not."""
-    event = forger.one("SELECT seq, time FROM event WHERE kind = 'run_started'")
+    event = forger.one("SELECT seq, time FROM event WHERE subject = 'run r1'")
     row = {"version_seq": forger.version("risk@3").seq, "approved": True, "by": "Ann", "reason": "x"}
     forger.row("verdict", seq=event.seq, **row, automatic=False, time=event.time)
 
@@ -123,7 +123,7 @@ def _backdated(forger: Forger, bank: Bank) -> None:
 def _other_persons(forger: Forger, bank: Bank) -> None:
     """All persons and what they signed are cut off, and others put in their place."""
     seq = forger.one("SELECT min(seq) AS seq FROM person").seq
-    for table in ("verdict", "person", "event"):
+    for table in ("verdict", "person", "run", "event"):
         forger.run(f"DELETE FROM {table} WHERE seq >= {seq} AND seq NOT IN (SELECT seq FROM version)")
     forger.person("added", "Eve", EVE.key.public, EVE, roles='["admin","validator"]')
 
@@ -161,10 +161,16 @@ FORGED: dict[str, tuple[Callable[[Forger, Bank], object], str]] = {
         ), "risk@3",
     ),
     "with other facts under the signature": (
-        lambda f, b: f.run("UPDATE version SET facts = '{\"verdict\":\"accepted\",\"value\":1}' WHERE number = 2"), "risk@2",
+        lambda f, b: f.run("UPDATE version SET facts = '{\"verdict\":\"accepted\",\"more\":\"x\"}' WHERE number = 2"), "risk@2",
     ),
     "with a later end than was signed": (
         lambda f, b: f.run("UPDATE verdict SET until = '2999-01-01T00:00:00.000000Z' WHERE signature IS NOT NULL"), "risk@2",
+    ),
+    "entered again after it was taken back, on a link of its own": (
+        lambda f, b: (f.signed("risk@2", b.ann, approved=False), f.again("verdict", "signature IS NOT NULL")), "risk@2",
+    ),
+    "by a retired person who was entered again, on a link of its own": (
+        lambda f, b: (f.again("person", "name = 'Dora'"), f.signed("risk@3", b.dora)), "risk@3",
     ),
     "by persons who took the place of all others": (
         lambda f, b: (_other_persons(f, b), f.signed("risk@3", EVE)), "risk@3",
@@ -209,6 +215,18 @@ def test_an_approval_that_its_person_did_not_sign_is_named_and_loaded_by_nobody(
     assert missed == []
     for ref in ("risk@1", "risk@2", "risk@3"):
         reg.require_signed(bank.book, ref, tmp_path)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_alias_alone_makes_nobody_champion(bank, tmp_path) -> None:
+    """Replicas answered with what an alias pointed to, though nobody had approved it."""
+    copy = _copy(bank, tmp_path / "copy")
+    with copy.engine.connect().execution_options(assay_writes=True) as connection, connection.begin():
+        Forger(copy, connection).alias("risk@3", by="serving")
+    now = reg.orders(copy)
+    assert (reg.champions(copy), now.champions, now.silent["risk"].ref) == ({}, {}, "risk@3")
+    assert reg.was(now.silent["risk"].status) == "was never approved"
+    reg.close(copy)
 
 
 def test_an_unsigned_approval_from_before_stands_only_while_all_that_the_first_admin_signed_for_holds(bank) -> None:

@@ -135,9 +135,10 @@ def test_an_approval_ends_by_the_databases_clock_and_the_version_before_answers(
     second = register(value=2)
     with pytest.raises(reg.RegistryError, match="has ended already"):
         reg.approve(registry, second.ref, "Ann", "for a while", until=datetime.now(UTC) - timedelta(days=1))
-    end = datetime.now(UTC) + timedelta(seconds=1.5)
-    reg.approve(registry, second.ref, "Ann", "for a while", until=end)
+    reg.approve(registry, second.ref, "Ann", "the lift holds")
     reg.promote(registry, second.ref)
+    end = datetime.now(UTC) + timedelta(seconds=3)
+    reg.approve(registry, second.ref, "Ann", "not for long", until=end)
     known = reg.orders(registry)
     assert (known.champions["risk"].ref, known.ends) == (second.ref, end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     assert reg.orders(registry, known) is known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,9 +47,8 @@ class Signed:
 def signed(world: World, tmp_path: Path) -> Iterator[Signed]:
     """A home of its own over a copy of the registry: two versions of volatility, the first approved by signature."""
     first, second = (world.make("volatility", seed) for seed in (31, 32))
-    with world.book.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copy(str(world.book.engine.url.database), tmp_path / "registry.db")
+    with sqlite3.connect(str(world.book.engine.url.database)) as old, sqlite3.connect(tmp_path / "registry.db") as new:
+        old.backup(new)
     shutil.copy(world.settings.root / "token", tmp_path / "token")
     settings = Settings(home=tmp_path, port=0, artifacts_url=world.settings.artifacts)
     places = dataclasses.replace(world.places, database_url=settings.database, token_file=str(tmp_path / "token"))
@@ -99,7 +99,8 @@ def test_an_approval_that_ends_gives_way_to_the_version_before_and_the_rest_goes
 def test_a_forged_approval_is_loaded_by_no_replica_and_what_answered_goes_on(signed: Signed) -> None:
     before = signed.answers()
     with database.writing(signed.book) as session:  # the database's owner: guards gone, every digest right, no key
-        for (name,) in session.connection().exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+        guards = session.connection().exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in guards.fetchall():
             session.connection().exec_driver_sql(f"DROP TRIGGER {name}")
         version = session.get(tables.VersionRow, _seq(signed))
         verdict = tables.VerdictRow(
