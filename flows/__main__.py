@@ -36,6 +36,18 @@ MAYBE_TASK: Argument = (("task",), {"metavar": "TASK", "nargs": "?"})
 TIME: Argument = (("time",), {"metavar": "TIME", "help": "ISO 8601 with a zone"})
 NAME: Argument = (("name",), {"metavar": "NAME"})
 PERSON: Argument = (("--as",), {"dest": "by", "required": True, "metavar": "NAME", "help": "who decides"})
+MOVER: Argument = (
+    ("--as",),
+    {"dest": "by", "default": "", "metavar": "NAME", "help": "the operator who signs; else the one whose key is here"},
+)
+AUTHOR: Argument = (
+    ("--as",),
+    {"dest": "by", "default": "", "metavar": "NAME", "help": "its author; else the one whose key is here"},
+)
+UNTIL: Argument = (
+    ("--until",),
+    {"default": "", "metavar": "DATE", "help": "the last day on which it may answer, in UTC; or a time with a zone"},
+)
 REASON: Argument = (("--reason",), {"required": True, "metavar": "TEXT", "help": "why"})
 ITEM: Argument = (
     ("file",),
@@ -74,6 +86,25 @@ TOKENS: tuple[Argument, ...] = (
     (("--days",), {"type": int, "default": 90, "metavar": "N", "help": "new: how long it lives"}),
 )
 
+KEYS: tuple[Argument, ...] = (
+    (("verb",), {"choices": ["init", "add", "rotate", "retire", "list"], "help": "what is done"}),
+    (("name",), {"metavar": "NAME", "nargs": "?", "help": "the person"}),
+    (
+        ("--role",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "ROLE",
+            "help": "init, add: author, validator, operator or admin",
+        },
+    ),
+    (("--as",), {"dest": "by", "default": "", "metavar": "NAME", "help": "who signs that: an admin, or the person"}),
+    (
+        ("--public",),
+        {"default": "", "metavar": "FILE", "type": paths.given, "help": "add, rotate: the PEM of a key made elsewhere"},
+    ),
+)
+
 NEW: tuple[Argument, ...] = (
     (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
     (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
@@ -86,16 +117,16 @@ NEW: tuple[Argument, ...] = (
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
     ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
-    ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET)),
+    ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET, AUTHOR)),
     ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
     ("show", "one version: digests, metrics, approvals", (VERSION,)),
     ("as-of", "which version was champion of each task at a time", (TIME,)),
     ("diff", "what differs between two versions", (VERSION, OTHER)),
-    ("approve", "a person lets a version answer", (VERSION, PERSON, REASON)),
+    ("approve", "a person lets a version answer", (VERSION, PERSON, REASON, UNTIL)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
-    ("promote", "make an approved version the champion of its task", (VERSION,)),
-    ("rollback", "give the task back to the champion before", (TASK,)),
+    ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
+    ("rollback", "give the task back to the champion before", (TASK, MOVER)),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
@@ -116,6 +147,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
     ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
+    ("keys", "init, add, rotate, retire NAME, list: persons, by whose keys verdicts are signed", KEYS),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
     ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
@@ -128,6 +160,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "migrate": "migrate",
+    "keys": "keys",
     "tokens": "tokens",
     "verify": "verify",
     "checkpoint": "checkpoint",

@@ -36,6 +36,7 @@ def look_at(settings: Settings, *names: str) -> list[dict[str, Any]]:
         "registry": _registry,
         "database": _database,
         "checkpoint": _checkpoint,
+        "keys": _keys,
         "ray": _ray,
         "prefect": _prefect,
         "endpoint": _endpoint,
@@ -138,6 +139,32 @@ def _checkpoint(settings: Settings) -> str:
     if wrong is not None:
         raise RuntimeError(wrong)
     return registry.covered(book)
+
+
+def _keys(settings: Settings) -> str:
+    import registry
+    from flows import keys
+
+    book = registry.open_registry(*settings.registry)
+    everybody = registry.people(book)
+    if (other := registry.pinned(book, settings.root)) is not None:
+        raise RuntimeError(other["found"])
+    if everybody.founded is None:
+        return "no persons: approvals are unsigned, until ./assay keys init NAME"
+    if not any("admin" in each.roles for each in everybody.now):
+        raise RuntimeError(
+            "persons without an admin in force: nobody can be added or given a key. Cure: ./assay verify names the "
+            "entry that does not hold; put the database back as it was before it"
+        )
+    here = [each.name for each in keys.here(book)]
+    if not here:
+        raise RuntimeError(
+            f"no key of a person in force lies in {keys.folder()}: nothing can be signed here. Cure: put yours there "
+            "(chmod 600), or ./assay keys rotate NAME --as ADMIN"
+        )
+    unsigned = ", ".join(each.ref for each in registry.champions(book).values() if not each.signed)
+    told = f"; unsigned: {unsigned}, approve again" if unsigned else ""
+    return f"{len(everybody.now)} persons, here the keys of {', '.join(here)}{told}"
 
 
 def _ray(settings: Settings) -> str:

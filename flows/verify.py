@@ -65,6 +65,8 @@ def verified(
     document = registry.verify(opened, ref, look, since, as_of)
     if told := registry.unbound(opened):
         notes.append(told)
+    if (other := registry.pinned(opened, Settings().root)) is not None:
+        document = {**document, "ok": False, "failures": [*document["failures"], other]}
     return {**document, "notes": notes} if notes else document
 
 

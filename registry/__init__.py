@@ -13,6 +13,7 @@ from registry.errors import (
     Conflict,
     Damaged,
     NotAllowed,
+    NotSigned,
     RegistryError,
     RegistryUnreachable,
     RestoredBackup,
@@ -20,6 +21,7 @@ from registry.errors import (
 )
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.expiry import expire
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
 from registry.opening import open_registry
 from registry.orders import (
@@ -35,6 +37,18 @@ from registry.orders import (
     take_step,
     unloadable,
 )
+from registry.persons import (
+    ROLES,
+    People,
+    Person,
+    add_person,
+    first_person,
+    people,
+    person_name,
+    retire_person,
+    rotate_person,
+)
+from registry.pins import pin, pinned
 from registry.proofs import extend, prove
 from registry.restored import accept as accept_checkpoint
 from registry.restored import behind, covered
@@ -51,8 +65,11 @@ from registry.runs import (
     start_run,
     take_lease,
 )
-from registry.states import BARRED
+from registry.signatures import require_signed, signature
+from registry.signing import Key, Signer, held_keys, keep_key, new_key, public_of
+from registry.states import BARRED, was
 from registry.steps import Step
+from registry.verdicts import sign_run
 from registry.verifying import accept as accept_fault
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
@@ -60,6 +77,7 @@ from registry.versions import Version, diff, fetch, register, show, versions
 __all__ = [
     "BARRED",
     "DOUBTS",
+    "ROLES",
     "ApiKey",
     "ApiKeys",
     "Challenger",
@@ -68,10 +86,14 @@ __all__ = [
     "Entered",
     "EventRecord",
     "Grant",
+    "Key",
     "Lease",
     "Migrated",
     "NotAllowed",
+    "NotSigned",
     "Orders",
+    "People",
+    "Person",
     "Registry",
     "RegistryError",
     "RegistryUnreachable",
@@ -79,12 +101,14 @@ __all__ = [
     "RestoredBackup",
     "Run",
     "Said",
+    "Signer",
     "Stated",
     "Step",
     "UnknownVersion",
     "Version",
     "accept_checkpoint",
     "accept_fault",
+    "add_person",
     "anchor_decisions",
     "api_keys",
     "approve",
@@ -98,13 +122,17 @@ __all__ = [
     "decisions",
     "diff",
     "erased_months",
+    "expire",
     "extend",
     "fall_silent",
     "fetch",
     "finish_run",
+    "first_person",
     "hashed",
+    "held_keys",
     "history",
     "holds",
+    "keep_key",
     "labelled",
     "loaded",
     "log_decisions",
@@ -115,25 +143,36 @@ __all__ = [
     "may_answer",
     "migrate",
     "new_api_key",
+    "new_key",
     "of_request",
     "open_registry",
     "open_runs",
     "orders",
+    "people",
+    "person_name",
+    "pin",
+    "pinned",
     "promote",
     "prove",
+    "public_of",
     "pulse",
     "register",
     "reject",
     "release",
     "release_steps",
     "releases",
+    "require_signed",
+    "retire_person",
     "review_queue",
     "revoke",
     "revoke_api_key",
     "rollback",
     "rotate_api_key",
+    "rotate_person",
     "run",
     "show",
+    "sign_run",
+    "signature",
     "start_challenger",
     "start_run",
     "stop_challenger",
@@ -143,4 +182,5 @@ __all__ = [
     "unloadable",
     "verify",
     "versions",
+    "was",
 ]

@@ -5,6 +5,7 @@ RegistryError (ValueError)
 ├── UnknownVersion        a version, alias, run or decision that is not there
 ├── NotAllowed            a refused, rejected or unapproved version was to be approved or promoted
 ├── Conflict              the same key came again with other content
+├── NotSigned             a verdict that is not its person's
 ├── Damaged               bytes that do not have the digest they were registered under
 └── RestoredBackup        the database is behind its checkpoints: it may be read and not written
 """
@@ -30,6 +31,10 @@ class NotAllowed(RegistryError):
 
 class Conflict(RegistryError):
     """A key that was used before came again with other content."""
+
+
+class NotSigned(RegistryError):
+    """A verdict stands in the registry that its person did not sign."""
 
 
 class Damaged(RegistryError):

@@ -55,6 +55,12 @@ def append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]
     return event
 
 
+def ahead(session: Session) -> tuple[int, str]:
+    """The number of the next event, and the digest of the last one, which the next names as the one before it."""
+    last = session.exec(select(Event).order_by(col(Event.seq).desc()).limit(1)).first()
+    return (1, GENESIS) if last is None else (last.seq + 1, last.digest)
+
+
 def digest_of(event: Event) -> str:
     """The sha256 of every other field of an event, in canonical JSON, which is put together here without a detour."""
     return of_text(

@@ -15,6 +15,7 @@ from registry.tables import (
     AliasRow,
     ApiKeyRow,
     FeedbackRow,
+    PersonRow,
     ReleaseRow,
     ReleaseStepRow,
     ReviewRow,
@@ -59,6 +60,7 @@ TABLES = (
     Kept(ApiKeyRow, ("api_key_issued", "api_key_revoked"), statements.of_api_key),
     Kept(FeedbackRow, ("feedback",), statements.of_feedback),
     Kept(ReviewRow, ("review",), statements.of_review),
+    Kept(PersonRow, ("person_added", "person_rotated", "person_retired"), statements.of_person),
     Kept(RunRow, ("run_started",), statements.of_run),
     Kept(RunEndRow, ("run_ended",), statements.of_run_end),
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from registry import answers, files, guards, scope, seen, statements
+from registry import answers, files, guards, scope, seen, signatures, statements
 from registry.checking import Check, Failure, Span, check, every_byte, held, pages, printable
 from registry.database import Registry, reading
 from registry.errors import Damaged
@@ -121,6 +121,7 @@ def _history(session: Session, registry: Registry, where: Scope, found: Found) -
     walk = Walk(session, where.span, where.tree, where.head, marks.walk())
     found.take(walk.checks())
     found.take(marks.found)
+    found.take(signatures.checks(session))
     found.take(answers.checks(session, where.span))
     found.take(_evaluations(session, where.span))
     found.take(_booleans(session, where.span))

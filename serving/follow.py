@@ -58,7 +58,11 @@ def _forever(of: Follower) -> None:
 
 def _look(of: Follower) -> None:
     """One look at the registry, and what follows from it."""
-    of.orders = orders = registry.orders(of.book, of.orders)
+    before = of.orders
+    orders = registry.orders(of.book, before)
+    if orders is not before and registry.expire(of.book, BY):
+        orders = registry.orders(of.book)
+    of.orders = orders
     follower.forget(of, orders)
     silent = _silent(of, orders)
     if silent != of.parts.silent:  # before anything is loaded: what was taken back answers nobody, whatever comes next
@@ -76,12 +80,14 @@ def _look(of: Follower) -> None:
 def _silent(of: Follower, orders: registry.Orders) -> dict[str, str]:
     """Why nothing answers for a task whose approval was taken back: no version is left, or the one left is not here."""
     cure = "no other version of the task may answer; approve and promote one"
-    told = {task: f"{version.ref} was {version.status}, and {cure}" for task, version in orders.silent.items()}
+    told = {
+        task: f"{version.ref} {registry.was(version.status)}, and {cure}" for task, version in orders.silent.items()
+    }
     of.left_out = {**orders.silent, **_barred(of, orders)}
     for task in of.left_out.keys() - orders.silent.keys():
         gone, next_ = of.left_out[task], orders.champions[task].ref
         cure = f"{next_} is not loaded; where it cannot be, /readyz says why: promote another"
-        told[task] = f"{gone.ref} was {gone.status}, and {cure}"
+        told[task] = f"{gone.ref} {registry.was(gone.status)}, and {cure}"
     return told
 
 

@@ -65,7 +65,8 @@ def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places, *, p
     """Bring the files of what a release record names, by task. Each digest is checked before a file is parsed.
 
     With `past` it is asked what a version decided once, which may not answer any more.
-    Raises NotServable for a version that may not answer or lacks a file, and what the registry raises.
+    Raises NotServable for a version that may not answer, whose verdict its person did not sign, or that lacks a file,
+    and what the registry raises.
     """
     return [_fetch(book, str(row["version"]), places, past) for _, row in sorted(plan["versions"].items())]
 
@@ -74,6 +75,11 @@ def _fetch(book: registry.Registry, ref: str, places: Places, past: bool) -> Fet
     version = registry.show(book, ref)
     if version.status in registry.BARRED and not past:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
+    if not past:
+        try:
+            registry.require_signed(book, ref, places.home)
+        except registry.NotSigned as error:
+            raise NotServable(str(error)) from error
     to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
     folder = Folder(Path(registry.fetch(book, version, to)["model"]))
     for file, what in (

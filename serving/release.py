@@ -87,6 +87,8 @@ def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
     book = registry.open_registry(*places.registry)
     try:
+        registry.pin(book, places.home)
+        registry.expire(book, by="serving")
         wanted = {name: each.ref for name, each in registry.champions(book).items()}
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")

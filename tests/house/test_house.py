@@ -26,7 +26,7 @@ OWNERS = {
     "rich": {"flows"},
     "fastapi": {"serving"},
     "starlette": {"serving"},
-    "cryptography": {"serving", "registry"},
+    "cryptography": {"serving", "registry"},  # inputs are sealed there, verdicts are signed and checked here
     "opentelemetry": {"serving"},
     "ray.serve": {"serving"},
     "ray": {"infra"},

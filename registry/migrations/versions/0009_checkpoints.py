@@ -14,7 +14,7 @@ from alembic import op
 from registry.migrations.guarding import SQLITE, Dialect, Rule, guard, of_database
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.String().with_variant(sa.String(collation="C"), "postgresql")
