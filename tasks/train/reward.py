@@ -21,6 +21,7 @@ from tasks.model import reading
 from tasks.model.decoding import Path, walk
 from tasks.model.grammar import Ids, spelt
 from tasks.model.model import Model
+from tasks.model.reading import Reading
 from tasks.model.scoring import Line, Script, minus_log, of_script, script, writer_of
 from tasks.task import PROGRAM, FloatArray, Rows
 from tasks.train import mixture
@@ -100,7 +101,7 @@ def loss(model: Model, name: str, drawn: Draw) -> Any:
     if not moved:
         return sum(0.0 * weight.sum() for weight in model.body.parameters() if weight.requires_grad)
     lines = [_line(drawn.scripts[place], drawn.written[place] or ()) for place in moved]
-    documents = {line.document: reading.read(model, line.document) for line in lines}
+    documents = _read(model, lines)
     model.activate(name)
     asked = reading.ask(model, [documents[line.document] for line in lines], [line.tokens for line in lines])
     missed = minus_log(model, reading.forward(model, asked), lines)
@@ -128,8 +129,13 @@ def _line(row: Script, ids: Ids) -> Line:
     return of_script(row, program.codes(spelt(row.grammar, ids)))
 
 
+def _read(model: Model, rows: Sequence[Script | Line]) -> dict[Ids, Reading]:
+    """Each document once, however many samples stand behind it."""
+    return {document: reading.read(model, document) for document in dict.fromkeys(row.document for row in rows)}
+
+
 def _sample(model: Model, name: str, scripts: Sequence[Script], draws: np.random.Generator) -> list[Ids | None]:
-    documents = {row.document: reading.read(model, row.document) for row in scripts}
+    documents = _read(model, scripts)
     model.activate(name)
     done: list[Ids | None] = [None] * len(scripts)
 
