@@ -34,7 +34,7 @@ fuzz: install
 	@cd "$$(mktemp -d)" && PYTHONPATH=$(CURDIR) nice $(abspath $(VENV))/bin/schemathesis \
 	  --config-file $(CURDIR)/tests/serving/fuzz/schemathesis.toml run $(or $(URL),http://127.0.0.1:8000)/openapi.json \
 	  --header "Authorization: Bearer $$(cat $(or $(abspath $(ASSAY_HOME)),$(CURDIR)/.assay)/token)" \
-	  --phases fuzzing --continue-on-failure $(ARGS)
+	  --phases examples,coverage,fuzzing --continue-on-failure $(ARGS)
 
 install: $(STAMP)
 

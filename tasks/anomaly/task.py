@@ -26,13 +26,14 @@ GAP = 10  # usual steps; a weekend among days is 3, one among days of trade with
 CLOCKS_APART, FARTHEST_ZONE = 300_000_000, 50_400_000_000  # microseconds: two machines' clocks; 14 hours
 
 Value = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Stamps = Annotated[list[Stamp], Field(min_length=features.LENGTH, max_length=20_000)]  # as many as values
 
 
 class AnomalyItem(Item):
     """The values of one stream at equal steps, oldest first; the last one is judged, more history makes it surer."""
 
     values: list[Value] = Field(min_length=features.LENGTH, max_length=20_000)
-    timestamps: list[Stamp] | None = Field(default=None, description="ISO 8601, or numbers that count from 1970")
+    timestamps: Stamps | None = Field(default=None, description="ISO 8601, or numbers that count from 1970")
     text: str | None = None
 
     @model_validator(mode="after")

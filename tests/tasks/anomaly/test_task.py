@@ -160,7 +160,9 @@ def test_the_alarm_says_since_when() -> None:
 def test_stamps_out_of_order_or_missing_are_refused_by_index() -> None:
     stamps = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=i) for i in range(64)]
     values = [float(i) for i in range(64)]
-    with pytest.raises(ValidationError, match="63 timestamps for 64 values"):
+    with pytest.raises(ValidationError, match="64 timestamps for 65 values"):
+        TASK.item(values=[*values, 64.0], timestamps=stamps)
+    with pytest.raises(ValidationError, match="at least 64 items"):  # the schema says it: never as few as this
         TASK.item(values=values, timestamps=stamps[1:])
     with pytest.raises(ValidationError, match=r"timestamp 5 .* is not after"):
         TASK.item(values=values, timestamps=[*stamps[:5], stamps[4], *stamps[6:]])
