@@ -22,6 +22,13 @@ RECIPE: Argument = (
 SET: Argument = (("--set",), {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override a key"})
 VERSION: Argument = (("version",), {"metavar": "VERSION", "help": "task@number or task@alias, as sentiment@champion"})
 MAYBE_VERSION: Argument = (("version",), {"metavar": "VERSION", "nargs": "?"})
+SINCE: Argument = (("--since",), {"metavar": "CHECKPOINT", "help": "its number, last, or SIZE:ROOT from paper"})
+AS_OF: Argument = (("--as-of",), {"metavar": "TIME", "help": "the history up to it, and who was champion: ISO 8601"})
+SEEN: Argument = (("--accept",), {"metavar": "EVENT", "help": "record that a person has seen what is wrong there"})
+MAYBE_PERSON: Argument = (("--as",), {"dest": "by", "metavar": "NAME", "help": "who accepts it"})
+MAYBE_REASON: Argument = (("--reason",), {"metavar": "TEXT", "help": "why"})
+WITNESSED: Argument = (("verb",), {"choices": ["prove", "extend", "accept"], "nargs": "?", "help": "else: print it"})
+OF_WHICH: Argument = (("name",), {"metavar": "NUMBER", "nargs": "?", "help": "prove: an event; extend: a checkpoint"})
 REPORT: Argument = (("--report",), {"action": "store_true", "help": "measure the acceptance rows of its report"})
 OTHER: Argument = (("other",), {"metavar": "VERSION"})
 TASK: Argument = (("task",), {"metavar": "TASK", "help": "a folder of tasks/"})
@@ -127,12 +134,22 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
     ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
-    ("verify", "check artifacts, history and reports against their digests", (MAYBE_VERSION, REPORT)),
+    (
+        "verify",
+        "check artifacts, history and reports against their digests",
+        (MAYBE_VERSION, REPORT, SINCE, AS_OF, SEEN, MAYBE_PERSON, MAYBE_REASON),
+    ),
+    (
+        "checkpoint",
+        "what the history holds, signed, to be kept on paper; prove EVENT | extend NUMBER | accept",
+        (WITNESSED, OF_WHICH, MAYBE_PERSON, MAYBE_REASON),
+    ),
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
     ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("keys", "init, add, rotate, retire NAME, list: persons, by whose keys verdicts are signed", KEYS),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
+    ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
@@ -142,9 +159,11 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 # Commands that stand in a file of their own kind; the others, in flows/commands.py.
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
+    "migrate": "migrate",
     "keys": "keys",
     "tokens": "tokens",
     "verify": "verify",
+    "checkpoint": "checkpoint",
 }
 
 

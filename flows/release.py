@@ -20,7 +20,7 @@ WAIT_SECONDS = 60.0
 def release(versions: list[str], approval: str) -> dict[str, Any]:
     """Approve and promote versions (approval "automatic"), or ask a person to ("person"); wait until they answer."""
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
     taken_up = task(answering, name="deploy", cache_policy=NO_CACHE, persist_result=False)

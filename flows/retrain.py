@@ -42,7 +42,7 @@ def retrain(
     clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
     by = keys.author(book, author, run_id, recipe.digest(plan))
     material = [name for name in plan.tasks if tasks.material(name)]

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,31 @@ def verify(arguments: Namespace) -> int:
     """Check artifacts, history and reports, or the rows of one report; status 1 where one does not hold."""
     if arguments.report and not arguments.version:
         raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
-    asked = arguments.report
-    document = accepted(Settings(), book(), arguments.version) if asked else verified(book(), arguments.version)
+    if (arguments.accept is not None) != (arguments.by is not None and arguments.reason is not None):
+        raise ValueError("--accept EVENT, --as NAME and --reason TEXT go together")
+    moment = _moment(arguments.as_of)
+    opened = book()
+    if arguments.accept is not None:
+        return show(arguments, registry.accept_fault(opened, arguments.accept, arguments.by, arguments.reason))
+    if arguments.report:
+        document = accepted(Settings(), opened, arguments.version)
+    else:
+        document = verified(opened, arguments.version, arguments.since, moment)
     show(arguments, document)
     return DONE if document["ok"] else SAID_NO
 
 
-def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
-    """The `verify` document; `notes` names the reports that an earlier release wrote and this one does not read."""
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
+
+
+def verified(
+    opened: registry.Registry, ref: str | None, since: str | None = None, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """The `verify` document; `notes`: reports of an earlier release, which are not read, and rights past the guards."""
     notes: list[str] = []
 
     def look(task: str, model: Path, report: Path) -> list[str]:
@@ -44,7 +62,9 @@ def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
             notes.append(f"{task}: {error}")
             return []
 
-    document = registry.verify(opened, ref, look)
+    document = registry.verify(opened, ref, look, since, as_of)
+    if told := registry.unbound(opened):
+        notes.append(told)
     if (other := registry.pinned(opened, Settings().root)) is not None:
         document = {**document, "ok": False, "failures": [*document["failures"], other]}
     return {**document, "notes": notes} if notes else document

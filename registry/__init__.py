@@ -5,7 +5,8 @@ from __future__ import annotations
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
-from registry.database import Registry, close, open_registry
+from registry.checkpoints import checkpoint
+from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
 from registry.errors import (
@@ -15,12 +16,14 @@ from registry.errors import (
     NotSigned,
     RegistryError,
     RegistryUnreachable,
+    RestoredBackup,
     UnknownVersion,
 )
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.expiry import expire
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
+from registry.opening import open_registry
 from registry.orders import (
     Challenger,
     Orders,
@@ -46,6 +49,9 @@ from registry.persons import (
     rotate_person,
 )
 from registry.pins import pin, pinned
+from registry.proofs import extend, prove
+from registry.restored import accept as accept_checkpoint
+from registry.restored import behind, covered
 from registry.runs import (
     Lease,
     Release,
@@ -64,6 +70,7 @@ from registry.signing import Key, Signer, held_keys, keep_key, new_key, public_o
 from registry.states import BARRED, was
 from registry.steps import Step
 from registry.verdicts import sign_run
+from registry.verifying import accept as accept_fault
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
@@ -81,6 +88,7 @@ __all__ = [
     "Grant",
     "Key",
     "Lease",
+    "Migrated",
     "NotAllowed",
     "NotSigned",
     "Orders",
@@ -90,6 +98,7 @@ __all__ = [
     "RegistryError",
     "RegistryUnreachable",
     "Release",
+    "RestoredBackup",
     "Run",
     "Said",
     "Signer",
@@ -97,18 +106,24 @@ __all__ = [
     "Step",
     "UnknownVersion",
     "Version",
+    "accept_checkpoint",
+    "accept_fault",
     "add_person",
     "anchor_decisions",
     "api_keys",
     "approve",
     "as_of",
+    "behind",
     "champions",
+    "checkpoint",
     "close",
+    "covered",
     "decision",
     "decisions",
     "diff",
     "erased_months",
     "expire",
+    "extend",
     "fall_silent",
     "fetch",
     "finish_run",
@@ -126,6 +141,7 @@ __all__ = [
     "log_feedback",
     "log_review",
     "may_answer",
+    "migrate",
     "new_api_key",
     "new_key",
     "of_request",
@@ -137,6 +153,7 @@ __all__ = [
     "pin",
     "pinned",
     "promote",
+    "prove",
     "public_of",
     "pulse",
     "register",
@@ -161,6 +178,7 @@ __all__ = [
     "stop_challenger",
     "take_lease",
     "take_step",
+    "unbound",
     "unloadable",
     "verify",
     "versions",

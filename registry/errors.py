@@ -6,7 +6,8 @@ RegistryError (ValueError)
 ├── NotAllowed            a refused, rejected or unapproved version was to be approved or promoted
 ├── Conflict              the same key came again with other content
 ├── NotSigned             a verdict that is not its person's
-└── Damaged               bytes that do not have the digest they were registered under
+├── Damaged               bytes that do not have the digest they were registered under
+└── RestoredBackup        the database is behind its checkpoints: it may be read and not written
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class NotSigned(RegistryError):
 
 class Damaged(RegistryError):
     """Bytes were read that do not have the digest they were registered under."""
+
+
+class RestoredBackup(RegistryError):
+    """The database does not hold what its newest checkpoint says: an older copy was put back, or it was changed."""

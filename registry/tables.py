@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = (
     *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
-    *("decision_batch", "api_key", "feedback", "review", "person"),
+    *("decision_batch", "api_key", "feedback", "review", "checkpoint", "person"),
 )
 
 
@@ -258,6 +258,22 @@ class ReviewRow(SQLModel, table=True):
     sealed: str
     time: str = _time()
     feedback: int | None = _big(nullable=True)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """One checkpoint of the history (registry/witness.py): `body` is what was signed, `digest` its sha256.
+
+    peaks  the roots of the perfect subtrees of its tree, the greatest first, as hexadecimal text with spaces
+    """
+
+    __tablename__ = "checkpoint"
+    number: int = _big(primary_key=True, autoincrement=False)
+    size: int = _big(nullable=False, index=True)
+    time: str = _time()
+    body: str
+    digest: str = Field(unique=True)
+    signature: str
+    peaks: str
 
 
 class LeaseRow(SQLModel, table=True):

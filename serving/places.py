@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import registry
-from infra.settings import Settings
+from infra.settings import INSTALLATION_KEY, Settings
 from serving.section import DEFAULT, ServeSection
 from tasks.model.folder import Folder
 
@@ -27,6 +27,12 @@ class Places:
     token_file: str
     threads: int = 1
     deadline_ms: int = DEFAULT.deadline_ms
+    checkpoints_log_url: str = ""
+
+    @property
+    def registry(self) -> tuple[str, str, str, str]:
+        """All that opens the registry. A machine that has not the installation's key signs nothing."""
+        return self.database_url, self.artifacts_url, self.checkpoints_log_url, str(self.home / INSTALLATION_KEY)
 
     @property
     def home(self) -> Path:
@@ -39,6 +45,7 @@ def of_home(settings: Settings, section: ServeSection = DEFAULT) -> Places:
     return Places(
         database_url=settings.database,
         artifacts_url=settings.artifacts,
+        checkpoints_log_url=settings.checkpoints_log_url,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
         threads=section.threads,

@@ -18,7 +18,7 @@ from registry import tables
 @pytest.fixture
 def whole(tmp_path, folders) -> Iterator[reg.Registry]:
     """A registry of a file with rows in every table, and no guard."""
-    book = reg.open_registry(f"sqlite:///{tmp_path}/r.db", f"file://{tmp_path}/artifacts")
+    book = reg.open_registry(f"sqlite:///{tmp_path}/r.db", f"file://{tmp_path}/artifacts", "", f"{tmp_path}/key.pem")
     version = reg.register(book, "risk", *folders(1), {"verdict": "accepted", "metric": "größe"}, "k", lambda *_: ())
     reg.approve(book, version.ref, "Änn", "the lift holds")
     reg.promote(book, version.ref)

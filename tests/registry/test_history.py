@@ -66,7 +66,7 @@ def test_a_registry_that_nobody_touched_is_whole(lived) -> None:
 def test_no_row_can_be_changed_deleted_replaced_or_truncated(lived) -> None:
     sqlite = lived.engine.dialect.name == "sqlite"
     for table in tables.APPEND_ONLY:
-        column = {"decision": "id", "decision_batch": "number"}.get(table, "seq")
+        column = {"decision": "id", "decision_batch": "number", "checkpoint": "number"}.get(table, "seq")
         anew = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}" if sqlite else f"TRUNCATE {table} CASCADE"
         for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", anew):
             with pytest.raises(sqlalchemy.exc.DBAPIError, match=rf"append-only|follow the last one|{table}: "):
