@@ -74,7 +74,7 @@ def test_verdicts_and_moves_are_signed_by_the_keys_of_this_home_once_there_are_p
     assert run("promote", second)["aliases"] == ["champion"]
     assert run("rollback", "risk", "--as", "B. Person")["number"] == 1
     assert keys.author(book, "", "r1", "d")["author"] == "B. Person"
-    assert verify.verified(book, None)["ok"]
+    assert registry.verify(book)["ok"] and registry.pinned(book, home) is None
 
 
 def test_a_key_that_is_changed_or_missing_is_told_with_the_cure(home, book, run) -> None:

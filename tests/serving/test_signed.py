@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
 import sqlite3
@@ -25,6 +26,7 @@ from serving.places import NotServable, fetch
 
 from .conftest import World
 
+SEEDS = itertools.count(31)
 ANN, BOB, EVE = (registry.Signer(name, registry.new_key()) for name in ("Ann", "Bob", "Ann"))
 
 
@@ -46,7 +48,7 @@ class Signed:
 @pytest.fixture
 def signed(world: World, tmp_path: Path) -> Iterator[Signed]:
     """A home of its own over a copy of the registry: two versions of volatility, the first approved by signature."""
-    first, second = (world.make("volatility", seed) for seed in (31, 32))
+    first, second = (world.make("volatility", next(SEEDS)) for _ in range(2))
     with sqlite3.connect(str(world.book.engine.url.database)) as old, sqlite3.connect(tmp_path / "registry.db") as new:
         old.backup(new)
     shutil.copy(world.settings.root / "token", tmp_path / "token")
