@@ -17,7 +17,8 @@ from tasks import digest
 def version(toy_model: Path, toy_folder: Path) -> Version:
     content = digest.read_json(toy_folder / "report.json")
     page = (toy_folder / "report.html").read_text(encoding="utf-8")
-    return Version("toy", toy_model, toy_folder, content, page, None)
+    printed = (toy_folder / "report.pdf").read_bytes()
+    return Version("toy", toy_model, toy_folder, content, page, printed, None)
 
 
 def rows(version: Version, *names: str) -> dict[str, Row]:
