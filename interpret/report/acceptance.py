@@ -158,7 +158,7 @@ def _against_all(version: Version) -> Row:
     """The cases of text against all of their coalitions, asked of the version's files."""
     if version.document["kind"] == "program":
         return row("A5", None, None, "not measured: what is explained of a program needs the body's own writing")
-    if all(player["modality"] != "text" for case in _cases(version) for player in case["players"]):
+    if not any(all(player["modality"] == "text" for player in case["players"]) for case in _cases(version)):
         return row("A5", None, None, "cannot be asked of numbers: each value is a mean over reference rows; see A8")
     found = anew.exact(open_folders({version.task: version.model}, 1), version.task, version.document)
     if not found:

@@ -46,7 +46,7 @@ def comparison(slug: str, facts: Facts) -> Block:
 def _metric(name: str) -> str:
     """What the figure is, in words; "" for a metric that nobody put into words."""
     said = words.metric(name)
-    return f"{name.replace('_', ' ').capitalize()} is {said}." if said else ""
+    return f"The figure, {name}, is {said}." if said else ""
 
 
 def _figures(facts: Facts) -> str:
