@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from interpret.report import blocks
 
@@ -24,7 +24,7 @@ HOME = Path(__file__).parent
 TYPESETTER = "typst"
 MADE_BY = ("pdf.py", "report.typ")
 DRAWN_BY = (TYPESETTER, "matplotlib")  # which brings the sans-serif of figures and of rare signs
-STANDARD = "ua-1"
+STANDARD: Final = "ua-1"
 UNSET = "\u25a1"  # in place of a sign that no font at hand has: without a glyph a file is no PDF/UA
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 SVG = re.compile(r"<svg .*?</svg>", re.S)
@@ -55,9 +55,9 @@ def pdf(document: Mapping[str, Any], page: str) -> bytes:
         "unset": UNSET in shown,
     }
     printed: bytes = typst.compile(
-        (HOME / "report.typ").read_bytes(),
-        root=str(HOME),
-        font_paths=[str(_fonts())],
+        HOME / "report.typ",
+        root=HOME,
+        font_paths=[_fonts()],
         ignore_system_fonts=True,
         sys_inputs={"report": json.dumps(given, ensure_ascii=False)},
         pdf_standards=[STANDARD],

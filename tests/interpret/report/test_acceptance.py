@@ -32,9 +32,9 @@ def with_evidence(version: Version, figure: float, again: float | None) -> Row:
         evidence = [{"row": "A6", "figure": value, "holds": value > 0.9, "measured": "planted on 60 rows"}]
         return {**version.document, "evidence": evidence}
 
-    anew = None if again is None else holding(again)
-    found = acceptance.rows(replace(version, document=holding(figure), again=anew))
-    return next(row for row in found if row.row == "A6")
+    told = holding(figure)
+    asked = replace(version, document=told, again=None if again is None else holding(again))
+    return acceptance._row("A6", asked, told["evidence"][0])
 
 
 def test_a_row_that_nobody_measured_here_never_holds(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +47,7 @@ def test_a_row_that_nobody_measured_here_never_holds(version: Version, monkeypat
     assert all(row.holds is None for row in silent)
 
 
-def test_evidence_is_not_believed_but_measured_again(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tamper, "FLIPS", 100)
+def test_evidence_is_not_believed_but_measured_again(version: Version) -> None:
     told = with_evidence(version, 0.97, None)
     assert (told.holds, told.figure) == (None, None)
     assert "the report says 0.97, which nobody can check here" in told.measured
