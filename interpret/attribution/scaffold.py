@@ -20,7 +20,7 @@ from tasks.task import FloatArray, Inputs, Rows
 
 LEAST_OVERLAP = 0.5  # of shares; a planted scaffold has .1, models of ours .7 and more
 LEAST_FIT = 0.5  # share of the variance below which the surrogate says nothing about the model
-TOP = 4
+TOP, LIVE = 4, 1e-3
 LEARNED, LEARNED_WITH_TEXT = 2000, 300  # training rows that are answered for it
 
 
@@ -77,9 +77,14 @@ def detect(
 
 
 def surest(row: Explained) -> list[tuple[int, str]]:
-    """The places and names of the largest players whose 95 % intervals leave zero out, four at most."""
+    """The places and names of the largest players whose 95 % intervals leave zero out, four at most.
+
+    What is exact has no interval; below a thousandth of the sum it is rounding, and its sign says nothing.
+    """
     order = np.argsort(-np.abs(row.values), kind="stable")[:TOP].tolist()
-    return [(at, row.game.players[at].name) for at in order if abs(row.values[at]) > row.reach[at]]
+    return [
+        (at, row.game.players[at].name) for at in order if abs(row.values[at]) > max(row.reach[at], LIVE * row.weight)
+    ]
 
 
 def _shares(sizes: Sequence[float]) -> FloatArray:
