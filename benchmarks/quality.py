@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import assets, credit, scores, streams, volatility, words
+from benchmarks.parts import assets, bodies, credit, scores, streams, volatility, words
 from benchmarks.parts.trial import Bench
 from flows import bench, console, recipe
 
@@ -25,6 +25,7 @@ CASES: Mapping[str, Case] = {
     "volatility": volatility.walk_forward,
     "nab": streams.nab,
     "portfolio": assets.portfolio,
+    "llama": bodies.llama,
 }
 
 

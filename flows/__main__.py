@@ -22,6 +22,13 @@ RECIPE: Argument = (
 SET: Argument = (("--set",), {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override a key"})
 VERSION: Argument = (("version",), {"metavar": "VERSION", "help": "task@number or task@alias, as sentiment@champion"})
 MAYBE_VERSION: Argument = (("version",), {"metavar": "VERSION", "nargs": "?"})
+SINCE: Argument = (("--since",), {"metavar": "CHECKPOINT", "help": "its number, last, or SIZE:ROOT from paper"})
+AS_OF: Argument = (("--as-of",), {"metavar": "TIME", "help": "the history up to it, and who was champion: ISO 8601"})
+SEEN: Argument = (("--accept",), {"metavar": "EVENT", "help": "record that a person has seen what is wrong there"})
+MAYBE_PERSON: Argument = (("--as",), {"dest": "by", "metavar": "NAME", "help": "who accepts it"})
+MAYBE_REASON: Argument = (("--reason",), {"metavar": "TEXT", "help": "why"})
+WITNESSED: Argument = (("verb",), {"choices": ["prove", "extend", "accept"], "nargs": "?", "help": "else: print it"})
+OF_WHICH: Argument = (("name",), {"metavar": "NUMBER", "nargs": "?", "help": "prove: an event; extend: a checkpoint"})
 REPORT: Argument = (("--report",), {"action": "store_true", "help": "measure the acceptance rows of its report"})
 OTHER: Argument = (("other",), {"metavar": "VERSION"})
 TASK: Argument = (("task",), {"metavar": "TASK", "help": "a folder of tasks/"})
@@ -29,6 +36,18 @@ MAYBE_TASK: Argument = (("task",), {"metavar": "TASK", "nargs": "?"})
 TIME: Argument = (("time",), {"metavar": "TIME", "help": "ISO 8601 with a zone"})
 NAME: Argument = (("name",), {"metavar": "NAME"})
 PERSON: Argument = (("--as",), {"dest": "by", "required": True, "metavar": "NAME", "help": "who decides"})
+MOVER: Argument = (
+    ("--as",),
+    {"dest": "by", "default": "", "metavar": "NAME", "help": "the operator who signs; else the one whose key is here"},
+)
+AUTHOR: Argument = (
+    ("--as",),
+    {"dest": "by", "default": "", "metavar": "NAME", "help": "its author; else the one whose key is here"},
+)
+UNTIL: Argument = (
+    ("--until",),
+    {"default": "", "metavar": "DATE", "help": "the last day on which it may answer, in UTC; or a time with a zone"},
+)
 REASON: Argument = (("--reason",), {"required": True, "metavar": "TEXT", "help": "why"})
 ITEM: Argument = (
     ("file",),
@@ -67,6 +86,25 @@ TOKENS: tuple[Argument, ...] = (
     (("--days",), {"type": int, "default": 90, "metavar": "N", "help": "new: how long it lives"}),
 )
 
+KEYS: tuple[Argument, ...] = (
+    (("verb",), {"choices": ["init", "add", "rotate", "retire", "list"], "help": "what is done"}),
+    (("name",), {"metavar": "NAME", "nargs": "?", "help": "the person"}),
+    (
+        ("--role",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "ROLE",
+            "help": "init, add: author, validator, operator or admin",
+        },
+    ),
+    (("--as",), {"dest": "by", "default": "", "metavar": "NAME", "help": "who signs that: an admin, or the person"}),
+    (
+        ("--public",),
+        {"default": "", "metavar": "FILE", "type": paths.given, "help": "add, rotate: the PEM of a key made elsewhere"},
+    ),
+)
+
 NEW: tuple[Argument, ...] = (
     (("name",), {"metavar": "NAME", "help": "what the task is to be called"}),
     (("file",), {"metavar": "FILE", "type": paths.given, "help": "CSV, JSONL or Parquet"}),
@@ -79,16 +117,16 @@ NEW: tuple[Argument, ...] = (
 COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
     ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
-    ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET)),
+    ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET, AUTHOR)),
     ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
     ("show", "one version: digests, metrics, approvals", (VERSION,)),
     ("as-of", "which version was champion of each task at a time", (TIME,)),
     ("diff", "what differs between two versions", (VERSION, OTHER)),
-    ("approve", "a person lets a version answer", (VERSION, PERSON, REASON)),
+    ("approve", "a person lets a version answer", (VERSION, PERSON, REASON, UNTIL)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
-    ("promote", "make an approved version the champion of its task", (VERSION,)),
-    ("rollback", "give the task back to the champion before", (TASK,)),
+    ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
+    ("rollback", "give the task back to the champion before", (TASK, MOVER)),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
@@ -96,11 +134,22 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("score", "answers of a version to every row of a file; a killed run is taken up", (VERSION, FILE, OUT, PART)),
     ("evaluate", "a version on a labelled file; exit 1 where it is worse than its report says", (VERSION, FILE)),
     ("report", "the report of a version", (VERSION, FORMAT)),
-    ("verify", "check artifacts, history and reports against their digests", (MAYBE_VERSION, REPORT)),
+    (
+        "verify",
+        "check artifacts, history and reports against their digests",
+        (MAYBE_VERSION, REPORT, SINCE, AS_OF, SEEN, MAYBE_PERSON, MAYBE_REASON),
+    ),
+    (
+        "checkpoint",
+        "what the history holds, signed, to be kept on paper; prove EVENT | extend NUMBER | accept",
+        (WITNESSED, OF_WHICH, MAYBE_PERSON, MAYBE_REASON),
+    ),
     ("replay", "a decision again; exit 1 where it is not the same", (DECISION, LAST, OFFLINE)),
     ("explain", "why a decision fell as it did, and what would have turned it", (EXPLAINED, LETTER, OFFLINE)),
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
+    ("keys", "init, add, rotate, retire NAME, list: persons, by whose keys verdicts are signed", KEYS),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
+    ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
@@ -110,8 +159,11 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 # Commands that stand in a file of their own kind; the others, in flows/commands.py.
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
+    "migrate": "migrate",
+    "keys": "keys",
     "tokens": "tokens",
     "verify": "verify",
+    "checkpoint": "checkpoint",
 }
 
 

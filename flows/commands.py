@@ -38,7 +38,7 @@ def retrain(arguments: Namespace) -> int:
     """Data to registered versions; status 1 where a gate refused one of them."""
     from flows import local_run
 
-    document = local_run.run(arguments.recipe, arguments.set)
+    document = local_run.run(arguments.recipe, arguments.set, arguments.by)
     if arguments.json:
         console.emit(document)
     else:
@@ -72,7 +72,9 @@ def versions(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """One version, whole."""
-    return _show(arguments, _record(registry.show(_book(), arguments.version)))
+    book = _book()
+    version = registry.show(book, arguments.version)
+    return _show(arguments, {**_record(version), "signature": registry.signature(book, version.ref)})
 
 
 def as_of(arguments: Namespace) -> int:
@@ -91,13 +93,19 @@ def diff(arguments: Namespace) -> int:
 
 def approve(arguments: Namespace) -> int:
     """A person lets a version answer."""
-    registry.approve(_book(), arguments.version, by=arguments.by, reason=arguments.reason)
+    from flows import keys
+
+    book, until = _book(), keys.end(arguments.until)
+    registry.approve(book, arguments.version, keys.judge(book, arguments.by), arguments.reason, until=until)
     return show(arguments)
 
 
 def reject(arguments: Namespace) -> int:
     """A person refuses a version."""
-    registry.reject(_book(), arguments.version, by=arguments.by, reason=arguments.reason)
+    from flows import keys
+
+    book = _book()
+    registry.reject(book, arguments.version, keys.judge(book, arguments.by), arguments.reason)
     return show(arguments)
 
 
@@ -112,7 +120,7 @@ def report(arguments: Namespace) -> int:
         return DONE
     from flows import standing
 
-    place = standing.shown(version, Path(files["report"]), arguments.format)
+    place = standing.shown(version, registry.signature(book, version.ref), Path(files["report"]), arguments.format)
     return _show(arguments, {"version": arguments.version, "report": str(place)})
 
 

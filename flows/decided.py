@@ -25,7 +25,7 @@ def replay(settings: Settings, decision: str | None, last: int | None, offline: 
     """
     if (decision is None) == (last is None) or (last is not None and last < 1):
         raise ValueError("name one decision, or give --last N with N from 1 on")
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         found = _rows(settings, book, decision, last or 1)
         rows = by_files(settings, book, found) if offline else [_asked(settings, row) for row in found]
@@ -105,7 +105,7 @@ def explain(settings: Settings, decision: str, offline: bool) -> dict[str, Any]:
     from serving import replay as again
     from serving.places import of_home
 
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         (row,) = _rows(settings, book, decision, 1)
         held = decisions.opened(seals.Seals(settings.root / seals.FOLDER), row)
@@ -143,7 +143,7 @@ def erase(settings: Settings, tenant: str, before: str) -> dict[str, Any]:
         day = datetime.date.fromisoformat(before)
     except ValueError as error:
         raise ValueError(f"--before {before!r} is no day; write it as 2026-11-01") from error
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         erased = seals.erase(seals.Seals(settings.root / seals.FOLDER), tenant, day)
         fresh = sorted(set(erased) - registry.erased_months(book, tenant))

@@ -20,6 +20,11 @@ NEEDED_GB = 5
 
 def look(settings: Settings) -> list[dict[str, Any]]:
     """One row {"part", "ok", "found"} per part; `found` is the cure where it is not ok."""
+    return look_at(settings)
+
+
+def look_at(settings: Settings, *names: str) -> list[dict[str, Any]]:
+    """The same of some parts, of all where none is named."""
     parts: dict[str, Callable[[Settings], str]] = {
         "python": _python,
         "packages": _packages,
@@ -29,12 +34,15 @@ def look(settings: Settings) -> list[dict[str, Any]]:
         "tasks": _tasks,
         "recipes": _recipes,
         "registry": _registry,
+        "database": _database,
+        "checkpoint": _checkpoint,
+        "keys": _keys,
         "ray": _ray,
         "prefect": _prefect,
         "endpoint": _endpoint,
         "accelerator": _accelerator,
     }
-    return [_row(name, check, settings) for name, check in parts.items()]
+    return [_row(name, check, settings) for name, check in parts.items() if not names or name in names]
 
 
 def _row(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
@@ -106,9 +114,57 @@ def _recipes(settings: Settings) -> str:
 def _registry(settings: Settings) -> str:
     import registry
 
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     kind = settings.database.split(":")[0]
     return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+
+
+def _database(settings: Settings) -> str:
+    import registry
+
+    book = registry.open_registry(*settings.registry)
+    try:
+        if told := registry.unbound(book):
+            raise RuntimeError(f"{told[0].upper()}{told[1:]}")
+    finally:
+        registry.close(book)
+    return "a file, whose owner may do everything" if settings.database.startswith("sqlite") else "its guards bind us"
+
+
+def _checkpoint(settings: Settings) -> str:
+    import registry
+
+    book = registry.open_registry(*settings.registry)
+    wrong = registry.behind(book)
+    if wrong is not None:
+        raise RuntimeError(wrong)
+    return registry.covered(book)
+
+
+def _keys(settings: Settings) -> str:
+    import registry
+    from flows import keys
+
+    book = registry.open_registry(*settings.registry)
+    everybody = registry.people(book)
+    if (other := registry.pinned(book, settings.root)) is not None:
+        raise RuntimeError(other["found"])
+    if everybody.founded is None:
+        return "no persons: approvals are unsigned, until ./assay keys init NAME"
+    if not any("admin" in each.roles for each in everybody.now):
+        raise RuntimeError(
+            "persons without an admin in force: nobody can be added or given a key. Cure: ./assay verify names the "
+            "entry that does not hold; put the database back as it was before it"
+        )
+    here = [each.name for each in keys.here(book)]
+    if not here:
+        raise RuntimeError(
+            f"no key of a person in force lies in {keys.folder()}: nothing can be signed here. Cure: put yours there "
+            "(chmod 600), or ./assay keys rotate NAME --as ADMIN"
+        )
+    unsigned = ", ".join(each.ref for each in registry.champions(book).values() if not each.signed)
+    told = f"; unsigned: {unsigned}, approve again" if unsigned else ""
+    return f"{len(everybody.now)} persons, here the keys of {', '.join(here)}{told}"
 
 
 def _ray(settings: Settings) -> str:

@@ -22,7 +22,7 @@ DONE, SAID_NO, BAD_INPUT = 0, 1, 2
 def book() -> registry.Registry:
     """The registry of these settings."""
     settings = Settings()
-    return registry.open_registry(settings.database, settings.artifacts)
+    return registry.open_registry(*settings.registry)
 
 
 def show(arguments: Namespace, document: Mapping[str, Any]) -> int:

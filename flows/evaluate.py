@@ -20,7 +20,7 @@ KEPT = ("metric", "value", "ci95", "rows", "calibration", "report", "known")
 
 def run(settings: Settings, version: str, path: str) -> dict[str, Any]:
     """Measure a version; gives the document of the command. Raises UnknownVersion, NotServable, DataError."""
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         return _measured(settings, book, version, path)
     finally:

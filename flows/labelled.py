@@ -38,7 +38,7 @@ def _lines(settings: Settings, task: str, tenants: Sequence[str]) -> Iterator[st
 
     keys, book = (
         seals.Seals(settings.root / seals.FOLDER),
-        registry.open_registry(settings.database, settings.artifacts),
+        registry.open_registry(*settings.registry),
     )
     try:
         for row, label in registry.labelled(book, task, tenants):

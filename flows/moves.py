@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 import registry
-from flows import console
+from flows import console, keys
 from flows.documents import DONE, SAID_NO, book, record, show, who
 from infra.settings import Settings
 from serving import standing
@@ -22,19 +22,19 @@ WAIT_SECONDS = 60.0  # a body that was never opened here may take that long; wha
 def promote(arguments: Namespace) -> int:
     """Make an approved version the champion of its task; status 1 where the service that runs cannot load it."""
     reg = book()
-    return _moved(arguments, reg, registry.promote(reg, arguments.version))
+    return _moved(arguments, reg, registry.promote(reg, arguments.version, by=keys.mover(reg, arguments.by)))
 
 
 def rollback(arguments: Namespace) -> int:
     """Give the task back to the champion before; status 1 where the service that runs cannot load it."""
     reg = book()
-    return _moved(arguments, reg, registry.rollback(reg, arguments.task))
+    return _moved(arguments, reg, registry.rollback(reg, arguments.task, by=keys.mover(reg, arguments.by)))
 
 
 def revoke(arguments: Namespace) -> int:
     """Take an approval back; the version before answers, where there is one that may."""
     reg = book()
-    version = registry.revoke(reg, arguments.version, by=arguments.by, reason=arguments.reason)
+    version = registry.revoke(reg, arguments.version, keys.judge(reg, arguments.by), arguments.reason)
     before = registry.champions(reg).get(version.task)
     if before is not None:
         return _moved(arguments, reg, before)

@@ -19,6 +19,7 @@ VARIABLES = (
     "ASSAY_DATABASE_URL",
     "ASSAY_ARTIFACTS_URL",
     "ASSAY_CHECKPOINTS_URL",
+    "ASSAY_CHECKPOINTS_LOG_URL",
     "RAY_AUTH_TOKEN_PATH",
 )
 SCHEMES = ("sqlite:///", "file://")  # addresses that hold a path

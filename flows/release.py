@@ -20,7 +20,7 @@ WAIT_SECONDS = 60.0
 def release(versions: list[str], approval: str) -> dict[str, Any]:
     """Approve and promote versions (approval "automatic"), or ask a person to ("person"); wait until they answer."""
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
     taken_up = task(answering, name="deploy", cache_policy=NO_CACHE, persist_result=False)
@@ -37,7 +37,7 @@ def decide(book: registry.Registry, ref: str, approval: str) -> str:
     """What happens to one version; gives it in words."""
     if registry.show(book, ref).status == "refused":
         text = "refused by its gates; it cannot be promoted"
-    elif approval == "automatic":
+    elif approval == "automatic" and not asks_persons(book, ref):
         registry.approve(book, ref, by="recipe", reason='release.approval = "automatic"', automatic=True)
         registry.promote(book, ref)
         text = "approved automatically, as the recipe says, and promoted to champion"
@@ -45,6 +45,11 @@ def decide(book: registry.Registry, ref: str, approval: str) -> str:
         text = f"waits for a person: ./assay approve {ref} --as NAME --reason TEXT"
     console.say(f"release   {ref:<14} {text}")
     return text
+
+
+def asks_persons(book: registry.Registry, ref: str) -> bool:
+    """Whether a person must judge a version, whatever the recipe says: there are persons, or it is material."""
+    return registry.people(book).founded is not None or registry.show(book, ref).facts.get("material") is True
 
 
 def answering(settings: Settings, book: registry.Registry) -> dict[str, str]:

@@ -15,7 +15,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
 
 import registry
-from flows import console, labelled, living, recipe
+import tasks
+from flows import console, keys, labelled, living, recipe
 from flows.clock import Clock
 from flows.lineage import lineage
 from flows.release import release
@@ -29,25 +30,33 @@ from tasks.data.prepare import prepare
 
 
 @flow(name="retrain", flow_run_name="{recipe_path}, {trigger}", validate_parameters=False)
-def retrain(recipe_path: str, overrides: list[str] | None = None, trigger: str = "by hand") -> dict[str, Any]:
+def retrain(
+    recipe_path: str, overrides: list[str] | None = None, trigger: str = "by hand", author: str = ""
+) -> dict[str, Any]:
     """Run a recipe from data to registered versions; gives the retrain document of the command.
+
+    author  who stands for the run; "" for the one author whose key lies in this home, if there is one
 
     Raises recipe.RecipeError, tasks.task.DataError, registry.RegistryError: each with the cure.
     """
     clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
+    by = keys.author(book, author, run_id, recipe.digest(plan))
+    material = [name for name in plan.tasks if tasks.material(name)]
+    if material and not by:
+        raise ValueError(f"the card of {material[0]} says material = true: give --as NAME, the author of this run")
     folder = settings.root / "runs" / run_id
     for each in living.close_dead(book, settings.root / "runs"):
         console.say(f"run       {each} was left open by a process that is gone; it is closed as crashed")
     with living.mark(folder):
-        registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger})
+        registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger, **by})
         try:
             with Peak() as peak:
                 cluster.connect(settings)
-                rows, training = _steps(plan, folder, book, clock, made_by)
+                rows, training = _steps(plan, folder, book, clock, made_by, by)
         except BaseException as error:
             registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
             raise
@@ -68,7 +77,12 @@ def _ending(error: BaseException) -> Literal["failed", "cancelled"]:
 
 
 def _steps(
-    plan: recipe.Recipe, folder: Path, book: registry.Registry, clock: Clock, made_by: dict[str, Any]
+    plan: recipe.Recipe,
+    folder: Path,
+    book: registry.Registry,
+    clock: Clock,
+    made_by: dict[str, Any],
+    by: dict[str, str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every step in turn; gives the rows of the document, and what training told of every trial."""
     with clock.stage("data"):
@@ -86,6 +100,8 @@ def _steps(
             "recipe_digest": recipe.digest(plan),
             "data_digest": cards[name]["fingerprint"],
             **rows[name],
+            **by,
+            **({"material": True} if tasks.material(name) else {}),
         }
         versions[name] = _step(register, f"register: {name}")(book, name, folder, facts, reports[name]["digest"])
     release(list(versions.values()), plan.release.approval)

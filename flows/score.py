@@ -41,7 +41,7 @@ def run(settings: Settings, version: str, path: str, out: str, rows_per_part: in
 
     Raises registry.UnknownVersion, NotServable, DataError (also where not one row can be answered).
     """
-    began, book = time.monotonic(), registry.open_registry(settings.database, settings.artifacts)
+    began, book = time.monotonic(), registry.open_registry(*settings.registry)
     try:
         plan = _plan(settings, book, version, path, out, rows_per_part)
         had = parts.there(plan.place)

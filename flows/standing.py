@@ -13,7 +13,7 @@ from interpret.report.stage import JSON
 from tasks import digest
 
 
-def shown(version: registry.Version, report: Path, form: str) -> Path:
+def shown(version: registry.Version, signature: str | None, report: Path, form: str) -> Path:
     """Render a report with where its version stands, beside the registered one; form is "html" or "pdf".
 
     What another release rendered cannot be made again, and is given as it was registered.
@@ -21,14 +21,14 @@ def shown(version: registry.Version, report: Path, form: str) -> Path:
     held = digest.read_json(report / JSON)
     if held.get("renderer") != render.renderer() or held.get("printer") != pdf.printer():
         return report / f"report.{form}"
-    page = render.html(held, said(version))
+    page = render.html(held, said(version, signature))
     place = report.parent / f"{version.task}-{version.number}.{form}"
     place.write_bytes(page.encode("utf-8") if form == "html" else pdf.pdf(held, page))
     return place
 
 
-def said(version: registry.Version) -> str:
-    """Where a version stands, in a few words."""
+def said(version: registry.Version, signature: str | None) -> str:
+    """Where a version stands, in a few words; `signature` is what the registry says of its newest verdict's."""
     told = f"{version.ref}, registered {version.created[:10]}"
     if version.approved_by is not None:
         told += f", {version.status} {'by its recipe, no person' if version.automatic else f'by {version.approved_by}'}"
@@ -36,4 +36,5 @@ def said(version: registry.Version) -> str:
         told += (
             f", {version.status}: nobody has approved it" if version.status == "registered" else f", {version.status}"
         )
+    told += f" ({signature})" if signature else ""
     return told + (f"; it is now the {' and the '.join(version.aliases)}." if version.aliases else ".")

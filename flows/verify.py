@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,31 @@ def verify(arguments: Namespace) -> int:
     """Check artifacts, history and reports, or the rows of one report; status 1 where one does not hold."""
     if arguments.report and not arguments.version:
         raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
-    asked = arguments.report
-    document = accepted(Settings(), book(), arguments.version) if asked else verified(book(), arguments.version)
+    if (arguments.accept is not None) != (arguments.by is not None and arguments.reason is not None):
+        raise ValueError("--accept EVENT, --as NAME and --reason TEXT go together")
+    moment = _moment(arguments.as_of)
+    opened = book()
+    if arguments.accept is not None:
+        return show(arguments, registry.accept_fault(opened, arguments.accept, arguments.by, arguments.reason))
+    if arguments.report:
+        document = accepted(Settings(), opened, arguments.version)
+    else:
+        document = verified(opened, arguments.version, arguments.since, moment)
     show(arguments, document)
     return DONE if document["ok"] else SAID_NO
 
 
-def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
-    """The `verify` document; `notes` names the reports of an earlier release that this one does not read or print."""
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
+
+
+def verified(
+    opened: registry.Registry, ref: str | None, since: str | None = None, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """The `verify` document; `notes`: reports of an earlier release, not read or not printed again, and rights."""
     notes: list[str] = []
 
     def look(task: str, model: Path, report: Path) -> list[str]:
@@ -48,7 +66,11 @@ def verified(opened: registry.Registry, ref: str | None) -> dict[str, Any]:
             notes.append(f"{task}: {unprinted}")
         return faults
 
-    document = registry.verify(opened, ref, look)
+    document = registry.verify(opened, ref, look, since, as_of)
+    if told := registry.unbound(opened):
+        notes.append(told)
+    if (other := registry.pinned(opened, Settings().root)) is not None:
+        document = {**document, "ok": False, "failures": [*document["failures"], other]}
     return {**document, "notes": notes} if notes else document
 
 
@@ -76,7 +98,7 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
         )
         asked = Version(version.task, files["model"], files["report"], document, page, printed, rows, again)
         own = {
-            "A2": lambda: _bypasses(asked, Path(scratch)),
+            "A2": lambda: _bypasses(asked, Path(scratch), registry.signature(book, ref)),
             "A17": lambda: replayed(settings, book, version),
         }
         found = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
@@ -108,15 +130,16 @@ def _explained_again(task: str, model: Path, data: Path, reports: Path) -> dict[
     return again
 
 
-def _bypasses(asked: Version, scratch: Path) -> Row:
-    """Try to register what is not this version's report, in a registry made for it."""
+def _bypasses(asked: Version, scratch: Path, signature: str | None) -> Row:
+    """Try to register what is not this version's report, in a registry made for it; and is its approval signed."""
     book = registry.open_registry(f"sqlite:///{scratch / 'tried.db'}", f"file://{scratch / 'tried'}")
     try:
         got_in = [name for name, forge in FORGERIES.items() if _gets_in(book, asked, forge, scratch / f"as {name}")]
     finally:
         registry.close(book)
-    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; versions are not signed"
-    return acceptance.row("A2", len(got_in), False, said)
+    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; "
+    said += "nobody has judged it" if signature is None else f"its newest verdict: {signature}"
+    return acceptance.row("A2", len(got_in), not got_in and (signature or "").startswith("signed by"), said)
 
 
 def _gets_in(book: registry.Registry, asked: Version, forge: Callable[[Path], Any], folder: Path) -> bool:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "ASSAY_"
+INSTALLATION_KEY = "installation.pem"  # under the home, beside the token
 
 
 class SettingsError(ValueError):
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     artifacts_url: str = ""
     checkpoints_url: str = ""
+    checkpoints_log_url: str = ""
     ray_address: str = ""
     tasks: str = ""
     states_gb: float = Field(default=4.0, ge=0, allow_inf_nan=False)
@@ -52,6 +54,11 @@ class Settings(BaseSettings):
     def artifacts(self) -> str:
         """Where artifacts lie: any fsspec URL, or a folder under `home`."""
         return self.artifacts_url or f"file://{self.root / 'artifacts'}"
+
+    @property
+    def registry(self) -> tuple[str, str, str, str]:
+        """What opens the registry: database, artifacts, the log of checkpoints ("": beside these), the key's file."""
+        return self.database, self.artifacts, self.checkpoints_log_url, str(self.root / INSTALLATION_KEY)
 
 
 def read() -> Settings:

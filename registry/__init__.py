@@ -5,13 +5,25 @@ from __future__ import annotations
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
-from registry.database import Registry, close, open_registry
+from registry.checkpoints import checkpoint
+from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.erasures import erased_months, log_erasure
-from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
+from registry.errors import (
+    Conflict,
+    Damaged,
+    NotAllowed,
+    NotSigned,
+    RegistryError,
+    RegistryUnreachable,
+    RestoredBackup,
+    UnknownVersion,
+)
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.expiry import expire
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
+from registry.opening import open_registry
 from registry.orders import (
     Challenger,
     Orders,
@@ -25,6 +37,21 @@ from registry.orders import (
     take_step,
     unloadable,
 )
+from registry.persons import (
+    ROLES,
+    People,
+    Person,
+    add_person,
+    first_person,
+    people,
+    person_name,
+    retire_person,
+    rotate_person,
+)
+from registry.pins import pin, pinned
+from registry.proofs import extend, prove
+from registry.restored import accept as accept_checkpoint
+from registry.restored import behind, covered
 from registry.runs import (
     Lease,
     Release,
@@ -38,14 +65,19 @@ from registry.runs import (
     start_run,
     take_lease,
 )
-from registry.states import BARRED
+from registry.signatures import require_signed, signature
+from registry.signing import Key, Signer, held_keys, keep_key, new_key, public_of
+from registry.states import BARRED, was
 from registry.steps import Step
+from registry.verdicts import sign_run
+from registry.verifying import accept as accept_fault
 from registry.verifying import verify
 from registry.versions import Version, diff, fetch, register, show, versions
 
 __all__ = [
     "BARRED",
     "DOUBTS",
+    "ROLES",
     "ApiKey",
     "ApiKeys",
     "Challenger",
@@ -54,35 +86,53 @@ __all__ = [
     "Entered",
     "EventRecord",
     "Grant",
+    "Key",
     "Lease",
+    "Migrated",
     "NotAllowed",
+    "NotSigned",
     "Orders",
+    "People",
+    "Person",
     "Registry",
     "RegistryError",
     "RegistryUnreachable",
     "Release",
+    "RestoredBackup",
     "Run",
     "Said",
+    "Signer",
     "Stated",
     "Step",
     "UnknownVersion",
     "Version",
+    "accept_checkpoint",
+    "accept_fault",
+    "add_person",
     "anchor_decisions",
     "api_keys",
     "approve",
     "as_of",
+    "behind",
     "champions",
+    "checkpoint",
     "close",
+    "covered",
     "decision",
     "decisions",
     "diff",
     "erased_months",
+    "expire",
+    "extend",
     "fall_silent",
     "fetch",
     "finish_run",
+    "first_person",
     "hashed",
+    "held_keys",
     "history",
     "holds",
+    "keep_key",
     "labelled",
     "loaded",
     "log_decisions",
@@ -91,31 +141,46 @@ __all__ = [
     "log_feedback",
     "log_review",
     "may_answer",
+    "migrate",
     "new_api_key",
+    "new_key",
     "of_request",
     "open_registry",
     "open_runs",
     "orders",
+    "people",
+    "person_name",
+    "pin",
+    "pinned",
     "promote",
+    "prove",
+    "public_of",
     "pulse",
     "register",
     "reject",
     "release",
     "release_steps",
     "releases",
+    "require_signed",
+    "retire_person",
     "review_queue",
     "revoke",
     "revoke_api_key",
     "rollback",
     "rotate_api_key",
+    "rotate_person",
     "run",
     "show",
+    "sign_run",
+    "signature",
     "start_challenger",
     "start_run",
     "stop_challenger",
     "take_lease",
     "take_step",
+    "unbound",
     "unloadable",
     "verify",
     "versions",
+    "was",
 ]

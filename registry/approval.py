@@ -8,33 +8,43 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import artifacts, statements, steps
-from registry.database import Registry, reading, writing
+from registry import artifacts, persons, statements, states, steps, verdicts
+from registry.database import Registry, now, reading, writing
 from registry.errors import Damaged, NotAllowed, RegistryError, UnknownVersion
+from registry.signing import Signer
 from registry.states import BARRED
 from registry.tables import AliasRow, VerdictRow, VersionRow
 from registry.versions import CHAMPION, Version, find, latest_moves, record, show
 
-MACHINES = frozenset({"recipe", "serving", "assay"})  # who approves by rule and who serves: no name of a person
 ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
-def approve(registry: Registry, ref: str, by: str, reason: str, automatic: bool = False) -> Version:
-    """Record that a person (or, where `automatic`, the recipe) lets a version answer.
+def approve(
+    registry: Registry,
+    ref: str,
+    by: str | Signer,
+    reason: str,
+    automatic: bool = False,
+    until: datetime | None = None,
+) -> Version:
+    """Record that a person (or, where `automatic`, the recipe) lets a version answer, until a time where one is given.
 
-    Its files are read first, every byte. Raises Damaged where one is not what was registered, NotAllowed for a version
-    that the gates refused or a person rejected, RegistryError without name or reason.
+    Its files are read first, every byte. A registry with persons takes only what a validator of theirs has signed.
+    Raises Damaged where a file is not what was registered, NotAllowed for a version that the gates refused or a person
+    rejected, for who may not sign and for the author of what is material, RegistryError without name or reason.
     """
     require_evidence(registry, ref)
-    return _judge(registry, ref, _verdict(True, by, reason, automatic))
+    verdict = _verdict(True, by, reason, automatic)
+    verdict.until = None if until is None else _moment(until)
+    return _judge(registry, ref, verdict, by)
 
 
-def reject(registry: Registry, ref: str, by: str, reason: str) -> Version:
+def reject(registry: Registry, ref: str, by: str | Signer, reason: str) -> Version:
     """Record that a person does not let a version answer. It is final: train again, the history stays."""
-    return _judge(registry, ref, _verdict(False, by, reason, automatic=False))
+    return _judge(registry, ref, _verdict(False, by, reason, automatic=False), by)
 
 
-def revoke(registry: Registry, ref: str, by: str, reason: str) -> Version:
+def revoke(registry: Registry, ref: str, by: str | Signer, reason: str) -> Version:
     """Take an approval back, for good; each alias that points to the version goes back to the last that may answer.
 
     All of it is one transaction, and a trial of the version ends in it. A task with none left has nothing that answers.
@@ -44,22 +54,28 @@ def revoke(registry: Registry, ref: str, by: str, reason: str) -> Version:
     with writing(registry) as session:
         row = find(session, ref)
         version = record(session, row)
-        if version.status != "approved":
+        if version.status not in {"approved", "expired"}:
             raise NotAllowed(f"{version.ref} is {version.status}: there is no approval to take back")
-        _enter(session, verdict, row)
-        for alias in version.aliases:
-            before = _before(session, version.task, alias)
-            if before is not None:
-                move_alias(session, before, alias, "rollback")
-        last = steps.newest(session).get(version.task)
-        if last is not None and last.open and last.version == version.ref:
-            steps.enter(session, version, steps.STOPPED, verdict.by, {"reason": verdict.reason})
+        _enter(session, verdict, row, by)
+        leave(session, version, by, verdict.reason)
         return record(session, row)
 
 
-def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:
+def leave(session: Session, version: Version, by: str | Signer, reason: str) -> None:
+    """Let every alias of a version go back to the last that may answer, and its trial end."""
+    for alias in version.aliases:
+        before = version_before(session, version.task, alias)
+        if before is not None:
+            move_alias(session, before, alias, "rollback", by, verdicts.ROLE)
+    last = steps.newest(session).get(version.task)
+    if last is not None and last.open and last.version == version.ref:
+        steps.enter(session, version, steps.STOPPED, by if isinstance(by, str) else by.name, {"reason": reason})
+
+
+def promote(registry: Registry, ref: str, alias: str = CHAMPION, by: Signer | None = None) -> Version:
     """Point an alias to a version, in one transaction. An alias that points there already is left alone.
 
+    In a registry with persons an operator of theirs signs it.
     Its files are read first, every byte. Raises Damaged where one is not what was registered, NotAllowed for a
     version that was refused, rejected or revoked, and for a champion that nobody approved.
     """
@@ -70,23 +86,23 @@ def promote(registry: Registry, ref: str, alias: str = CHAMPION) -> Version:
         version = record(session, find(session, ref))
         may_answer(version, alias)
         if alias not in version.aliases:
-            move_alias(session, version, alias, "promote")
+            move_alias(session, version, alias, "promote", by)
         return record(session, find(session, version.ref))
 
 
-def rollback(registry: Registry, task: str, alias: str = CHAMPION) -> Version:
+def rollback(registry: Registry, task: str, alias: str = CHAMPION, by: Signer | None = None) -> Version:
     """Point an alias back to the version that it pointed to before. Raises UnknownVersion where there was none."""
     with writing(registry) as session:
-        version = _before(session, task, alias)
+        version = version_before(session, task, alias)
         if version is None:
             raise UnknownVersion(
                 f"{task}@{alias} has no earlier version to go back to; promote another, `versions {task}` lists them"
             )
-        move_alias(session, version, alias, "rollback")
+        move_alias(session, version, alias, "rollback", by)
         return record(session, find(session, version.ref))
 
 
-def _before(session: Session, task: str, alias: str) -> Version | None:
+def version_before(session: Session, task: str, alias: str) -> Version | None:
     """The version before the present one of an alias that may still answer."""
     for seq in _stack(session, task, alias)[-2::-1]:
         version = record(session, session.get_one(VersionRow, seq))
@@ -96,13 +112,13 @@ def _before(session: Session, task: str, alias: str) -> Version | None:
 
 
 def champions(registry: Registry) -> dict[str, Version]:
-    """The version that answers for each task now; a task whose last one was revoked has none."""
+    """The version that answers for each task now; a task whose last one was revoked, or has expired, has none."""
     with reading(registry) as session:
-        return {task: each for task, each in named_champions(session).items() if each.status not in BARRED}
+        return {task: each for task, each in named_champions(session).items() if each.status == "approved"}
 
 
 def named_champions(session: Session) -> dict[str, Version]:
-    """The version that each task's champion points to, though it may have been revoked since."""
+    """The version that each task's champion points to, though it may have been revoked since, or expired."""
     moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
     return {row.task: record(session, session.get_one(VersionRow, row.version_seq)) for row in moves}
 
@@ -120,7 +136,7 @@ def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
         return {"at": moment, "champions": champions, "answered": steps.answered(session, moment)}
 
 
-def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
+def _judge(registry: Registry, ref: str, verdict: VerdictRow, by: str | Signer) -> Version:
     with writing(registry) as session:
         row = find(session, ref)
         version = record(session, row)
@@ -131,24 +147,33 @@ def _judge(registry: Registry, ref: str, verdict: VerdictRow) -> Version:
             )
         if version.status in {"rejected", "revoked"}:
             raise NotAllowed(f"{version.ref} was {version.status}, which is final; train another")
-        if version.status == "approved" and not verdict.approved:
-            raise NotAllowed(f"{version.ref} is approved; run `revoke {version.ref} --as NAME --reason TEXT`")
-        _enter(session, verdict, row)
+        if version.status in {"approved", "expired"} and not verdict.approved:
+            raise NotAllowed(f"{version.ref} is {version.status}; run `revoke {version.ref} --as NAME --reason TEXT`")
+        _enter(session, verdict, row, by)
         return record(session, row)
 
 
-def _enter(session: Session, verdict: VerdictRow, version: VersionRow) -> None:
+def _enter(session: Session, verdict: VerdictRow, version: VersionRow, by: str | Signer) -> None:
+    """Write a verdict, signed where the registry has persons."""
+    if verdict.until is not None and verdict.until <= now(session):
+        raise RegistryError(f"an approval until {verdict.until} has ended already; give a later time")
+    if verdict.approved:
+        verdicts.require_four_eyes(version, verdict)
     verdict.version_seq = version.seq
+    if persons.any_at_all(session):
+        verdicts.sign(session, verdict, version, by)
+    elif isinstance(by, Signer):
+        raise NotAllowed(f"this registry has no persons, so nobody knows the key of {by.name}; ./assay keys init NAME")
     statements.enter(session, verdict, statements.of_verdict(verdict, version))
 
 
-def _verdict(approved: bool, by: str, reason: str, automatic: bool) -> VerdictRow:
-    by, reason = by.strip(), reason.strip()
-    if not by or not reason:
+def _verdict(approved: bool, by: str | Signer, reason: str, automatic: bool) -> VerdictRow:
+    name, reason = (by.name if isinstance(by, Signer) else by).strip(), reason.strip()
+    if not name or not reason:
         raise RegistryError("a verdict needs a name and a reason; give --as NAME --reason TEXT")
-    if by.casefold() in MACHINES and not automatic:
-        raise RegistryError(f"{by!r} is the name of a part of Assay; a verdict is a person's, --as NAME")
-    return VerdictRow(seq=0, version_seq=0, approved=approved, by=by, reason=reason, automatic=automatic, time="")
+    if persons.is_machine(name) and not automatic:
+        raise RegistryError(f"{name!r} is the name of a part of Assay; a verdict is a person's, --as NAME")
+    return VerdictRow(seq=0, version_seq=0, approved=approved, by=name, reason=reason, automatic=automatic, time="")
 
 
 def require_evidence(registry: Registry, ref: str) -> None:
@@ -162,15 +187,20 @@ def require_evidence(registry: Registry, ref: str) -> None:
 def may_answer(version: Version, alias: str = CHAMPION) -> None:
     """Raises NotAllowed for a refused or rejected version, and for a champion that nobody approved."""
     if version.status in BARRED:
-        raise NotAllowed(f"{version.ref} was {version.status} and cannot become {alias}; promote another version")
+        barred = f"{version.ref} {states.was(version.status)}"
+        raise NotAllowed(f"{barred} and cannot become {alias}; promote another version")
     if alias == CHAMPION and version.status != "approved":
         raise NotAllowed(f"{version.ref} is not approved; run `approve {version.ref} --as NAME --reason TEXT` first")
 
 
-def move_alias(session: Session, version: Version, alias: str, move: str) -> None:
-    """Enter that an alias points to a version from now on."""
+def move_alias(
+    session: Session, version: Version, alias: str, move: str, by: str | Signer | None, role: str = verdicts.MOVES
+) -> None:
+    """Enter that an alias points to a version from now on; signed, where the registry has persons and one moves it."""
     target = find(session, version.ref)
     row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=target.seq, move=move, time="")
+    if persons.any_at_all(session):
+        verdicts.sign_move(session, row, target, by, role)
     statements.enter(session, row, statements.of_alias(row, target))
 
 
@@ -192,9 +222,9 @@ def _champion(session: Session, row: AliasRow, moment: str) -> dict[str, Any]:
     if version is None:  # a foreign key holds this; a damaged file may not
         raise RegistryError(f"the version of event {row.seq} is missing from the registry; run verify")
     query = select(VerdictRow).where(VerdictRow.version_seq == row.version_seq).order_by(col(VerdictRow.seq))
-    verdicts = list(session.exec(query))
-    approval = next((each for each in verdicts[::-1] if each.approved and each.time <= moment), None)
-    back = next((each for each in verdicts if not each.approved), None)
+    judged = list(session.exec(query))
+    approval = next((each for each in judged[::-1] if each.approved and each.time <= moment), None)
+    back = next((each for each in judged if not each.approved), None)
     return {
         "version": f"{version.task}@{version.number}",
         "digest": version.digest,
@@ -203,6 +233,8 @@ def _champion(session: Session, row: AliasRow, moment: str) -> dict[str, Any]:
         "approved": None if approval is None else approval.time,
         "automatic": None if approval is None else approval.automatic,
         "reason": None if approval is None else approval.reason,
+        "until": None if approval is None else approval.until,
+        "signed": None if approval is None else verdicts.word(approval),
         "taken_back": None if back is None else {"time": back.time, "by": back.by, "reason": back.reason},
     }
 

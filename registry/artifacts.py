@@ -21,23 +21,24 @@ from registry.errors import Damaged, RegistryError, RegistryUnreachable
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of an fsspec file system. `url` names it in messages."""
+    """A folder of an fsspec file system. `url` names it in messages, `variable` is the setting that holds it."""
 
     files: Any
     root: str
     url: str
+    variable: str = "ASSAY_ARTIFACTS_URL"
 
 
-def open_store(artifacts_url: str) -> Store:
+def open_store(artifacts_url: str, variable: str = "ASSAY_ARTIFACTS_URL") -> Store:
     """The store at an fsspec address (file://, s3://, memory:// ...). Raises RegistryError where it is no address."""
     try:
         files, root = fsspec.core.url_to_fs(artifacts_url)
     except (ValueError, ImportError) as error:
         raise RegistryError(
             f"the artifact store {artifacts_url!r} cannot be opened ({error}); "
-            "give an address such as file:///folder or s3://bucket/folder in ASSAY_ARTIFACTS_URL"
+            f"give an address such as file:///folder or s3://bucket/folder in {variable}"
         ) from error
-    return Store(files=files, root=root.rstrip("/"), url=artifacts_url)
+    return Store(files=files, root=root.rstrip("/"), url=artifacts_url, variable=variable)
 
 
 def put_folder(store: Store, folder: Path) -> str:
@@ -103,6 +104,41 @@ def check_folder(store: Store, digest: str) -> Iterator[tuple[str, Damaged]]:
                 yield name, error
 
 
+def page(store: Store, name: str) -> str | None:
+    """A small text under a name of its own, None where there is none. Raises Damaged where it is no text."""
+    with _reached(store):
+        try:
+            content: bytes = store.files.cat_file(f"{store.root}/{name}")
+        except FileNotFoundError:
+            return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{store.url}/{name} is no text ({error}); bring it back from a copy") from error
+
+
+def put_page(store: Store, name: str, text: str) -> None:
+    """Keep a small text under a name, whole or not at all; what was there is replaced."""
+    target = f"{store.root}/{name}"
+    with _reached(store):
+        store.files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        if "file" not in _protocols(store):
+            store.files.pipe_file(target, text.encode("utf-8"))
+            return
+        with _whole(Path(target)) as write:
+            write.write(text.encode("utf-8"))
+
+
+def names(store: Store, folder: str) -> list[str]:
+    """The names in a folder of the store; none where it is not there."""
+    with _reached(store):
+        try:
+            found = store.files.ls(f"{store.root}/{folder}".rstrip("/"), detail=False, refresh=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    return [str(path).rstrip("/").rsplit("/", 1)[-1] for path in found]
+
+
 def _path(store: Store, digest: str) -> str:
     return f"{store.root}/{digest[:2]}/{digest}"
 
@@ -115,10 +151,17 @@ def _put(store: Store, source: Path, digest: str) -> None:
     if "file" not in _protocols(store):
         store.files.put_file(str(source), target)  # object stores show an object only when it is whole
         return
+    with source.open("rb") as read, _whole(Path(target)) as write:
+        shutil.copyfileobj(read, write)
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[Any]:
+    """A file to write to, which takes its name when all of it lies on the disk."""
     scratch = Path(f"{target}.{uuid.uuid4().hex}.part")
     try:
-        with source.open("rb") as read, scratch.open("wb") as write:
-            shutil.copyfileobj(read, write)
+        with scratch.open("wb") as write:
+            yield write
             write.flush()
             os.fsync(write.fileno())
         scratch.replace(target)
@@ -160,5 +203,5 @@ def _reached(store: Store) -> Iterator[None]:
     except OSError as error:
         raise RegistryUnreachable(
             f"the artifact store {store.url} cannot be used ({error}); "
-            "make it readable and writable, or point ASSAY_ARTIFACTS_URL to another"
+            f"make it readable and writable, or point {store.variable} to another"
         ) from error

@@ -56,10 +56,10 @@ def newest(session: Session) -> BatchRow | None:
     return session.exec(select(BatchRow).order_by(col(BatchRow.number).desc()).limit(1)).first()
 
 
-def batches(session: Session) -> Iterator[tuple[BatchRow, list[DecisionRow]]]:
-    """Every batch with its rows, oldest first, a page at a time."""
+def batches(session: Session, after: int = 0) -> Iterator[tuple[BatchRow, list[DecisionRow]]]:
+    """Every batch after one with its rows, oldest first, a page at a time."""
     number, place = col(BatchRow.number), col(DecisionRow.place)
-    last = 0
+    last = after or -1  # a number that was changed to 0 is read too
     while page := list(session.exec(select(BatchRow).where(number > last).order_by(number).limit(PAGE))):
         first, last = page[0].number, page[-1].number
         query = select(DecisionRow).where(col(DecisionRow.batch).between(first, last))

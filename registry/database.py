@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,80 @@ import sqlalchemy
 from sqlalchemy.engine import Connection, Engine
 from sqlmodel import Session
 
-from registry import address, artifacts, sqlite, trouble
+from registry import address, artifacts, roles, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
 
 LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer of events
+ADDED = "added"  # what a session keeps the kinds of its events under
 DECISIONS_LOCK = LOCK + 1  # of who writes served answers
 WAIT_SECONDS = 60  # how long a writer waits for the others before it gives up
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+class Watch:
+    """Who is asked before each write and told after it. This one says nothing; registry/watching.py looks."""
+
+    def before(self, registry: Registry) -> None:
+        """Raises RegistryError where nothing may be written."""
+
+    def after(self, registry: Registry, kinds: Sequence[str]) -> None:
+        """Events of these kinds were committed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Registry:
-    """An open registry. Another process opens its own by the same two addresses."""
+    """An open registry. Another process opens its own by the same addresses.
+
+    log  where checkpoints are kept outside the database
+    key  the file of the installation's key, None where there is none to sign with
+    """
 
     engine: Engine
     store: artifacts.Store
     place: str
+    log: artifacts.Store | None = None
+    key: Path | None = None
+    watch: Watch = dataclasses.field(default_factory=Watch)
 
 
-def open_registry(database_url: str, artifacts_url: str) -> Registry:
-    """Open the registry and bring its tables up to date.
-
-    database_url   sqlite:///file or postgresql://user:password@host:port/name?sslmode=require (registry/address.py)
-    artifacts_url  any fsspec address, for instance file:///folder or s3://bucket/folder
-
-    Raises RegistryUnreachable where nothing answers, RegistryError where the database is newer than this program.
-    """
+def connect(database_url: str, artifacts_url: str) -> Registry:
+    """Open the database and the store, and bring the tables up to date."""
     where = address.read(database_url)
     registry = Registry(engine=_engine(where), store=artifacts.open_store(artifacts_url), place=where.place)
     with translated(registry.place):
         _migrate(registry.engine)
     return registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Migrated:
+    """The revision of the tables before and after, and what became of the roles of PostgreSQL."""
+
+    before: str | None
+    after: str | None
+    roles: roles.Settled
+
+
+def migrate(database_url: str) -> Migrated:
+    """Bring the tables up to date, and give the roles that are there their rights, also where the tables are.
+
+    Raises RegistryUnreachable, RegistryError where this user may not, or the database is newer than this program.
+    """
+    where = address.read(database_url)
+    engine = _engine(where)
+    try:
+        with translated(where.place):
+            before = _revision(engine)
+            settled = _migrate(engine, always=True)
+            return Migrated(before, _revision(engine), settled)
+    finally:
+        engine.dispose()
+
+
+def unbound(registry: Registry) -> str:
+    """Why the database's guards do not bind this connection, with the cure; empty where they do."""
+    with reading(registry) as session:
+        return roles.unbound(session.connection())
 
 
 def close(registry: Registry) -> None:
@@ -66,7 +109,20 @@ def reading(registry: Registry) -> Iterator[Session]:
 
 @contextlib.contextmanager
 def writing(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
-    """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is."""
+    """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is.
+
+    Raises RestoredBackup where the database is behind its checkpoints.
+    """
+    registry.watch.before(registry)
+    with unwatched(registry, lock) as session:
+        yield session
+    if added := session.info.get(ADDED):
+        registry.watch.after(registry, added)
+
+
+@contextlib.contextmanager
+def unwatched(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
+    """The same for those who watch."""
     with translated(registry.place), _locked(registry.engine, lock) as connection, Session(connection) as session:
         yield session
         session.flush()
@@ -136,17 +192,25 @@ def _locked(engine: Engine, lock: int = LOCK) -> Iterator[Connection]:
         yield connection
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, always: bool = False) -> roles.Settled:
+    """Migrate and settle the roles where the tables are behind; `always` settles them in any case."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    if _revision(engine) == scripts.get_current_head():
-        return
+    found, head = _revision(engine), scripts.get_current_head()
+    if found == head and not always:
+        return roles.Settled("", (), ())
     with _locked(engine) as connection:
+        if not roles.may_migrate(connection):
+            raise RegistryError(
+                f"the registry's tables are of revision {found}, this Assay asks for {head}, and the database's user "
+                f"may not migrate; run ./assay migrate with an ASSAY_DATABASE_URL that names {roles.OWNER}"
+            )
         _upgrade(config, connection, {script.revision for script in scripts.walk_revisions()})
+        return roles.settle(connection)
 
 
 def _upgrade(config: Any, connection: Connection, known: set[str]) -> None:

@@ -5,7 +5,9 @@ RegistryError (ValueError)
 ├── UnknownVersion        a version, alias, run or decision that is not there
 ├── NotAllowed            a refused, rejected or unapproved version was to be approved or promoted
 ├── Conflict              the same key came again with other content
-└── Damaged               bytes that do not have the digest they were registered under
+├── NotSigned             a verdict that is not its person's
+├── Damaged               bytes that do not have the digest they were registered under
+└── RestoredBackup        the database is behind its checkpoints: it may be read and not written
 """
 
 from __future__ import annotations
@@ -31,5 +33,13 @@ class Conflict(RegistryError):
     """A key that was used before came again with other content."""
 
 
+class NotSigned(RegistryError):
+    """A verdict stands in the registry that its person did not sign."""
+
+
 class Damaged(RegistryError):
     """Bytes were read that do not have the digest they were registered under."""
+
+
+class RestoredBackup(RegistryError):
+    """The database does not hold what its newest checkpoint says: an older copy was put back, or it was changed."""

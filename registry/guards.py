@@ -32,7 +32,7 @@ def standing(connection: Connection) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    from registry.database import open_registry
+    from registry.opening import open_registry
 
     with open_registry(sys.argv[1], "file:///tmp").engine.connect() as asked:
         print(json.dumps({asked.dialect.name: dict(sorted(standing(asked).items()))}, indent=1))

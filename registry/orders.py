@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlmodel import Session, func, select
 
-from registry import statements, steps
+from registry import statements, states, steps
 from registry.approval import may_answer, move_alias, named_champions
-from registry.database import Registry, reading, writing
+from registry.database import Registry, now, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, NotAllowed, UnknownVersion
 from registry.runs import Release, last_release, release_of
@@ -32,9 +32,10 @@ class Orders:
 
     pulse        the newest rows that this rests on: the same pulse, the same orders
     champions    by task the version that is to answer
-    silent       by task the version whose approval was taken back, where no other may answer
+    silent       by task the version whose approval was taken back or has ended, where no other may answer
     challengers  by task the version on trial and its newest step; none whose approval was taken back meanwhile
     release      what a service has told last that it had loaded, None before the first and after the last
+    ends         when the first of their approvals ends, None where none does
     """
 
     pulse: tuple[int, ...]
@@ -42,6 +43,7 @@ class Orders:
     silent: Mapping[str, Version]
     challengers: Mapping[str, Challenger]
     release: Release | None
+    ends: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,24 @@ class Challenger:
 
 
 def orders(registry: Registry, known: Orders | None = None) -> Orders:
-    """What a service is to answer with; `known` again where nothing changed since, at the price of one small query."""
+    """What a service is to answer with; `known` again where nothing changed since, at the price of one small query.
+
+    Where one of the approvals has an end, the database's clock is asked too.
+    """
     with reading(registry) as session:
         counts = [select(func.coalesce(func.max(table.seq), 0)).scalar_subquery() for table in SOURCES]
         pulse = tuple(session.exec(select(*counts)).one())  # type: ignore[call-overload]
-        if known is not None and known.pulse == pulse:
+        if known is not None and known.pulse == pulse and (known.ends is None or now(session) < known.ends):
             return known
         named = named_champions(session)
-        champions = {task: each for task, each in named.items() if each.status not in BARRED}
+        champions = {task: each for task, each in named.items() if each.status == "approved"}
         open_ = {task: step for task, step in steps.newest(session).items() if step.open}
         tried = {task: Challenger(record(session, find(session, s.version)), s) for task, s in open_.items()}
         challengers = {task: each for task, each in tried.items() if each.version.status not in BARRED}
-        silent = {task: each for task, each in named.items() if each.status in BARRED}
-        return Orders(pulse, champions, silent, challengers, last_release(session))
+        silent = {task: each for task, each in named.items() if each.status != "approved"}
+        held = [*champions.values(), *(each.version for each in challengers.values())]
+        ends = min((each.until for each in held if each.until), default=None)
+        return Orders(pulse, champions, silent, challengers, last_release(session), ends)
 
 
 def pulse(registry: Registry) -> int:
@@ -82,7 +89,7 @@ def start_challenger(registry: Registry, ref: str, by: str) -> Step:
     with writing(registry) as session:
         version = record(session, find(session, ref))
         if version.status in BARRED:
-            raise NotAllowed(f"{version.ref} was {version.status} and answers nobody; release another version")
+            raise NotAllowed(f"{version.ref} {states.was(version.status)} and answers nobody; release another version")
         champion = _champion(session, version.task)
         if champion.ref == version.ref:
             raise NotAllowed(f"{version.ref} is the champion already; there is nothing to release")
@@ -112,7 +119,7 @@ def take_step(registry: Registry, after: Step, step: str, by: str, facts: Mappin
         version = record(session, find(session, after.version))
         if step == steps.WHOLE:
             may_answer(version)
-            move_alias(session, version, CHAMPION, "promote")
+            move_alias(session, version, CHAMPION, "promote", by)
         return steps.enter(session, version, step, by, facts)
 
 
@@ -167,6 +174,6 @@ def fall_silent(registry: Registry, by: str) -> Release | None:
 
 def _champion(session: Session, task: str) -> Version:
     champion = named_champions(session).get(task)
-    if champion is None or champion.status in BARRED:
+    if champion is None or champion.status != "approved":
         raise UnknownVersion(f"{task!r} has no champion to stand beside; `promote` its first version")
     return champion

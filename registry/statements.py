@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from registry.tables import (
     DecisionRow,
     Event,
     FeedbackRow,
+    PersonRow,
     ReleaseRow,
     ReleaseStepRow,
     ReviewRow,
@@ -29,7 +30,7 @@ from registry.tables import (
 
 Row = (
     VersionRow | VerdictRow | AliasRow | ReleaseRow | ReleaseStepRow | RunRow | RunEndRow
-    | ApiKeyRow | FeedbackRow | ReviewRow
+    | ApiKeyRow | FeedbackRow | ReviewRow | PersonRow
 )  # fmt: skip
 
 
@@ -50,16 +51,28 @@ def of_version(row: VersionRow) -> Statement:
 
 
 def of_verdict(row: VerdictRow, version: VersionRow) -> Statement:
-    """A version was approved or rejected: by whom, why, and which bytes."""
+    """A version was approved or rejected: by whom, why, and which bytes; until when and signed how, where it was."""
     said = {name: getattr(row, name) for name in ("by", "reason", "automatic")}
+    said |= _where_told(row, "until", "role", "signature")
     kind = "approved" if row.approved else "rejected"
     return Statement(kind, f"{version.task}@{version.number}", {**said, "digest": version.digest})
+
+
+def of_person(row: PersonRow) -> Statement:
+    """A person was added, was given another key, or was retired: the roles, the public key, and who signed it."""
+    said = {name: getattr(row, name) for name in ("name", "key", "signer", "signature")}
+    return Statement(f"person_{row.change}", f"person {row.name}", {**said, "roles": json.loads(row.roles)})
 
 
 def of_alias(row: AliasRow, version: VersionRow) -> Statement:
     """An alias was moved: to which version, and whether forward or back."""
     said = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
-    return Statement("alias", f"{row.task}@{row.alias}", said)
+    return Statement("alias", f"{row.task}@{row.alias}", said | _where_told(row, "by", "role", "signature"))
+
+
+def _where_told(row: Row, *names: str) -> dict[str, Any]:
+    """The columns that are not empty: rows from before there were persons say nothing of them."""
+    return {name: found for name in names if (found := getattr(row, name)) is not None}
 
 
 def of_release(row: ReleaseRow) -> Statement:
@@ -123,6 +136,14 @@ def said(event: Event) -> dict[str, Any]:
 def shown(statement: Statement, time: str) -> dict[str, Any]:
     """The same of a statement, to be held against it."""
     return {"kind": statement.kind, "subject": statement.subject, "payload": statement.payload, "time": time}
+
+
+def tells(event: Event, say: Callable[..., Statement], row: Row, *of: Any) -> bool:
+    """Whether an event says what a row says in columns; not where either cannot be read."""
+    try:
+        return said(event) == shown(say(row, *of), row.time)
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 def enter(session: Session, row: Row, statement: Statement) -> None:

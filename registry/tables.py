@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = (
     *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
-    *("decision_batch", "api_key", "feedback", "review"),
+    *("decision_batch", "api_key", "feedback", "review", "checkpoint", "person"),
 )
 
 
@@ -34,9 +34,9 @@ def _version() -> Any:
     return Field(sa_column=Column(kind, ForeignKey("version.seq"), nullable=False, index=True))
 
 
-def _time() -> Any:
+def _time(nullable: bool = False) -> Any:
     kind = String().with_variant(String(collation="C"), "postgresql")
-    return Field(sa_column=Column(kind, nullable=False))
+    return Field(sa_column=Column(kind, nullable=nullable))
 
 
 class Event(SQLModel, table=True):
@@ -68,7 +68,11 @@ class VersionRow(SQLModel, table=True):
 
 
 class VerdictRow(SQLModel, table=True):
-    """A person (or the recipe, where automatic) approved or rejected a version, and why."""
+    """A person (or the recipe, where automatic) approved or rejected a version, and why.
+
+    until      when an approval ends; None where it has no end
+    role       the role in which its person signed it, and signature; None in a registry without persons
+    """
 
     __tablename__ = "verdict"
     seq: int = _seq()
@@ -78,10 +82,30 @@ class VerdictRow(SQLModel, table=True):
     reason: str
     automatic: bool
     time: str = _time()
+    until: str | None = _time(nullable=True)
+    role: str | None = None
+    signature: str | None = None
+
+
+class PersonRow(SQLModel, table=True):
+    """A person was added, was given another key, or was retired: `change` says which, `signer` who signed that."""
+
+    __tablename__ = "person"
+    seq: int = _seq()
+    name: str = Field(index=True)
+    change: str
+    roles: str
+    key: str = Field(index=True)
+    signer: str
+    signature: str
+    time: str = _time()
 
 
 class AliasRow(SQLModel, table=True):
-    """An alias moved to a version. The newest row of a task and alias is where it points; older rows are history."""
+    """An alias moved to a version. The newest row of a task and alias is where it points; older rows are history.
+
+    by, role, signature   who moved it, in a registry with persons: the service, or a person by a signature
+    """
 
     __tablename__ = "alias"
     seq: int = _seq()
@@ -90,6 +114,9 @@ class AliasRow(SQLModel, table=True):
     version_seq: int = _version()
     move: str
     time: str = _time()
+    by: str | None = None
+    role: str | None = None
+    signature: str | None = None
 
 
 class ReleaseRow(SQLModel, table=True):
@@ -231,6 +258,22 @@ class ReviewRow(SQLModel, table=True):
     sealed: str
     time: str = _time()
     feedback: int | None = _big(nullable=True)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """One checkpoint of the history (registry/witness.py): `body` is what was signed, `digest` its sha256.
+
+    peaks  the roots of the perfect subtrees of its tree, the greatest first, as hexadecimal text with spaces
+    """
+
+    __tablename__ = "checkpoint"
+    number: int = _big(primary_key=True, autoincrement=False)
+    size: int = _big(nullable=False, index=True)
+    time: str = _time()
+    body: str
+    digest: str = Field(unique=True)
+    signature: str
+    peaks: str
 
 
 class LeaseRow(SQLModel, table=True):

@@ -49,7 +49,9 @@ def told(place: str, error: Exception) -> RegistryError:
         return RegistryUnreachable(f"the registry's database {place} has no TLS ({said}); {cure}")
     if _is_unreachable(error):
         return RegistryUnreachable(f"the registry's database {place} does not answer ({said}); {UNANSWERED}")
-    return RegistryError(f"the registry's database {place} refused: {said}; nothing was written")
+    rights = _fields(original).get("C") == "42501"
+    cure = "; ./assay migrate gives its user the rights it is to have (docs/registry.md)" if rights else ""
+    return RegistryError(f"the registry's database {place} refused: {said}; nothing was written{cure}")
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -1,133 +1,154 @@
-"""Proof: both chains are whole, every row says what its event says, and every artifact has its registered bytes.
+"""Proof: both chains are whole, every row says what its event says, each checkpoint holds, and so do all files.
 
-What this cannot see: a history whose newest events, and the rows of those events, were cut off together by someone who
-may drop triggers. That needs a checkpoint kept elsewhere. Of served answers it cannot see that those since the last
-anchor were cut off, which is a minute's, or more where nobody drained the log.
+What this cannot see: events after the newest checkpoint that were cut off with their rows by someone who may drop
+triggers; and a log that was rewritten with the installation's own key. Against the second helps a checkpoint on paper.
+Of served answers it cannot see that those since the last anchor were cut off, which is a minute's, or more where nobody
+drained the log.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
-from registry import artifacts, chain, guards, looking, statements
+from registry import answers, files, guards, scope, seen, signatures, statements
+from registry.checking import Check, Failure, Span, check, every_byte, held, pages, printable
 from registry.database import Registry, reading
-from registry.decisions import doubt_of
-from registry.digest import canonical, of_text
 from registry.errors import Damaged
-from registry.events import GENESIS, digest_of
 from registry.looking import Look
-from registry.tables import (
-    AliasRow,
-    ApiKeyRow,
-    BatchRow,
-    DecisionRow,
-    Event,
-    FeedbackRow,
-    ReleaseRow,
-    ReleaseStepRow,
-    ReviewRow,
-    RunEndRow,
-    RunRow,
-    VerdictRow,
-    VersionRow,
-)
+from registry.marks import Marks
+from registry.scope import Scope
+from registry.seen import Seen
+from registry.tables import Event, VersionRow
 from registry.versions import find
+from registry.walking import Walk
 
-Failure = dict[str, Any]
-Check = Failure | None  # None: it was looked at and it holds
+EVENT = Event.__table__  # type: ignore[attr-defined]
+SHOWN = 1000  # failures in one document; the rest is counted
+BOOLEANS = (("verdict", "approved"), ("verdict", "automatic"), ("api_key", "revoked"))
 
 
-def verify(registry: Registry, ref: str | None = None, look: Look | None = None) -> dict[str, Any]:
+class Found:
+    """What was looked at so far: how much, what does not hold, and what of that a person accepted."""
+
+    def __init__(self) -> None:
+        self.checked, self.wrong = 0, 0
+        self.failures: list[Failure] = []
+        self.accepted: list[Failure] = []
+        self.seen: Seen | None = None
+
+    def take(self, checks: Iterable[Check]) -> None:
+        """Look at these. What was told before a page that cannot be read stays."""
+        for each in checks:
+            self.checked += 1
+            if each is not None:
+                self._wrong(printable(each))
+
+    def _wrong(self, failure: Failure) -> None:
+        by = None if self.seen is None else self.seen.accepted(failure)
+        if by is not None:
+            self.accepted.append({**failure, "accepted": by})
+            return
+        self.wrong += 1
+        if self.wrong <= SHOWN:
+            self.failures.append(failure)
+
+    def document(self) -> dict[str, Any]:
+        """As `verify` gives it; what is seldom there is left out where it is not."""
+        found: dict[str, Any] = {"ok": not self.wrong, "checked": self.checked, "failures": self.failures}
+        if self.wrong > SHOWN:
+            found["left_off"] = self.wrong - SHOWN
+        return {**found, "accepted": self.accepted} if self.accepted else found
+
+
+def verify(
+    registry: Registry,
+    ref: str | None = None,
+    look: Look | None = None,
+    since: str | None = None,
+    as_of: datetime | None = None,
+) -> dict[str, Any]:
     """Check the whole registry, or its history and the files of one version: the `verify` document.
 
-    `look` says of each version whose bytes are whole what is wrong with its report, as at its registration.
-    Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}.
+    look   says of each version whose bytes are whole what is wrong with its report, as at its registration
+    since  a checkpoint (registry/scope.py): what came after it, and the files of the versions since then
+    as_of  a time with a zone: the history up to it, and the files of those who were champions then
+
+    Gives {"ok", "checked", "failures": [{"what", "where", "expected", "found"}]}; "accepted", the faults that a person
+    has seen; "strays", the files of the store that nothing names; "checkpoint", the newest that holds; "champions" as
+    of a time. Raises RegistryError for a checkpoint or a time that is none, UnknownVersion.
     """
-    checks: list[Check] = []
-    wanted: list[VersionRow] = []
+    found, wanted = Found(), files.Wanted()
+    more: dict[str, Any] = {}
     try:
-        with reading(registry) as session, _every_byte(session):
-            for part in (_pages, _chain, _guards, _rows, _decisions, _batches, _evaluations, _booleans):
-                checks += part(session)
-            wanted = list(session.exec(select(VersionRow))) if ref is None else [find(session, ref)]
+        with reading(registry) as session, every_byte(session):
+            where = scope.of(session, registry, since, as_of)
+            more = _history(session, registry, where, found)
+            wanted = _wanted(session, ref, where, more)
     except Damaged as error:  # what was found before the page that cannot be read is told beside it
-        checks.append(_check("database", registry.place, "what can be read", str(error)))
-    for row in wanted:
-        checks += _files(registry, row, look)
-    failures = [_printable(check) for check in checks if check is not None]
-    return {"ok": not failures, "checked": len(checks), "failures": failures}
+        found.take([check("database", registry.place, "what can be read", str(error))])
+    named: set[bytes] = set()
+    found.take(files.checks(registry, wanted, look, named))
+    strays = files.strays(registry, named) if ref is None and since is None and as_of is None else []
+    return {**found.document(), **more, **({"strays": strays} if strays else {})}
 
 
-@contextlib.contextmanager
-def _every_byte(session: Session) -> Iterator[None]:
-    """SQLite keeps bytes that are no UTF-8 as text: here they are read, and do not equal what was signed for."""
-    if session.get_bind().dialect.name != "sqlite":
-        yield
-        return
-    connection: Any = session.connection().connection.driver_connection
-    connection.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
-    try:
-        yield
-    finally:
-        connection.text_factory = str
+def accept(registry: Registry, named: str, by: str, reason: str) -> dict[str, Any]:
+    """Record that a person has seen what verify finds at one event or checkpoint: {"event", "place", "accepted"}.
 
-
-def _printable(failure: Failure) -> Failure:
-    text = json.dumps(failure, ensure_ascii=False, default=str).encode("utf-8", "replace")
-    found: Failure = json.loads(text)
-    return found
-
-
-def _check(what: str, where: str, expected: Any, found: Any) -> Check:
-    return None if expected == found else {"what": what, "where": where, "expected": expected, "found": found}
-
-
-def _held(what: str, where: str, told: Callable[..., tuple[Any, Any]], *of: Any) -> Check:
-    """A check of what is first to be read: `told` gives what is expected and what was found.
-
-    What cannot be read does not hold.
+    Raises NotAllowed where it finds nothing there, RegistryError without name, reason or key.
     """
-    try:
-        expected, found = told(*of)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        expected, found = "what can be read", f"{type(error).__name__}: {error}"
-    return _check(what, where, expected, found)
+    place, found = seen.place_of(named), Found()
+    with reading(registry) as session, every_byte(session):
+        _history(session, registry, Scope(), found)
+    faults = seen.at(place, found.failures)
+    event = seen.accept(registry, place, faults, by, reason)
+    return {"event": event, "place": place, "accepted": faults}
+
+
+def _history(session: Session, registry: Registry, where: Scope, found: Found) -> dict[str, Any]:
+    """Everything in the database; gives what the document tells beside the failures."""
+    found.take(where.checks)
+    if where.span.whole:
+        found.take(_pages(session))
+    found.take(_guards(session))
+    found.seen = Seen(session, registry)
+    found.take(found.seen.checks)
+    marks = Marks(session, registry, found.seen, where.number)
+    walk = Walk(session, where.span, where.tree, where.head, marks.walk())
+    found.take(walk.checks())
+    found.take(marks.found)
+    found.take(signatures.checks(session))
+    found.take(answers.checks(session, where.span))
+    found.take(_evaluations(session, where.span))
+    found.take(_booleans(session, where.span))
+    told: dict[str, Any] = {}
+    if walk.proved is not None:
+        told["checkpoint"] = {name: getattr(walk.proved, name) for name in ("number", "size", "time", "root", "key")}
+    if where.until_time is not None:
+        told["champions"] = scope.champions(session, walk.replay.champions, where)
+    return told
+
+
+def _wanted(session: Session, ref: str | None, where: Scope, told: dict[str, Any]) -> files.Wanted:
+    """Which versions' files are read again."""
+    if ref is not None:
+        row = find(session, ref)
+        return files.Wanted(rows=[(row.task, row.number, row.digest, row.model_digest, row.report_digest)])
+    if where.until_time is None:
+        return files.Wanted(span=where.span)
+    rows = [find(session, each["version"]) for each in told["champions"].values() if each["version"]]
+    return files.Wanted(rows=[(r.task, r.number, r.digest, r.model_digest, r.report_digest) for r in rows])
 
 
 def _pages(session: Session) -> Iterator[Check]:
     """Damage to the file of SQLite that changes no row: an index, a page that nothing points to."""
     if session.get_bind().dialect.name == "sqlite":
         for row in session.connection().exec_driver_sql("PRAGMA integrity_check(20)"):
-            yield _check("database", "its file", "ok", row[0])
-
-
-def _booleans(session: Session) -> Iterator[Check]:
-    """SQLite has no booleans: 3 is read as yes."""
-    if session.get_bind().dialect.name == "sqlite":
-        for table, column in (("verdict", "approved"), ("verdict", "automatic"), ("api_key", "revoked")):
-            query = f"SELECT seq, {column} FROM {table} WHERE {column} NOT IN (0, 1)"
-            for seq, found in session.connection().exec_driver_sql(query):
-                yield _check(table, f"event {seq}", f"{column} 0 or 1", found)
-
-
-def _chain(session: Session) -> Iterator[Check]:
-    previous, time = GENESIS, ""
-    for place, event in enumerate(session.exec(select(Event).order_by(col(Event.seq))), start=1):
-        where = f"event {event.seq}"
-        yield (
-            _check("event number", where, place, event.seq)
-            or _check("event link", where, previous, event.previous)
-            or _held("event digest", where, lambda e: (digest_of(e), e.digest), event)
-            or _check("event time", where, True, event.time >= time)
-        )
-        previous, time = event.digest, event.time
+            yield check("database", "its file", "ok", row[0])
 
 
 def _guards(session: Session) -> Iterator[Check]:
@@ -135,142 +156,27 @@ def _guards(session: Session) -> Iterator[Check]:
     connection = session.connection()
     expected, found = guards.EXPECTED[connection.dialect.name], guards.standing(connection)
     for name in sorted(expected.keys() | found.keys()):
-        yield _check("guard", name, expected.get(name, "no such guard"), found.get(name, "missing"))
+        yield check("guard", name, expected.get(name, "no such guard"), found.get(name, "missing"))
 
 
-def _rows(session: Session) -> Iterator[Check]:
-    yield from _table(session, VersionRow, ("registered",), statements.of_version)
-    yield from _table(session, ReleaseRow, ("released",), statements.of_release)
-    yield from _table(session, ApiKeyRow, ("api_key_issued", "api_key_revoked"), statements.of_api_key)
-    yield from _table(session, FeedbackRow, ("feedback",), statements.of_feedback)
-    yield from _table(session, ReviewRow, ("review",), statements.of_review)
-    yield from _table(session, RunRow, ("run_started",), statements.of_run)
-    yield from _table(session, RunEndRow, ("run_ended",), statements.of_run_end)
-    known = {row.seq: row for row in session.exec(select(VersionRow))}
-    yield from _table(session, VerdictRow, ("approved", "rejected"), statements.of_verdict, known)
-    yield from _table(session, AliasRow, ("alias",), statements.of_alias, known)
-    yield from _table(session, ReleaseStepRow, ("release_step",), statements.of_step, known)
+def _booleans(session: Session, span: Span) -> Iterator[Check]:
+    """SQLite has no booleans: 3 is read as yes."""
+    if session.get_bind().dialect.name == "sqlite":
+        for table, column in BOOLEANS:
+            query = f"SELECT seq, {column} FROM {table} WHERE {column} NOT IN (0, 1) AND seq > ?"
+            for seq, found in session.connection().exec_driver_sql(query, (span.after,)):
+                yield check(table, f"event {seq}", f"{column} 0 or 1", found)
 
 
-def _table(session: Session, table: Any, kinds: Sequence[str], say: Any, known: Any = None) -> Iterator[Check]:
-    """Hold every row of a table against its event, and find the events that lost their row."""
-    name = table.__tablename__
-    events = {e.seq: e for e in session.exec(select(Event).where(col(Event.kind).in_(kinds)))}
-    for row in session.exec(select(table)):
-        event = events.pop(row.seq, None)
-        if event is None or (known is not None and row.version_seq not in known):
-            yield _check(name, f"event {row.seq}", "an event and a version", "a row alone")
-            continue
-        of = (row,) if known is None else (row, known[row.version_seq])
-        yield _held(name, event.subject, _both, event, row.time, say, *of)
-    for event in events.values():
-        yield _check(name, event.subject, "a row", "no row")
-    if table is VersionRow:
-        yield from _numbers(session)
-
-
-def _both(event: Event, time: str, say: Callable[..., statements.Statement], *of: Any) -> tuple[Any, Any]:
-    """What an event says, and what its row says in columns."""
-    return statements.said(event), statements.shown(say(*of), time)
-
-
-def _numbers(session: Session) -> Iterator[Check]:
-    found: dict[str, list[int]] = {}
-    for row in session.exec(select(VersionRow).order_by(col(VersionRow.seq))):
-        found.setdefault(row.task, []).append(row.number)
-    for task, numbers in found.items():
-        yield _check("version numbers", task, list(range(1, len(numbers) + 1)), numbers)
-
-
-def _decisions(session: Session) -> Iterator[Check]:
-    """Rows from before there was a chain of batches: each against its columns, each batch against its event."""
-    query = select(DecisionRow).where(col(DecisionRow.batch).is_(None)).execution_options(yield_per=1000)
-    events = {e.seq: e for e in session.exec(select(Event).where(Event.kind == "decisions"))}
-    rows = session.exec(query.order_by(col(DecisionRow.seq), col(DecisionRow.place)))
-    for seq, batch in groupby(rows, attrgetter("seq")):
-        found = list(batch)
-        yield from map(_columns, found)
-        event = events.pop(seq, None)
-        yield _held("decisions", f"event {seq}", lambda e, rows: (_payload(e), _of(rows)), event, found)
-    for event in events.values():
-        yield _check("decisions", f"event {event.seq}", "a batch of answers", "no row")
-
-
-def _payload(event: Event | None) -> Any:
-    return "an event" if event is None else statements.said(event)["payload"]
-
-
-def _of(rows: Sequence[DecisionRow]) -> dict[str, Any]:
-    return statements.of_decisions(rows).payload
-
-
-def _batches(session: Session) -> Iterator[Check]:
-    """The chain of batches: links, rows, and each of its ends that the history of events names."""
-    anchors: dict[Any, Event] = {}
-    for event in session.exec(select(Event).where(Event.kind == chain.ANCHORED)):
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # then its digest does not hold either
-            anchors[statements.said(event)["payload"]["batch"]] = event
-    place, previous, time = 0, GENESIS, ""
-    for batch, rows in chain.batches(session):
-        where, place = f"batch {batch.number}", place + 1
-        yield (
-            _check("batch number", where, place, batch.number)
-            or _check("batch link", where, previous, batch.previous)
-            or _held("batch digest", where, lambda b: (chain.link_of(b), b.link), batch)
-            or _check("batch time", where, True, batch.time >= time)
-        )
-        yield from map(_columns, rows)
-        yield _check("decisions", where, [*range(len(rows))], [row.place for row in rows])
-        yield _held("decisions", where, _whole, batch, rows)
-        if (anchor := anchors.pop(batch.number, None)) is not None:
-            yield _check("anchor", f"event {anchor.seq}", statements.said(anchor)["payload"].get("link"), batch.link)
-        previous, time = batch.link, batch.time
-    for number, event in anchors.items():
-        yield _check("anchor", f"event {event.seq}", f"batch {number}", "no batch")
-    for number in chain.strays(session):
-        yield _check("decisions", f"batch {number}", "a batch", "rows alone")
-
-
-def _whole(batch: BatchRow, rows: Sequence[DecisionRow]) -> tuple[Any, Any]:
-    """What a batch says of its rows, and what they are."""
-    found = {"count": len(rows), "digest": chain.digest_of(rows)}
-    return {"count": batch.count, "digest": batch.digest}, found
-
-
-def _columns(row: DecisionRow) -> Check:
-    return _held("decision", row.id, _told, row)
-
-
-def _told(row: DecisionRow) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the record of an answer says, and its columns."""
-    said = json.loads(row.body)
-    columns = {"id": row.id, "task": row.task, "version": f"{row.task}@{row.version}", "digest": row.digest}
-    found: dict[str, Any] = {**columns, "request": row.request}
-    if row.tenant is not None:  # a row from before there were columns for it names its tenant in the body alone
-        found["tenant"], said["doubt"], found["doubt"] = row.tenant, doubt_of(said), row.doubt
-    return {name: said.get(name) for name in found}, found
-
-
-def _evaluations(session: Session) -> Iterator[Check]:
+def _evaluations(session: Session, span: Span) -> Iterator[Check]:
     """Each names a version that is there, by the digest that it has."""
-    digests = {f"{row.task}@{row.number}": row.digest for row in session.exec(select(VersionRow))}
-    for event in session.exec(select(Event).where(Event.kind == "evaluation")):
-        expected = digests.get(event.subject, "a version")
-        yield _held(
-            "evaluation", f"event {event.seq}", lambda e, is_: (is_, _payload(e).get("digest")), event, expected
-        )
+    query = select(EVENT).where(EVENT.c.kind == "evaluation")
+    for event in pages(session, query, EVENT.c.seq, span):
+        task, _, number = event.subject.partition("@")
+        of = select(VersionRow.digest).where(VersionRow.task == task, VersionRow.number == number)
+        expected = session.exec(of).first() if number.isdigit() else None
+        yield held("evaluation", f"event {event.seq}", _measured, event, expected or "a version")
 
 
-def _files(registry: Registry, row: VersionRow, look: Look | None) -> Iterator[Check]:
-    where, whole = f"{row.task}@{row.number}", True
-    bound = {"model": row.model_digest, "report": row.report_digest}
-    yield _held("version digest", where, lambda: (of_text(canonical(bound)), row.digest))
-    for part, digest in (("model", row.model_digest), ("report", row.report_digest)):
-        damaged = list(artifacts.check_folder(registry.store, digest))
-        yield from [_check("artifact", f"{where} {part}/{name}", "the bytes registered", str(e)) for name, e in damaged]
-        whole = whole and not damaged
-        if not damaged:
-            yield None
-    if look is not None and whole:
-        wrong = looking.again(registry.store, row.task, (row.model_digest, row.report_digest), look)
-        yield from [_check("report", f"{where} report", "the report of this model", said) for said in wrong] or [None]
+def _measured(event: Any, expected: str) -> tuple[Any, Any]:
+    return expected, statements.said(event)["payload"].get("digest")

@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from registry import artifacts, looking, statements, states
-from registry.database import Registry, reading, writing
+from registry.database import Registry, now, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
 from registry.looking import Look
@@ -28,8 +28,10 @@ class Version:
 
     digest    the sha256 that binds model and report
     facts     what the run said of it: metric, value, verdict of the gates, reasons, lineage
-    status    registered, approved, rejected (by a person) or refused (by the gates)
+    status    see registry/states.py
     aliases   the names that point to it now
+    until     when its approval ends or ended, None where it has no end
+    signed    whether that approval bears a signature, which `signatures` checks
     """
 
     task: str
@@ -44,6 +46,8 @@ class Version:
     approved_by: str | None
     automatic: bool
     aliases: tuple[str, ...]
+    until: str | None = None
+    signed: bool = False
 
     @property
     def ref(self) -> str:
@@ -201,12 +205,16 @@ def _records(session: Session, rows: Iterable[VersionRow]) -> list[Version]:
     task = rows[0].task if rows and all(row.task == rows[0].task for row in rows) else None
     verdicts = _verdicts(session, [row.seq for row in rows])
     names = _aliases(session, task)
-    return [_record(row, verdicts.get(row.seq, ()), names.get(row.seq, ())) for row in rows]
+    ends = any(each.until is not None for found in verdicts.values() for each in found)
+    moment = now(session) if ends else ""
+    return [_record(row, verdicts.get(row.seq, ()), names.get(row.seq, ()), moment) for row in rows]
 
 
-def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str, ...]) -> Version:
+def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str, ...], moment: str) -> Version:
     facts = json.loads(row.facts)
-    status = states.status(facts["verdict"], [each.approved for each in verdicts])
+    last = verdicts[-1] if verdicts else None
+    until = None if last is None else last.until
+    status = states.status(facts["verdict"], [each.approved for each in verdicts], bool(until and until <= moment))
     verdict = verdicts[-1] if status == "approved" else None
     return Version(
         task=row.task,
@@ -221,6 +229,8 @@ def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str,
         approved_by=None if verdict is None else verdict.by,
         automatic=verdict is not None and verdict.automatic,
         aliases=aliases,
+        until=until,
+        signed=verdict is not None and verdict.signature is not None,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
 from serving import (
@@ -20,11 +21,13 @@ from serving import (
     decisions,
     explanations,
     feedback,
+    health,
     metrics,
     once,
     page,
     problem,
     schema,
+    tracing,
 )
 from serving.decisions import Asked, Given
 from serving.door import OPEN
@@ -37,16 +40,15 @@ from serving.service import Release, Served
 from serving.spool import tenant
 from tasks.task import FloatArray
 
-LOST = "ray"  # the trouble that ends a service: a replica that has it is not ready
-
 
 @dataclass(frozen=True)
 class Parts:
     """What the endpoints work with. The model is asked in one thread, by way of the queue.
 
-    trouble  what is not as it should be while this release answers: digest of a version, "" or LOST -> a sentence
+    trouble  what is not as it should be while this release answers: a version's digest, "" or health.LOST -> a sentence
     challengers  by task the version on trial beside its champion
     silent   task -> why nothing answers for it, though something did
+    home     where the stream tells of itself, None where there is none
     """
 
     release: Release
@@ -57,6 +59,7 @@ class Parts:
     trouble: dict[str, str] = field(default_factory=dict)
     challengers: Mapping[str, challenge.Challenger] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    home: Path | None = None
 
 
 def build(parts: Parts, token: str) -> ASGIApp:
@@ -72,9 +75,10 @@ def build(parts: Parts, token: str) -> ASGIApp:
     _add_facts(app, parts)
     explanations.add(app, parts.release, parts.decision_log)
     _add_feedback(app, parts)
-    _add_health(app, parts)
+    health.add(app, _health(parts))
     _add_unknown(app, parts)
     _add_docs(app, parts)
+    tracing.add(app)
     for served in parts.release.served.values():
         parts.metrics.release.labels(served.task.name, served.version, served.digest).set(1)
     return guarded(app, token, parts.keys, parts.metrics)
@@ -209,28 +213,9 @@ def _task_row(served: Served) -> dict[str, Any]:
     return row.model_dump(mode="json", by_alias=True)
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
-    async def alive() -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def ready() -> Response:
-        decisions.room(parts.decision_log)
-        if LOST in parts.trouble:
-            raise Problem(503, parts.trouble[LOST])
-        trouble = sorted((*parts.trouble.values(), *parts.silent.values()))
-        return JSONResponse({"status": "ready", "tasks": list(parts.release.served), "trouble": trouble})
-
-    async def figures() -> Response:
-        parts.metrics.spool.set(parts.decision_log.spool.waiting())
-        parts.metrics.undrained.set(parts.decision_log.drain.failing.is_set())
-        return Response(metrics.text(parts.metrics), media_type=metrics.MEDIA)
-
-    refused = schema.faults()
-    app.get("/healthz", summary="The process is alive", responses=refused)(alive)
-    app.get("/readyz", summary="Every task is loaded and can answer", responses=refused)(ready)
-    text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-    told = {**text, **schema.faults(*schema.OF_TOKEN)}
-    app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=told)(figures)
+def _health(parts: Parts) -> health.Health:
+    of = (parts.release, parts.decision_log, parts.metrics, parts.trouble, parts.silent, parts.home)
+    return health.Health(*of)
 
 
 def _add_unknown(app: FastAPI, parts: Parts) -> None:

@@ -15,12 +15,13 @@ from typing import Any
 
 import registry
 from infra import cluster
-from serving import app, follower, probes, standing, trial
+from serving import follower, health, probes, standing, trial
 from serving.follower import BY, Follower
 from serving.places import NotServable
 from serving.service import Release
 
 LOOK_SECONDS = 0.5
+GONE = "Ray's control service is gone, so nothing here will be mended; the service starts anew"
 
 log = logging.getLogger("assay.serving")
 
@@ -36,9 +37,11 @@ def start(of: Follower) -> threading.Thread:
 
 def _forever(of: Follower) -> None:
     trouble = of.parts.trouble
-    while not of.stop.wait(LOOK_SECONDS):
+    while True:
         if of.gcs and cluster.lost(of.gcs):
-            trouble[app.LOST] = "Ray's control service is gone, so nothing here will be mended; the service starts anew"
+            trouble[health.LOST] = (
+                "Ray's control service is gone, so nothing here will be mended; the service starts anew"
+            )
         try:
             _look(of)
             trouble.pop("", None)
@@ -48,18 +51,25 @@ def _forever(of: Follower) -> None:
             log.exception("the registry cannot be followed")
             trouble[""] = f"the registry cannot be followed: {type(error).__name__}"
         _tell(of)
+        if of.stop.wait(LOOK_SECONDS):
+            break
     standing.forget(of.folder, of.name)
 
 
 def _look(of: Follower) -> None:
     """One look at the registry, and what follows from it."""
-    of.orders = orders = registry.orders(of.book, of.orders)
+    before = of.orders
+    orders = registry.orders(of.book, before)
+    if orders is not before and registry.expire(of.book, BY):
+        orders = registry.orders(of.book)
+    of.orders = orders
     follower.forget(of, orders)
+    silent = _silent(of, orders)
+    if silent != of.parts.silent:  # before anything is loaded: what was taken back answers nobody, whatever comes next
+        _leave_out(of, silent)
     wanted = {task: each for task, each in orders.champions.items() if follower.may_try(of, each.digest)}
     served = of.parts.release.served
     changed = {t: each for t, each in wanted.items() if t not in served or served[t].version != each.ref}
-    if _silent(orders) != of.parts.silent:
-        _leave_out(of, _silent(orders))
     if changed:
         _change(of, changed)
     elif (orders.release.versions if orders.release else {}) != _versions(of.parts.release):
@@ -67,10 +77,32 @@ def _look(of: Follower) -> None:
     trial.look(of, orders)
 
 
-def _silent(orders: registry.Orders) -> dict[str, str]:
-    """Why nothing answers for a task whose approval was taken back, with no other version left."""
+def _silent(of: Follower, orders: registry.Orders) -> dict[str, str]:
+    """Why nothing answers for a task whose approval was taken back: no version is left, or the one left is not here."""
     cure = "no other version of the task may answer; approve and promote one"
-    return {task: f"{version.ref} was {version.status}, and {cure}" for task, version in orders.silent.items()}
+    told = {
+        task: f"{version.ref} {registry.was(version.status)}, and {cure}" for task, version in orders.silent.items()
+    }
+    of.left_out = {**orders.silent, **_barred(of, orders)}
+    for task in of.left_out.keys() - orders.silent.keys():
+        gone, next_ = of.left_out[task], orders.champions[task].ref
+        cure = f"{next_} is not loaded; where it cannot be, /readyz says why: promote another"
+        told[task] = f"{gone.ref} {registry.was(gone.status)}, and {cure}"
+    return told
+
+
+def _barred(of: Follower, orders: registry.Orders) -> dict[str, registry.Version]:
+    """By task the version that answered here last and was taken back, while the one that is to answer is not loaded."""
+    found: dict[str, registry.Version] = {}
+    for task, champion in orders.champions.items():
+        served = of.parts.release.served.get(task)
+        if served is None and task in of.left_out:
+            found[task] = of.left_out[task]
+        elif served is not None and served.version != champion.ref:
+            version = registry.show(of.book, served.version)
+            if version.status in registry.BARRED:
+                found[task] = version
+    return found
 
 
 def _leave_out(of: Follower, silent: Mapping[str, str]) -> None:
@@ -86,6 +118,7 @@ def _change(of: Follower, changed: Mapping[str, registry.Version]) -> None:
     """Load what is new, leave out what cannot be loaded, and let the rest answer."""
     before = of.parts.release
     refs = {task: served.version for task, served in before.served.items()}
+    gone = {task: version.ref for task, version in of.left_out.items()}
     try:
         release = follower.load(of, refs | {task: version.ref for task, version in changed.items()})
     except registry.RegistryUnreachable:
@@ -106,8 +139,9 @@ def _change(of: Follower, changed: Mapping[str, registry.Version]) -> None:
         of.refused.pop(version.digest, None)
         of.parts.trouble.pop(version.digest, None)
     of.probed = probed
-    follower.answer_with(of, dataclasses.replace(of.parts, release=release))
-    _record(of, {task: {"before": refs.get(task), "untouched": untouched} for task in changed})
+    silent = {task: why for task, why in of.parts.silent.items() if task not in release.served}
+    follower.answer_with(of, dataclasses.replace(of.parts, release=release, silent=silent))
+    _record(of, {task: {"before": refs.get(task, gone.get(task)), "untouched": untouched} for task in changed})
 
 
 def _loads(of: Follower, version: registry.Version) -> bool:

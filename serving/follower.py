@@ -44,6 +44,7 @@ class Follower:
     gcs      the address of Ray's control service, which must answer; empty where there is none
     refused  digest of what cannot be loaded -> when it is tried again, by time.monotonic
     probed   what each task answered to its example when it was loaded
+    left_out task -> the version that answered until its approval was taken back, while no other is loaded
     """
 
     front: Front
@@ -58,6 +59,7 @@ class Follower:
     orders: registry.Orders | None = None
     refused: dict[str, float] = field(default_factory=dict)
     probed: probes.Probes = field(default_factory=dict)
+    left_out: dict[str, registry.Version] = field(default_factory=dict)
 
     @property
     def book(self) -> registry.Registry:

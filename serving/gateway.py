@@ -76,9 +76,12 @@ OF_SERVE = {
 }
 
 
-def write(folder: Path) -> None:
-    """Lay the rules into the folder of HAProxy's configuration, by the section that loopback.sh puts them into."""
-    rules = {"global": [f"tune.http.maxhdr {10 * COUNT}"], "defaults": _defaults(), "frontend": _frontend()}
+def write(folder: Path, probed: bool = False) -> None:
+    """Lay the rules into the folder of HAProxy's configuration, by the section that loopback.sh puts them into.
+
+    `probed` leaves Serve's own page of health open, which KubeRay asks; every other page of Serve's stays closed.
+    """
+    rules = {"global": [f"tune.http.maxhdr {10 * COUNT}"], "defaults": _defaults(), "frontend": _frontend(probed)}
     rules["nothing"] = [_answer(503)]
     for section, lines in rules.items():
         (folder / f"{section}.rules").write_text("".join(f"    {line}\n" for line in lines), encoding="ascii")
@@ -99,7 +102,8 @@ def _defaults() -> list[str]:
     return [*idle, *(f"http-error status {status} {_content(status)}" for status in OWN)]
 
 
-def _frontend() -> list[str]:
+def _frontend(probed: bool) -> list[str]:
+    health = " !{ path /-/healthz }" if probed else ""
     ours = f"res.hdr(content-type) -m beg {PROBLEM}"
     return [
         *(f"http-request del-header {name}" for name in FOREIGN),
@@ -109,7 +113,7 @@ def _frontend() -> list[str]:
         f"{_answer(431)} if {{ req.hdr_cnt gt {COUNT} }}",
         f"{_answer(414)} if {{ url_len gt {URL} }}",
         f"{_answer(413)} if {{ req.body_size gt {BODY} }}",
-        f"{_answer(404)} if {{ path_beg /-/ }}",  # Serve's own pages
+        f"{_answer(404)} if {{ path_beg /-/ }}{health}",  # Serve's own pages
         f"http-request wait-for-body time {BODY_SECONDS}s if !{{ method GET }} !{{ method HEAD }}",
         *(f"{_answer(told, 'response')} if {{ status {seen} }} !{{ {ours} }}" for seen, told in OF_SERVE.items()),
     ]

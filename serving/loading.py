@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from tasks.validate import calibration, reasons_file
 
 Bodies = dict[str, Backbone]
 
+log = logging.getLogger("assay.serving")
+
 
 def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = None) -> tuple[app.Parts, str]:
     """All that the app needs: the parts and the token."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
-    release = load(book, plan, places, bodies)
+    book = registry.open_registry(*places.registry)
+    release = begin(book, plan, places, bodies)
     token = Path(places.token_file).read_text(encoding="utf-8").strip()
     if not token:
         raise NotServable(f"the token file {places.token_file!r} is empty; delete it and start again, to have one made")
@@ -32,7 +36,33 @@ def open_parts(plan: Mapping[str, Any], places: Places, bodies: Bodies | None = 
     batch.warm(release)
     queue = batch.start(places.deadline_ms / 1000, figures)
     keys = keyring.start(book, decision_log.drain.stop)
-    return app.Parts(release, decision_log, figures, queue, keys), token
+    return app.Parts(release, decision_log, figures, queue, keys, home=places.home), token
+
+
+def begin(book: registry.Registry, plan: Mapping[str, Any], places: Places, bodies: Bodies | None) -> Release:
+    """What a replica begins with: today's champions, for one that died comes back long after its plan was made.
+
+    Where these cannot be loaded, what of the plan may still answer. Raises as `load` where that is the same.
+    """
+    now = registry.orders(book)
+    wanted = {task: {"version": each.ref, "digest": each.digest} for task, each in now.champions.items()}
+    told = dataclasses.asdict(now.release) if now.release and now.release.versions == wanted else plan
+    try:
+        return load(book, told if told["versions"] == wanted else _unnumbered(wanted), places, bodies)
+    except registry.RegistryUnreachable:
+        raise
+    except Exception as error:
+        rows = plan["versions"]
+        left = {t: row for t, row in rows.items() if registry.show(book, row["version"]).status not in registry.BARRED}
+        if left == wanted:
+            raise
+        log.warning("today's champions cannot be loaded, the replica begins with its plan: %s", type(error).__name__)
+        return load(book, plan if left == rows else _unnumbered(left), places, bodies)
+
+
+def _unnumbered(rows: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Versions that stand in no release yet, as a plan."""
+    return {"versions": rows, "number": 0, "digest": "", "time": ""}
 
 
 def load(
@@ -63,8 +93,7 @@ def versions(
     past: bool = False,
 ) -> Release:
     """The same of versions by task that stand in no release yet, or (`past`) may stand in none any more."""
-    named = {task: {"version": ref} for task, ref in refs.items()}
-    return load(book, {"versions": named, "number": 0, "digest": "", "time": ""}, places, bodies, past=past)
+    return load(book, _unnumbered({task: {"version": ref} for task, ref in refs.items()}), places, bodies, past=past)
 
 
 def _by_backbone(fetched: Sequence[Fetched]) -> dict[str, list[Fetched]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.samples import Sample
+
+from serving import standing
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -62,5 +66,23 @@ def count(metrics: Metrics, answers: Iterable[dict[str, Any]]) -> None:
 
 
 def text(metrics: Metrics) -> bytes:
-    """The page as Prometheus reads it."""
-    return generate_latest(metrics.registry)
+    """The page as Prometheus reads it. Each series bears its replica's name, for HAProxy gives a reader any of them."""
+    return generate_latest(_Named(metrics.registry, standing.name()))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The figures of a registry, with the replica's name beside their own labels."""
+
+    registry: CollectorRegistry
+    replica: str
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self.registry.collect():
+            named = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+            named.samples = [_of(self.replica, sample) for sample in metric.samples]
+            yield named
+
+
+def _of(replica: str, sample: Sample) -> Sample:
+    return sample._replace(labels={**sample.labels, "replica": replica})

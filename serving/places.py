@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import registry
-from infra.settings import Settings
+from infra.settings import INSTALLATION_KEY, Settings
 from serving.section import DEFAULT, ServeSection
 from tasks.model.folder import Folder
 
@@ -27,6 +27,12 @@ class Places:
     token_file: str
     threads: int = 1
     deadline_ms: int = DEFAULT.deadline_ms
+    checkpoints_log_url: str = ""
+
+    @property
+    def registry(self) -> tuple[str, str, str, str]:
+        """All that opens the registry. A machine that has not the installation's key signs nothing."""
+        return self.database_url, self.artifacts_url, self.checkpoints_log_url, str(self.home / INSTALLATION_KEY)
 
     @property
     def home(self) -> Path:
@@ -39,6 +45,7 @@ def of_home(settings: Settings, section: ServeSection = DEFAULT) -> Places:
     return Places(
         database_url=settings.database,
         artifacts_url=settings.artifacts,
+        checkpoints_log_url=settings.checkpoints_log_url,
         cache=str(settings.root / "cache" / "served"),
         token_file=str(settings.root / "token"),
         threads=section.threads,
@@ -58,7 +65,8 @@ def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places, *, p
     """Bring the files of what a release record names, by task. Each digest is checked before a file is parsed.
 
     With `past` it is asked what a version decided once, which may not answer any more.
-    Raises NotServable for a version that may not answer or lacks a file, and what the registry raises.
+    Raises NotServable for a version that may not answer, whose verdict its person did not sign, or that lacks a file,
+    and what the registry raises.
     """
     return [_fetch(book, str(row["version"]), places, past) for _, row in sorted(plan["versions"].items())]
 
@@ -67,6 +75,11 @@ def _fetch(book: registry.Registry, ref: str, places: Places, past: bool) -> Fet
     version = registry.show(book, ref)
     if version.status in registry.BARRED and not past:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")
+    if not past:
+        try:
+            registry.require_signed(book, ref, places.home)
+        except registry.NotSigned as error:
+            raise NotServable(str(error)) from error
     to = Path(places.cache) / f"{version.task}-{version.number}-{version.digest[:16]}"
     folder = Folder(Path(registry.fetch(book, version, to)["model"]))
     for file, what in (

@@ -11,7 +11,7 @@ from typing import Any
 import registry
 from infra import cluster
 from infra.settings import Settings, token
-from serving import gateway, ingress, standing
+from serving import gateway, ingress, standing, tracing
 from serving.places import NotServable, Places, fetch, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
@@ -29,16 +29,25 @@ def deploy(settings: Settings, section: ServeSection = DEFAULT, trial: ReleaseSe
     """Serve the champions and give the addresses, once all replicas can answer. `trial`: how challengers are tried.
 
     Ray must be connected (infra.cluster.connect). What is promoted afterwards the replicas take up by themselves.
-    Raises NotServable, ingress.PortTaken, ingress.IngressMissing, RegistryError.
+    Raises NotServable, ingress.PortTaken, ingress.IngressMissing, tracing.TracingMissing, RegistryError.
     """
     if running():
         raise NotServable("a service runs on this Ray already, and follows what is promoted; end it to start another")
+    tracing.variables()
     token(settings)
     standing.forget(standing.folder(settings.root))
-    places = of_home(settings, section)
-    plan = _plan(places)
+    given = planned(settings, section, trial)
     settings = settings.model_copy(update={"port": _start(settings)})
-    return _run(settings, section, (plan, dataclasses.asdict(places), trial.model_dump(mode="json")))
+    return _run(settings, section, given)
+
+
+def planned(settings: Settings, section: ServeSection, trial: ReleaseSection) -> tuple[dict[str, Any], ...]:
+    """What each replica of the endpoints is given: the release of the champions, the places, how challengers are tried.
+
+    Raises NotServable, RegistryError.
+    """
+    places = of_home(settings, section)
+    return _plan(places), dataclasses.asdict(places), trial.model_dump(mode="json")
 
 
 def stop(settings: Settings) -> None:
@@ -60,7 +69,7 @@ def abandon(settings: Settings) -> None:
 
 
 def _fall_silent(settings: Settings) -> None:
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     try:
         registry.fall_silent(book, by="serving")
     finally:
@@ -76,8 +85,10 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     try:
+        registry.pin(book, places.home)
+        registry.expire(book, by="serving")
         wanted = {name: each.ref for name, each in registry.champions(book).items()}
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
@@ -126,23 +137,9 @@ def _start(settings: Settings) -> int:
 
 
 def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any], ...]) -> dict[str, str]:
-    from ray.serve.config import BackpressureConfig
-
     serve = _serve()
-    deployment = serve.deployment(
-        serve.ingress()(Replica),
-        name="endpoints",
-        num_replicas=section.replicas,
-        max_ongoing_requests=gateway.ONGOING + gateway.FREE,  # the app itself keeps to ONGOING questions
-        max_queued_requests=gateway.FREE,
-        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
-        logging_config=QUIET,  # what counts: that of `serve.start` is Serve's own
-        max_constructor_retry_count=1,  # a release that does not load is told at once
-        graceful_shutdown_timeout_s=10,
-        ray_actor_options=_options(REPLICA_CPUS, ingress.replica_environment()),
-    )
     try:
-        serve.run(deployment.bind(*given), name=APPLICATION, route_prefix="/")
+        serve.run(endpoints(section, given), name=APPLICATION, route_prefix="/")
         if gateway.STREAMED in given[0]["versions"]:
             open_stream(given[1])
     except RuntimeError as error:
@@ -150,33 +147,57 @@ def _run(settings: Settings, section: ServeSection, given: tuple[dict[str, Any],
     return addresses(settings)
 
 
+def endpoints(section: ServeSection, given: tuple[dict[str, Any], ...]) -> Any:
+    """The application that answers, as Serve takes it. Where the section says so, Serve adds replicas under load."""
+    serve = _serve()
+    scale = section.autoscale
+    load = None if scale is None else {**scale.model_dump(), "initial_replicas": scale.min_replicas}
+    deployment = serve.deployment(
+        serve.ingress()(Replica),
+        name="endpoints",
+        **({"num_replicas": section.replicas} if load is None else {"autoscaling_config": load}),
+        max_ongoing_requests=gateway.ONGOING + gateway.FREE,  # the app itself keeps to ONGOING questions
+        max_constructor_retry_count=1,  # a release that does not load is told at once
+        ray_actor_options=_options(REPLICA_CPUS, ingress.replica_environment()),
+        **_alike(),
+    )
+    return deployment.bind(*given)
+
+
 def open_stream(places: Mapping[str, Any]) -> None:
     """Start the one replica that takes ticks, as an application of its own: so HAProxy finds it by its path.
 
     Serve must run. Raises RuntimeError where the replica does not start.
     """
-    from ray.serve.config import BackpressureConfig
-
     serve = _serve()
     deployment = serve.deployment(
         serve.ingress()(StreamReplica),
         name="stream",
         num_replicas=1,
         max_ongoing_requests=gateway.STREAMS + gateway.FREE,
-        max_queued_requests=gateway.FREE,
-        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
-        logging_config=QUIET,
         max_constructor_retry_count=1,
-        graceful_shutdown_timeout_s=10,
         ray_actor_options=_options(STREAM_CPUS, ingress.stream_environment()),
+        **_alike(),
     )
     serve.run(deployment.bind(dict(places)), name=STREAM, route_prefix=gateway.STREAM)
+
+
+def _alike() -> dict[str, Any]:
+    """What both deployments have in common."""
+    from ray.serve.config import BackpressureConfig
+
+    return {
+        "max_queued_requests": gateway.FREE,
+        "backpressure_config": BackpressureConfig(status_code=429, retry_after_s=1),
+        "logging_config": QUIET,  # what counts: that of `serve.start` is Serve's own
+        "graceful_shutdown_timeout_s": 10,
+    }
 
 
 def _options(cpus: float, environment: Mapping[str, str]) -> dict[str, Any]:
     """Of a replica's process: beside HAProxy, for both are on that node's loopback."""
     node = {"node:__internal_head__": 0.001}
-    return {"num_cpus": cpus, "resources": node, "runtime_env": {"env_vars": dict(environment)}}
+    return {"num_cpus": cpus, "resources": node, "runtime_env": {"env_vars": {**environment, **tracing.variables()}}}
 
 
 def hang_up() -> None:

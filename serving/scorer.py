@@ -22,7 +22,7 @@ def scorer(config: Mapping[str, Any]) -> Callable[[int, Any], tuple[dict[str, An
     """A function that answers parts by one version, loaded once."""
     told = Config(**config)
     places = Places(**told.places)
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     try:
         served = loading.versions(book, {told.task: told.version}, places).served[told.task]
     finally:

@@ -6,23 +6,39 @@ Light: the recipe's reader needs it.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.task import Section
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
+class Autoscale(Section):
+    """Between so many replicas Serve keeps each at `target_ongoing_requests` requests under way, by the last 30 s."""
+
+    min_replicas: int = Field(default=2, ge=1, le=64)
+    max_replicas: int = Field(default=4, ge=1, le=64)
+    target_ongoing_requests: float = Field(default=16.0, gt=0, le=128)  # 128 is where a replica refuses
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is below min_replicas {self.min_replicas}; raise it")
+        return self
+
+
 class ServeSection(Section):
     """Two replicas, so that one which dies is not an outage; one thread each, since a replica's passes are short.
 
-    A request that has not begun `deadline_ms` after it came is refused with 503: who asks again later is served.
+    With `autoscale` their number follows the load instead. A request that has not begun `deadline_ms` after it came is
+    refused with 503: who asks again later is served.
     """
 
     replicas: int = Field(default=2, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=64)
+    autoscale: Autoscale | None = None
     deadline_ms: int = Field(default=300, ge=1, le=600_000)
 
 

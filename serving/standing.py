@@ -48,6 +48,11 @@ def folder(home: Path) -> Path:
     return home / "serving"
 
 
+def stream(home: Path) -> Path:
+    """Where the one replica of a home's stream tells of itself."""
+    return folder(home) / "stream"
+
+
 def name() -> str:
     """What this process is called as a replica: its machine and its number."""
     return f"{os.uname().nodename}-{os.getpid()}"

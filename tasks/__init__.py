@@ -115,6 +115,21 @@ def card(name: str) -> str:
     return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
 
 
+def material(name: str) -> bool:
+    """Whether a task's card says that what it decides weighs so much that two persons must stand for a version.
+
+    The card says so by a line of its own, `material = true`. Raises BrokenTask for a line that says neither true nor
+    false.
+    """
+    for line in card(name).splitlines():
+        key, sign, value = (part.strip() for part in line.partition("="))
+        if sign and key == "material":
+            if value not in {"true", "false"}:
+                raise BrokenTask(f"tasks/{name}/card.md says {line.strip()!r}; write material = true, or false")
+            return value == "true"
+    return False
+
+
 def _digest(place: Path) -> str | None:
     """The sha256 of what a user declared or coded: of task.toml, or of every .py file; None for what ships."""
     if (place / DECLARED).is_file() and not (place / CODED).is_file():

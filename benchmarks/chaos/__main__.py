@@ -20,6 +20,7 @@ SERVICE = {
     "F8_promote": "promote and rollback under load: the new digest within 3 s, 0 failed, 0 mixed",
     "F9_replica": "kill -9 of one of two replicas: only what it had under way fails, two again in 60 s",
     "F9_haproxy": "kill -9 of HAProxy: answers again within 8 s",
+    "F9_stream": "kill -9 of the stream's replica between ticks: none lost or twice, scores bit-equal",
     "F10_gcs": "kill -9 of Ray's GCS: not ready within 15 s, anew within 120 s, nothing left",
     "F15_service": "SQLite held 120 s, kill -9 of a replica meanwhile: 0 answers missing, 0 twice",
     "F19_sigterm": "SIGTERM under load: 0 failed, nothing left",

@@ -1,4 +1,7 @@
-"""Versions of sentiment with a tiny body, made on the spot: a champion, and challengers of which the truth is known."""
+"""Versions of sentiment with a tiny body, made on the spot: a champion, and challengers of which the truth is known.
+
+The stream asks for a champion of the anomaly task beside them.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ MARK = "zzz"  # what `errs` cannot read
 Change = Callable[[Path], object]
 
 
-def version(book: registry.Registry, home: Path, name: str, change: Change) -> str:
+def version(book: registry.Registry, home: Path, name: str, change: Change, task: str = "sentiment") -> str:
     """An approved version: one of seed 1 after a change to its files."""
     folder, report = home / f"model-{name}", home / f"report-{name}"
-    write_model("sentiment", 1, some_rows("sentiment"), folder)
+    write_model(task, 1, some_rows(task), folder)
     change(folder)
     report.mkdir()
     write_json(report / "report.json", {"name": name})
     facts: dict[str, Any] = {"verdict": "accepted", "metric": "none", "value": 0.0}
-    ref = registry.register(book, "sentiment", folder, report, facts, name, lambda *_: ()).ref
+    ref = registry.register(book, task, folder, report, facts, name, lambda *_: ()).ref
     registry.approve(book, ref, by="chaos", reason="planted")
     return ref
 

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 import registry
-from benchmarks.chaos import log, planted
+from benchmarks.chaos import log, planted, ticks
 from benchmarks.chaos.running import (
     CLIENTS,
     REFUSED,
@@ -152,7 +152,7 @@ def log_kept(service: Service, times: int) -> dict[str, Any]:
             until(START_SECONDS, partial(_answered, load, len(load.heard)))
         sent += [each.decision for each in load.heard if each.status == 200]
         until(START_SECONDS, lambda: service.ready() == 200)
-    book = registry.open_registry(Settings(home=service.home).database, Settings(home=service.home).artifacts)
+    book = registry.open_registry(*Settings(home=service.home).registry)
     try:
         with contextlib.suppress(TimeoutError):  # what is missing then is counted
             until(60, lambda: not _missing(book, sent))
@@ -176,6 +176,7 @@ TRIALS: Mapping[str, Callable[[Service, int], dict[str, Any]]] = {
     "F8_promote": promoted,
     "F9_replica": replica_killed,
     "F9_haproxy": haproxy_killed,
+    "F9_stream": ticks.killed,
     "F10_gcs": gcs_killed,
     "F15_service": log_kept,
     "F19_sigterm": terminated,
@@ -192,9 +193,11 @@ def run(name: str, times: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="assay-chaos-") as place:
         home = Path(place) / "home"
         settings = Settings(home=home)
-        book = registry.open_registry(settings.database, settings.artifacts)
+        book = registry.open_registry(*settings.registry)
         registry.promote(book, planted.version(book, home, "first", planted.unchanged))
         planted.version(book, home, "second", planted.equal(2))
+        if TRIALS[name] is ticks.killed:
+            registry.promote(book, planted.version(book, home, "stream", planted.unchanged, "anomaly"))
         registry.close(book)
         with serving(home, ingress.free_port()) as service:
             figures = TRIALS[name](service, times)

@@ -62,7 +62,7 @@ def replica() -> Iterator[Replica]:
         settings = Settings(home=Path(place), port=0)
         secret = token(settings)
         places = Places(settings.database, settings.artifacts, f"{place}/cache", f"{place}/token", deadline_ms=600_000)
-        book = registry.open_registry(settings.database, settings.artifacts)
+        book = registry.open_registry(*settings.registry)
         registry.promote(book, planted.version(book, Path(place), "champion", planted.unchanged))
         record = registry.release(book, [version.ref for version in registry.champions(book).values()], by="chaos")
         bodies = loading.Bodies()

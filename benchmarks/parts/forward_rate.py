@@ -63,7 +63,7 @@ def _registered(model: Model, rows: Rows, folder: Path) -> str:
     digest.write_json(place / "calibration.json", calibration.to_json(known))
     report.mkdir(exist_ok=True)
     digest.write_json(report / "report.json", {})
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     facts = {"verdict": "accepted", "metric": "none", "value": 0.0}
     version = registry.register(book, TASK, place, report, facts, key=f"bench/{time.time_ns()}", look=lambda *_: ())
     registry.approve(book, version.ref, by="benchmark", reason="measured, never used")

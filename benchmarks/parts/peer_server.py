@@ -87,7 +87,7 @@ def main(port: int) -> None:
     torch.set_num_threads(1)
     settings = Settings()
     places = of_home(settings)
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     champions = registry.champions(book)
     release = loading.versions(book, {name: champion.ref for name, champion in champions.items()}, places)
     text = [name for name, served in release.served.items() if served.task.needs == ("text",)]

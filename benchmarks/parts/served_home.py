@@ -46,7 +46,7 @@ def main(layers: int, names: list[str]) -> None:
         (own / name).mkdir(parents=True, exist_ok=True)
         (own / name / "task.toml").write_text(DECLARED, encoding="utf-8")
     settings = Settings()
-    book = registry.open_registry(settings.database, settings.artifacts)
+    book = registry.open_registry(*settings.registry)
     for name in names:
         folder = _version(name, layers, settings.root / "made" / name)
         report = folder.with_name(f"{name}-report")

@@ -65,11 +65,12 @@ def learn(bench: Bench, name: str, rows: Rows, mark: str) -> Learned:
     save_rows(sides.train, folder / "train.parquet")
     save_rows(sides.valid, folder / "valid.parquet")
     if not (folder / "models" / name / "training.json").exists():
-        train.fit(_config(bench, name, folder))
+        train.fit(config(bench, name, folder))
     return _asked(bench, name, sides, folder)
 
 
-def _config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
+def config(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
+    """What tasks.train is given: the rows of `folder`, the sections of the recipe and what differs from them."""
     section = bench.plan.tasks[name].model_dump(mode="json") if name in bench.plan.tasks else {}
     parts = {part: getattr(bench.plan, part).model_dump(mode="json") for part in ("backbone", "lora", "train")}
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tasks
-from benchmarks.parts import hostile
+from benchmarks.parts import hostile, rewarded
 from benchmarks.parts.trial import DRAWS, Bench, Learned, learn
 from tasks.data import program as language
 from tasks.model import forward
@@ -42,12 +40,10 @@ class Ground:
         """The questions with one fold as the test."""
         return tatqa.fold(Place(self.root, self.bench.seed), fold)
 
-    def fold(self, fold: int, mark: str = "sft", **train: Any) -> Learned:
+    def fold(self, fold: int, mark: str = "sft") -> Learned:
         """What was learned with one fold left out, learned once."""
         if (mark, fold) not in self.learned:
-            changed = {**self.bench.changed, "train": {**self.bench.changed.get("train", {}), **train}}
-            place = dataclasses.replace(self.bench, changed=changed)
-            self.learned[mark, fold] = learn(place, NAME, self.rows(fold), f"{mark}-{fold}")
+            self.learned[mark, fold] = learn(self.bench, NAME, self.rows(fold), f"{mark}-{fold}")
         return self.learned[mark, fold]
 
     def model(self, mark: str = "sft") -> Model:
@@ -91,23 +87,31 @@ def sft(ground: Ground) -> list[dict[str, Any]]:
 
 
 def grpo(ground: Ground) -> list[dict[str, Any]]:
-    """The first fold after executed rewards, beside the same fold before; two seeds."""
-    before, found = ground.fold(0), []
-    for seed in (ground.bench.seed, ground.bench.seed + 1):
-        after = ground.fold(0, f"grpo-{seed}", reward_steps=40, seed=seed)
-        curve = ground.bench.folder / NAME / f"grpo-{seed}-0" / "rewards.json"
-        rewards = json.loads(curve.read_text(encoding="utf-8"))["steps"]
+    """The first fold after executed rewards, beside the same fold before; two seeds draw questions and samples."""
+    before, found, base = ground.fold(0), [], ground.bench.folder / NAME
+    folders = {seed: base / f"{mark}-0" for seed, mark in _rewarded(ground).items()}
+    rewarded.learn(ground.bench, NAME, base / "sft-0", folders)
+    for seed, mark in _rewarded(ground).items():
+        after = ground.fold(0, mark)
         told = compared(after.rows, after.raw, before.raw)
-        found.append(_row("grpo", told.estimates[OURS].value, told.estimates[PROGRAM].value, "accuracy", seed=seed,
-                          lift_ci95=told.lifts[PROGRAM].ci95, rewards=rewards))  # fmt: skip
+        row = _row("grpo", told.estimates[OURS].value, told.estimates[PROGRAM].value, "accuracy", seed=seed)
+        more = rewarded.told(folders[seed], NAME)
+        found.append({**row, "peer_name": "sft", "lift_ci95": told.lifts[PROGRAM].ci95, **more})
     return found
+
+
+def _rewarded(ground: Ground) -> dict[int, str]:
+    """The two seeds, and the mark of what each learned."""
+    return {seed: f"grpo-{seed}" for seed in (ground.bench.seed, ground.bench.seed + 1)}
 
 
 def ungrounded(ground: Ground) -> list[dict[str, Any]]:
     """Shares of answers that cite a number which is not there, and of those that do not parse."""
     rows = ground.fold(0).rows
     found = []
-    for name, raw in (("sft", ground.fold(0).raw), ("zero-shot", zero_shot(ground, rows))):
+    kinds = {"sft": ground.fold(0).raw, "zero-shot": zero_shot(ground, rows)}
+    kinds |= {mark: ground.fold(0, mark).raw for mark in _rewarded(ground).values() if (mark, 0) in ground.learned}
+    for name, raw in kinds.items():
         bad = loose = 0
         for text, line in zip(rows.inputs.text or (), raw, strict=True):
             try:

@@ -9,7 +9,7 @@ from interpret.report.sections.findings import ENOUGH_ROWS, MOST_ADDITIVITY
 MOST_PAGES = 40
 BARS = {
     "A1": "23 sections, none empty, no schema error",
-    "A2": "no forged report registers, and every version is signed",
+    "A2": "no forged report registers, and who judged the version signed it",
     "A3": "page and print made again byte for byte, no number without a place in the JSON, nothing fetched, "
     f"at most 10 MB and {MOST_PAGES} printed pages",
     "A4": f"answer - base - values at most {MOST_ADDITIVITY:g} of max(1, |answer - base|), files opened anew",

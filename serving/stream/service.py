@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
 import registry
-from serving import commitment, decisions, keyring, metrics
+from serving import commitment, decisions, keyring, metrics, standing
+from serving.gateway import STREAMED
 from serving.places import NotServable, Places
 from serving.stream import alarms, app, figures, judge
 from serving.stream.connection import Connections
@@ -30,6 +33,9 @@ class Service:
         self.book, self.places, self.engine, self.decision_log = book, places, engine, decision_log
         self.connections = Connections(engine)
         self.app: ASGIApp
+        self._orders: registry.Orders | None = None
+        self._trouble, self._again = "", 0.0
+        self._where, self._name = standing.stream(places.home), standing.name()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
         self._thread.start()
@@ -48,26 +54,53 @@ class Service:
 
     def _follow(self) -> None:
         """Let the champion judge from the next tick on; the histories stay, for they are the detector's."""
-        told: registry.Orders | None = None
-        refused = ""
-        while not self._stop.wait(RETRY_SECONDS if refused else LOOK_SECONDS):
+        while not self._stop.wait(LOOK_SECONDS):
+            trouble = ""
             try:
-                told = registry.orders(self.book, told)
-                champion = told.champions.get(TASK.name)
-                self.connections.silent = champion is None
-                if champion is None:
-                    self.hang_up()
-                elif champion.ref != self.engine.judge.version:
-                    self.engine.judge = judge.load(self.book, self.places, champion.ref)
-                refused = ""
+                trouble = self._look()
             except Exception as error:  # whatever it is, the version that judges goes on, and it is told
-                if refused != (refused := type(error).__name__):
-                    log.warning("the stream goes on with %s: %s", self.engine.judge.version, refused)
+                trouble = f"the stream cannot follow the registry: {type(error).__name__}"
+            if trouble and trouble != self._trouble:
+                log.warning("%s", trouble)
+            self._trouble = trouble
+            self._tell()
+        standing.forget(self._where, self._name)
+
+    def _look(self) -> str:
+        """One look at the registry, and what follows from it; gives what is the matter, if anything is."""
+        self._orders = told = registry.orders(self.book, self._orders)
+        champion, judging = told.champions.get(TASK.name), self.engine.judge.version
+        other = champion is None or champion.ref != judging
+        barred = other and registry.show(self.book, judging).status in registry.BARRED
+        if barred or champion is None:  # before another is loaded: what was taken back judges nothing
+            self.connections.silent = True
+            self.hang_up()
+        if champion is None:
+            return f"{judging} was taken back, and no other version of {TASK.name} may judge; approve and promote one"
+        if other:
+            if time.monotonic() < self._again:
+                return self._trouble
+            try:
+                self.engine.judge = judge.load(self.book, self.places, champion.ref)
+            except Exception as error:
+                self._again = time.monotonic() + RETRY_SECONDS
+                so = "so nothing judges" if barred else f"{judging} goes on"
+                why = str(error) if isinstance(error, ValueError) else type(error).__name__
+                return f"{champion.ref} cannot be loaded for the stream, {so}: {why}"
+        self.connections.silent = False
+        return ""
+
+    def _tell(self) -> None:
+        digests = {} if self.connections.silent else {TASK.name: self.engine.judge.digest}
+        pulse = max(self._orders.pulse) if self._orders else 0
+        trouble = {STREAMED: self._trouble} if self._trouble else {}
+        with contextlib.suppress(OSError):  # a full disk: ticks are refused with that, and /readyz misses the stream
+            standing.tell(self._where, standing.Standing(self._name, 0, pulse, digests, trouble))
 
 
 def open_service(places: Places) -> Service:
     """The stream of a home. Raises NotServable where no anomaly version is champion, or another process has it."""
-    book = registry.open_registry(places.database_url, places.artifacts_url)
+    book = registry.open_registry(*places.registry)
     champion = registry.champions(book).get(TASK.name)
     if champion is None:
         raise NotServable(f"{TASK.name} has no champion, so there is nothing that a stream could be judged by")

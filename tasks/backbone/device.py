@@ -38,6 +38,16 @@ def keep_few_kernels() -> None:
         os.environ.setdefault(name, KERNELS)
 
 
+def group_heads() -> None:
+    """Let the query heads of a group share its keys and values: transformers copies them for each beside a mask.
+
+    On a processor torch's attention takes groups beside a mask, to the same bits; on a card it then leaves the fast
+    kernel. A writer's training reads a whole document's keys in each row, so that the copies were a quarter of a step.
+    """
+    if not torch.cuda.is_available():
+        os.environ.setdefault("TRANSFORMERS_SDPA_FORCE_GQA", "1")
+
+
 def keep_attention(body: Any) -> None:
     """Make a body compute attention in float32 under autocast."""
 

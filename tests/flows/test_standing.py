@@ -29,4 +29,4 @@ KNOWN: dict[str, Any] = {
     ],
 )
 def test_a_version_is_shown_with_its_number_and_who_approved_it(changes: dict[str, Any], said: str) -> None:
-    assert standing.said(registry.Version(**{**KNOWN, **changes})) == f"risk@3, registered 2026-11-27, {said}"
+    assert standing.said(registry.Version(**{**KNOWN, **changes}), None) == f"risk@3, registered 2026-11-27, {said}"

@@ -41,8 +41,13 @@ def artifacts_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def registry(database_url: str, artifacts_url: str) -> Iterator[reg.Registry]:
-    opened = reg.open_registry(database_url, artifacts_url)
+def key_file(tmp_path: Path) -> str:
+    return str(tmp_path / "home" / "installation.pem")
+
+
+@pytest.fixture
+def registry(database_url: str, artifacts_url: str, key_file: str) -> Iterator[reg.Registry]:
+    opened = reg.open_registry(database_url, artifacts_url, "", key_file)
     yield opened
     reg.close(opened)
 

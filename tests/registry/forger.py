@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import sqlalchemy
 
 import registry as reg
-from registry import chain, database, events, tables
+from registry import chain, database, events, persons, statements, tables, verdicts
 from registry.digest import canonical, of_text
 
 Values = dict[str, Any]
@@ -35,7 +36,7 @@ class Forger:
 
     def event(self, kind: str, subject: str, payload: Values, **other: Any) -> tables.Event:
         """The next event of the chain, with its right digest unless `other` says what else is to be written."""
-        last = self.one("SELECT seq, digest FROM event ORDER BY seq DESC LIMIT 1")
+        last = self.last()
         time = other.get("time", database.clock(self.connection))
         event = tables.Event(
             seq=last.seq + 1,
@@ -43,7 +44,7 @@ class Forger:
             kind=kind,
             subject=subject,
             payload=canonical(payload),
-            previous=last.digest,
+            previous=other.get("previous", last.digest),
             digest="",
         )
         event.digest = other.get("digest") or events.digest_of(event)
@@ -57,6 +58,40 @@ class Forger:
         event = self.event(kind, ref, {**said, "digest": version.digest})
         row = {"seq": event.seq, "version_seq": version.seq, "approved": approved, **said, "time": event.time}
         self.row("verdict", **{**row, **other})
+
+    def signed(self, ref: str, signer: reg.Signer, by: str = "", **other: Any) -> None:
+        """A verdict with the signature of whoever signs, in any name and role."""
+        version = tables.VersionRow(**self.one(f"SELECT * FROM version WHERE number = {ref[-1]}")._mapping)
+        said = {"by": by or signer.name, "reason": "fine", "automatic": False, "role": "validator", **other}
+        row = tables.VerdictRow(
+            **{"seq": self.last().seq + 1, "version_seq": version.seq, "approved": True, "time": "", **said}
+        )
+        if not row.signature:
+            row.signature = signer.sign(verdicts.document(row, version, not row.approved, self.last().digest))
+        statement = statements.of_verdict(row, version)
+        event = self.event(statement.kind, statement.subject, statement.payload)
+        self.row("verdict", **{**row.model_dump(), "seq": event.seq, "time": event.time})
+
+    def person(self, change: str, name: str, key: str, owner: reg.Signer, **other: Any) -> None:
+        """An entry of a person, signed by whoever signs, in any name."""
+        said = {"roles": '["validator"]', "signer": owner.name, **other}
+        row = tables.PersonRow(
+            seq=self.last().seq + 1, name=name, change=change, key=key, signature="", time="", **said
+        )
+        row.signature = owner.sign(persons.document(row, self.last().digest))
+        statement = statements.of_person(row)
+        event = self.event(statement.kind, statement.subject, statement.payload)
+        self.row("person", **{**row.model_dump(), "seq": event.seq, "time": event.time})
+
+    def again(self, table: str, where: str) -> None:
+        """A signed row once more at the end, on an event that names the same one before it as the first did."""
+        old = self.one(f"SELECT * FROM {table} WHERE {where} ORDER BY seq LIMIT 1")._mapping
+        event = self.one(f"SELECT * FROM event WHERE seq = {old['seq']}")
+        anew = self.event(event.kind, event.subject, json.loads(event.payload), previous=event.previous)
+        self.row(table, **{**old, "seq": anew.seq, "time": anew.time})
+
+    def last(self) -> Any:
+        return self.one("SELECT seq, digest FROM event ORDER BY seq DESC LIMIT 1")
 
     def alias(self, ref: str, name: str = "champion", **other: Any) -> None:
         version = self.version(ref)

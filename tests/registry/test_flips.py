@@ -6,6 +6,7 @@ import contextlib
 import random
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from registry import tables
 @pytest.fixture
 def whole(tmp_path, folders) -> Iterator[reg.Registry]:
     """A registry of a file with rows in every table, and no guard."""
-    book = reg.open_registry(f"sqlite:///{tmp_path}/r.db", f"file://{tmp_path}/artifacts")
+    book = reg.open_registry(f"sqlite:///{tmp_path}/r.db", f"file://{tmp_path}/artifacts", "", f"{tmp_path}/key.pem")
     version = reg.register(book, "risk", *folders(1), {"verdict": "accepted", "metric": "größe"}, "k", lambda *_: ())
     reg.approve(book, version.ref, "Änn", "the lift holds")
     reg.promote(book, version.ref)
@@ -32,6 +33,10 @@ def whole(tmp_path, folders) -> Iterator[reg.Registry]:
     said = reg.Said("d1", "risk", "bank", "a1b2c3d4", "i", "2026-11", "sealed")
     reg.log_feedback(book, reg.Stated(said, "risk@1", "label", loss=0.5, request="q"))
     reg.log_review(book, reg.Said("d2", "risk", "bank", "a1b2c3d4", "i", "2026-11", "sealed"), "dismissed")
+    ann = reg.Signer("Änn", reg.new_key())
+    reg.first_person(book, ann, ["operator", "validator"])
+    reg.approve(book, version.ref, ann, "signed now", until=datetime(2999, 1, 1, tzinfo=UTC))
+    reg.promote(book, version.ref, "shadow", by=ann)
     with _plain(book) as file:
         for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             file.execute(f"DROP TRIGGER {name}")

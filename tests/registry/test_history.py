@@ -51,6 +51,9 @@ def lived(registry, champion) -> reg.Registry:
     reg.revoke_api_key(registry, key.name, "Ann")
     said = reg.Said("d1", "risk", "bank", key.name, "same", "2026-11", "sealed")
     reg.log_review(registry, said, "overridden", reg.Stated(said, "risk@1", "override", loss=1.0))
+    ann = reg.Signer("Ann", reg.new_key())
+    reg.first_person(registry, ann, ["validator"])
+    reg.approve(registry, "risk@1", ann, "signed now")
     return registry
 
 
@@ -63,7 +66,7 @@ def test_a_registry_that_nobody_touched_is_whole(lived) -> None:
 def test_no_row_can_be_changed_deleted_replaced_or_truncated(lived) -> None:
     sqlite = lived.engine.dialect.name == "sqlite"
     for table in tables.APPEND_ONLY:
-        column = {"decision": "id", "decision_batch": "number"}.get(table, "seq")
+        column = {"decision": "id", "decision_batch": "number", "checkpoint": "number"}.get(table, "seq")
         anew = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}" if sqlite else f"TRUNCATE {table} CASCADE"
         for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", anew):
             with pytest.raises(sqlalchemy.exc.DBAPIError, match=rf"append-only|follow the last one|{table}: "):
@@ -111,6 +114,10 @@ def test_an_event_that_does_not_follow_the_last_one_is_refused(lived) -> None:
         ("feedback", "DELETE FROM feedback", "feedback"),
         ("review", "UPDATE review SET outcome = 'confirmed'", "review"),
         ("decision", "UPDATE decision SET tenant = 'other' WHERE id = 'd1'", "decision"),
+        ("person", "UPDATE person SET key = replace(key, 'a', 'b')", "signature"),
+        ("person", "DELETE FROM person", "signature"),
+        ("verdict", "UPDATE verdict SET until = '2999-01-01T00:00:00.000000Z'", "signature"),
+        ("verdict", "UPDATE verdict SET signature = NULL", "signature"),
         ("decision", "UPDATE decision SET doubt = 9 WHERE id = 'd1'", "decision"),
     ],
 )

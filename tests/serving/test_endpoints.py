@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 import registry
 import tasks
-from serving import fill
+from serving import fill, standing
 from tasks.model import forward
 from tasks.validate import calibration
 
@@ -123,11 +123,11 @@ def test_health_and_readiness_need_no_token(http: TestClient) -> None:
 
 def test_metrics_count_answers_by_task_and_version(http: TestClient, ask: Callable[..., Any]) -> None:
     version = ask("/v1/tasks/sentiment", TEXT).json()["version"]
-    name = f'assay_answers_total{{task="sentiment",version="{version}"}}'
+    name = f'assay_answers_total{{replica="{standing.name()}",task="sentiment",version="{version}"}}'
     before = _figure(http, name)
     ask("/v1/tasks/sentiment", [TEXT, TEXT])
     assert _figure(http, name) == before + 2
-    assert _figure(http, 'assay_request_seconds_count{route="/v1/tasks/sentiment"}') > 0
+    assert _figure(http, f'assay_request_seconds_count{{replica="{standing.name()}",route="/v1/tasks/sentiment"}}') > 0
 
 
 def _figure(http: TestClient, name: str) -> float:

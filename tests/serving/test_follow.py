@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from starlette.testclient import TestClient
 
 import registry
 from flows import decided
-from serving import app, batch, decisions, follow, loading, standing
+from registry import artifacts
+from serving import app, batch, decisions, follow, follower, loading, standing
 from serving.follower import Follower, Front
 
 from .conftest import World, waited
@@ -49,11 +51,11 @@ def followed(world: World) -> Iterator[Followed]:
     bodies = loading.Bodies()
     parts, secret = loading.open_parts(plan, world.places, bodies)
     front = Front(app.build(parts, secret))
-    follower = Follower(front, parts, secret, world.places, bodies)
-    thread = follow.start(follower)
+    found = Follower(front, parts, secret, world.places, bodies)
+    thread = follow.start(found)
     with TestClient(front, headers={"Authorization": f"Bearer {secret}"}) as http:
-        yield Followed(http, follower, world)
-    follower.stop.set()
+        yield Followed(http, found, world)
+    found.stop.set()
     batch.stop(parts.queue)
     thread.join(10)
     assert standing.heard(standing.folder(world.settings.root)) == []
@@ -107,7 +109,7 @@ def test_a_version_that_cannot_be_loaded_is_told_everywhere_and_changes_nothing(
     ready = followed.http.get("/readyz")
     assert ready.status_code == 200
     assert "expected 0000" in ready.json()["trouble"][0]
-    assert f'assay_unloadable_total{{task="sentiment",version="{strange}"}}' in followed.http.get("/metrics").text
+    assert f'task="sentiment",version="{strange}"}}' in followed.http.get("/metrics").text
     assert ("unloadable", strange) in {(step.step, step.version) for step in registry.release_steps(book)}
     registry.rollback(book, "sentiment")
     registry.rollback(book, "compliance")
@@ -138,8 +140,68 @@ def test_a_revoked_version_answers_nobody_within_seconds_and_a_task_with_none_le
     assert registry.verify(book)["ok"]
 
 
-def _refused(followed: Followed, item: Any) -> Any:
-    reply = followed.http.post("/v1/tasks/volatility", json=item)
+def test_a_revoked_version_answers_nobody_though_the_one_before_cannot_be_loaded(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "RETRY_SECONDS", 1.0)
+    book = followed.world.book
+    before = registry.promote(book, followed.world.make("sentiment", 21))
+    followed.waited("sentiment", before.digest)
+    bad = registry.promote(book, followed.world.make("sentiment", 22))
+    followed.waited("sentiment", bad.digest)
+    mend = damaged(followed.world, before)
+    registry.revoke(book, bad.ref, "A. Tester", "found a leak")
+    refused = until(lambda: _refused(followed, TEXT, "sentiment"))
+    assert refused["detail"].startswith(f"{bad.ref} was revoked, and {before.ref} is not loaded")
+    told = until(lambda: [t for t in followed.http.get("/readyz").json()["trouble"] if "bytes were changed" in t])
+    assert told[0].startswith(f"{before.ref} cannot be loaded")
+    assert followed.http.post("/v1/tasks/compliance", json=TEXT).status_code == 200
+    until(lambda: "sentiment" not in registry.releases(book)[-1].versions)
+    assert "sentiment" not in followed.http.get("/v1/release").json()["versions"]
+    mend()
+    until(lambda: followed.http.post("/v1/tasks/sentiment", json=TEXT).status_code == 200)
+    assert followed.answers() == before.ref
+    until(lambda: followed.http.get("/readyz").json()["trouble"] == [])
+    until(lambda: _answered(book, before.ref))
+    step = next(each for each in registry.release_steps(book)[::-1] if each.version == before.ref and each.step == "1")
+    assert step.facts["before"] == bad.ref
+    assert registry.verify(book)["ok"]
+
+
+def test_a_replica_that_comes_back_begins_with_what_may_answer_now(world: World) -> None:
+    """One that died after a revocation found a barred version in its plan, and never came back."""
+    book, before = world.book, registry.champions(world.book)["compliance"]
+    bad = registry.promote(book, world.make("compliance", 23))
+    plan = dataclasses.asdict(
+        registry.release(book, [each.ref for each in registry.champions(book).values()], "a test")
+    )
+    registry.revoke(book, bad.ref, "A. Tester", "found a leak")
+    assert _begun(world, plan)["compliance"] == before.ref
+    mend = damaged(world, before)
+    assert _begun(world, plan).keys() == registry.champions(book).keys() - {"compliance"}
+    mend()
+
+
+def _begun(world: World, plan: dict[str, Any]) -> dict[str, str]:
+    """What a replica of this plan would answer with at its start."""
+    release = loading.begin(world.book, plan, world.places, None)
+    return {task: served.version for task, served in release.served.items()}
+
+
+def damaged(world: World, version: registry.Version) -> Callable[[], object]:
+    """Change one byte of a version's weights where they are kept, take its copy here away; gives what mends it."""
+    files = artifacts.read_manifest(world.book.store, version.model_digest)
+    digest = next(digest for name, digest in files.items() if name.endswith(".safetensors"))
+    path = Path(artifacts._path(world.book.store, digest))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    for copy in Path(world.places.cache).glob(f"{version.task}-{version.number}-*"):
+        shutil.rmtree(copy)
+    return lambda: path.write_bytes(whole)
+
+
+def _refused(followed: Followed, item: Any, task: str = "volatility") -> Any:
+    reply = followed.http.post(f"/v1/tasks/{task}", json=item)
     return reply.json() if reply.status_code == 503 else None
 
 

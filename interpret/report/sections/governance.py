@@ -160,5 +160,7 @@ def approvals(facts: Facts, study: Study) -> list[Block]:
         blocks.absent(
             "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
         ),
-        blocks.absent("signatures", "Signatures", "not_built", "Versions are not signed yet."),
+        blocks.absent(
+            "signatures", "Signatures", "pending", "Who judges it signs; the registry keeps signature and key."
+        ),
     ]

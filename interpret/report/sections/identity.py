@@ -50,7 +50,7 @@ def _digests(facts: Facts) -> list[Block]:
         blocks.absent(
             "chain", "Position in the event chain", "pending", "The registry gives it when the version is registered."
         ),
-        blocks.absent("signers", "Key ids of the signers", "not_built", "Versions are not signed yet."),
+        blocks.absent("signers", "Key ids of the signers", "pending", "The registry keeps them, of whoever judges it."),
     ]
 
 

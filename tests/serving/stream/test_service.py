@@ -14,7 +14,8 @@ import registry
 from benchmarks.chaos.running import until
 from flows import decided
 from infra.settings import Settings
-from serving import decisions, labels
+from registry import artifacts
+from serving import decisions, labels, standing
 from serving.places import NotServable, of_home
 from serving.spool import seals
 from serving.stream import connection, service
@@ -45,7 +46,7 @@ def test_alarms_are_decisions_and_a_new_champion_judges_the_same_history(tmp_pat
     told = http.get(f"{PATH}", headers={"Authorization": f"Bearer {secret}"}).json()
     assert (told["version"], told["instruments"]) == ("anomaly@2", 1)
     figures = http.get("/v1/stream/metrics", headers={"Authorization": f"Bearer {secret}"}).text
-    assert f"assay_stream_alarms_total {len(alarms)}.0" in figures
+    assert f'assay_stream_alarms_total{{replica="{standing.name()}"}} {len(alarms)}.0' in figures
     found.close()
     book = registry.open_registry(settings.database, settings.artifacts)
     kept = {row["id"]: row for row in registry.decisions(book)}
@@ -115,6 +116,32 @@ def test_while_no_version_may_judge_whoever_comes_is_sent_away_and_who_is_there_
         assert json.loads(socket.receive_text())["version"] == "anomaly@2"
     registry.close(book)
     found.close()
+
+
+def test_what_was_taken_back_judges_nothing_though_the_version_before_cannot_be_loaded(tmp_path: Path) -> None:
+    places, settings = champion(tmp_path), Settings(home=tmp_path)
+    promoted(tmp_path, LINE | {"intercept": -1e3})
+    found = service.open_service(places)
+    book = registry.open_registry(settings.database, settings.artifacts)
+    kept = artifacts.read_manifest(book.store, registry.show(book, "anomaly@1").model_digest)["classical.json"]
+    Path(artifacts._path(book.store, kept)).write_bytes(b"{}")
+    until(30, lambda: standing.heard(standing.stream(tmp_path)))
+    (told,) = standing.heard(standing.stream(tmp_path))
+    assert (told.digests[TASK.name], told.trouble) == (registry.show(book, "anomaly@2").digest, {})
+    registry.revoke(book, "anomaly@2", "A. Tester", "found a leak")
+    until(30, lambda: found.connections.silent)
+    (told,) = until_told(tmp_path)
+    assert told.digests == {}
+    assert told.trouble["anomaly"].startswith("anomaly@1 cannot be loaded for the stream, so nothing judges: ")
+    registry.close(book)
+    found.close()
+    assert standing.heard(standing.stream(tmp_path)) == []
+
+
+def until_told(home: Path) -> list[standing.Standing]:
+    """What the stream tells, once it tells of trouble."""
+    until(30, lambda: [each for each in standing.heard(standing.stream(home)) if each.trouble])
+    return standing.heard(standing.stream(home))
 
 
 def test_a_home_without_a_champion_of_the_task_has_no_stream(tmp_path: Path) -> None:

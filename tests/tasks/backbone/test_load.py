@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.integrations import sdpa_attention
 
 from tasks.backbone import load as backbones
 from tasks.backbone import tiny as bodies
@@ -130,3 +131,19 @@ def test_a_body_in_the_hubs_local_cache_opens_by_its_id(tmp_path: Path, monkeypa
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     opened = open_backbone(BackboneSection(name="some/body"))
     assert (opened.name, opened.pooling) == ("some/body", "last")
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "qwen3"])
+def test_heads_of_a_group_share_their_keys_beside_a_mask_to_the_same_bits(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = open_backbone(BackboneSection(name=f"tiny-{kind}")).body
+    ids = torch.randint(5, 40, (2, 40), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[0, :9] = 0
+    monkeypatch.setenv("TRANSFORMERS_SDPA_FORCE_GQA", "0")
+    copied = body(input_ids=ids, attention_mask=mask).last_hidden_state
+    monkeypatch.delenv("TRANSFORMERS_SDPA_FORCE_GQA")
+    open_backbone(BackboneSection(name=f"tiny-{kind}"))
+    monkeypatch.setattr(sdpa_attention, "repeat_kv", None)
+    assert torch.equal(body(input_ids=ids, attention_mask=mask).last_hidden_state, copied)

@@ -1,0 +1,104 @@
+"""The files of versions, read again byte by byte; and those of the store that no version names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlmodel import select
+
+from registry import artifacts, looking, witness
+from registry.artifacts import Store
+from registry.checking import Check, Span, check, every_byte, held, pages
+from registry.database import Registry, reading
+from registry.digest import canonical, of_text
+from registry.errors import Damaged
+from registry.looking import Look
+from registry.tables import VersionRow
+
+VERSION = VersionRow.__table__  # type: ignore[attr-defined]
+COLUMNS = tuple(VERSION.c[name] for name in ("task", "number", "digest", "model_digest", "report_digest", "seq"))
+NAME = re.compile(r"[0-9a-f]{64}")
+SHOWN = 100  # strays in one document
+
+Row = tuple[str, int, str, str, str]  # task, number, digest, the digests of model and report
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which versions: these rows, else all of a span, else none."""
+
+    rows: list[Row] | None = None
+    span: Span | None = None
+
+
+def checks(registry: Registry, wanted: Wanted, look: Look | None, named: set[bytes]) -> Iterator[Check]:
+    """Every file of these versions against its digest. Each digest that they name is added to `named`."""
+
+    @lru_cache(maxsize=256)  # versions that share a folder are many where somebody registers one again
+    def damaged(digest: str) -> tuple[tuple[str, str], ...]:
+        found = tuple((name, str(error)) for name, error in artifacts.check_folder(registry.store, digest))
+        named.update(_named(registry.store, digest))
+        return found
+
+    for row in _rows(registry, wanted):
+        yield from _files(registry.store, row, damaged, look)
+
+
+def _rows(registry: Registry, wanted: Wanted) -> Iterator[Row]:
+    if wanted.rows is not None or wanted.span is None:
+        yield from wanted.rows or ()
+        return
+    with reading(registry) as session, every_byte(session):
+        for row in pages(session, select(*COLUMNS), VERSION.c.seq, wanted.span):
+            yield row.task, row.number, row.digest, row.model_digest, row.report_digest
+
+
+def _files(store: Store, row: Row, damaged: Any, look: Look | None) -> Iterator[Check]:
+    task, number, digest, model, report = row
+    where, whole = f"{task}@{number}", True
+    bound = {"model": model, "report": report}
+    yield held("version digest", where, lambda: (of_text(canonical(bound)), digest))
+    for part, of in bound.items():
+        wrong = damaged(of)
+        yield from [check("artifact", f"{where} {part}/{name}", "the bytes registered", said) for name, said in wrong]
+        whole = whole and not wrong
+        if not wrong:
+            yield None
+    if look is not None and whole:
+        said = looking.again(store, task, (model, report), look)
+        yield from [check("report", f"{where} report", "the report of this model", each) for each in said] or [None]
+
+
+def _named(store: Store, digest: str) -> Iterator[bytes]:
+    """The digests of a folder: its manifest's, and its files'."""
+    try:
+        held = [digest, *artifacts.read_manifest(store, digest).values()]
+    except Damaged:  # the manifest was named; what it held cannot be known
+        held = [digest]
+    yield from (bytes.fromhex(each) for each in held if NAME.fullmatch(each))
+
+
+def strays(registry: Registry, named: set[bytes]) -> list[dict[str, Any]]:
+    """Files of the store that no version names, at most 100: none of them is ever loaded.
+
+    orphan      bytes under their own digest: a registration was killed before its commit
+    unfinished  a file that was being written
+    foreign     anything else
+    """
+    found: list[dict[str, Any]] = []
+    for folder in sorted(artifacts.names(registry.store, "")):
+        if folder == witness.FOLDER:
+            continue
+        for name in sorted(artifacts.names(registry.store, folder)) if len(folder) == 2 else [""]:
+            path = f"{folder}/{name}".rstrip("/")
+            if NAME.fullmatch(name) and name.startswith(folder):
+                kind = None if bytes.fromhex(name) in named else "orphan"
+            else:
+                kind = "unfinished" if name.endswith(".part") else "foreign"
+            if kind is not None and len(found) < SHOWN:
+                found.append({"what": kind, "where": path})
+    return found
