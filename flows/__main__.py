@@ -53,7 +53,7 @@ ITEM: Argument = (
     ("file",),
     {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
-FORMAT: Argument = (("--format",), {"choices": ["html", "json"], "default": "html"})
+FORMAT: Argument = (("--format",), {"choices": ["html", "pdf", "json"], "default": "html"})
 VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
 WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
 MOVE: Argument = (("verb",), {"choices": ["start", "stop"], "help": "put a version on trial, or end its trial"})

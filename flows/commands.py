@@ -110,7 +110,7 @@ def reject(arguments: Namespace) -> int:
 
 
 def report(arguments: Namespace) -> int:
-    """The report of a version: the place of its page, or the JSON itself."""
+    """The report of a version: the place of its page or of its print, or the JSON itself."""
     book = _book()
     version = registry.show(book, arguments.version)
     folder = _reports() / f"{version.task}-{version.number}-{version.digest[:12]}"
@@ -118,7 +118,10 @@ def report(arguments: Namespace) -> int:
     if arguments.format == "json":
         console.emit(json.loads((Path(files["report"]) / "report.json").read_text(encoding="utf-8")))
         return DONE
-    return _show(arguments, {"version": arguments.version, "report": str(Path(files["report"]) / "report.html")})
+    from flows import standing
+
+    place = standing.shown(version, registry.signature(book, version.ref), Path(files["report"]), arguments.format)
+    return _show(arguments, {"version": arguments.version, "report": str(place)})
 
 
 def _reports() -> Path:

@@ -15,13 +15,13 @@ import registry
 from flows import decided
 from flows.documents import DONE, SAID_NO, book, show
 from infra.settings import Settings
-from interpret.report import acceptance, inside
+from interpret.report import acceptance, inside, stage
 from interpret.report.acceptance import Row, Version
-from interpret.report.stage import HTML, JSON
+from interpret.report.stage import HTML, JSON, PDF
 from tasks import digest
 from tasks.data.parquet import load_rows
 
-REPLAYED, ENOUGH = 1000, 1000  # the newest answers of a version that are replayed, and so many are asked for
+REPLAYED = 1000  # the newest answers of a version that are replayed
 
 
 def verify(arguments: Namespace) -> int:
@@ -52,15 +52,19 @@ def _moment(text: str | None) -> datetime | None:
 def verified(
     opened: registry.Registry, ref: str | None, since: str | None = None, as_of: datetime | None = None
 ) -> dict[str, Any]:
-    """The `verify` document; `notes`: reports of an earlier release, which are not read, and rights past the guards."""
+    """The `verify` document; `notes`: reports of an earlier release, not read or not printed again, and rights."""
     notes: list[str] = []
 
     def look(task: str, model: Path, report: Path) -> list[str]:
         try:
-            return inside.faults(task, model, report)
+            faults = inside.faults(task, model, report)
         except inside.OtherSchemaError as error:
             notes.append(f"{task}: {error}")
             return []
+        unprinted = None if faults else inside.unprinted(report)
+        if unprinted:
+            notes.append(f"{task}: {unprinted}")
+        return faults
 
     document = registry.verify(opened, ref, look, since, as_of)
     if told := registry.unbound(opened):
@@ -86,39 +90,56 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
                 f"the report of {version.ref} breaks its schema at {inside.schema_errors(document)[0]}; "
                 "explain and register the version anew"
             )
-        page = (files["report"] / HTML).read_bytes().decode("utf-8")
-        asked = Version(version.task, files["model"], files["report"], document, page, _test_rows(settings, version))
+        page, printed = (files["report"] / HTML).read_bytes().decode("utf-8"), (files["report"] / PDF).read_bytes()
+        data = settings.root / "runs" / version.key.partition("/")[0] / "data" / version.task
+        rows = load_rows(data / "test.parquet") if (data / "test.parquet").is_file() else None
+        again = (
+            _explained_again(version.task, files["model"], data, Path(scratch) / "again") if rows is not None else None
+        )
+        asked = Version(version.task, files["model"], files["report"], document, page, printed, rows, again)
         own = {
-            "A2": lambda: _bypasses(asked, Path(scratch)),
+            "A2": lambda: _bypasses(asked, Path(scratch), registry.signature(book, ref)),
             "A17": lambda: replayed(settings, book, version),
         }
-        rows = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
-    count = {state: sum(each.holds is state for each in rows) for state in (True, False, None)}
+        found = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
+    count = {state: sum(each.holds is state for each in found) for state in (True, False, None)}
     return {
         "version": version.ref,
         "ok": not count[False],
         "held": count[True],
         "failed": count[False],
         "not_measured": count[None],
-        "rows": [dataclasses.asdict(each) for each in rows],
+        "rows": [dataclasses.asdict(each) for each in found],
     }
 
 
-def _test_rows(settings: Settings, version: registry.Version) -> Any:
-    """The test rows of the run that made a version, where they are still in this home."""
-    path = settings.root / "runs" / version.key.partition("/")[0] / "data" / version.task / "test.parquet"
-    return load_rows(path) if path.is_file() else None
+def _explained_again(task: str, model: Path, data: Path, reports: Path) -> dict[str, Any]:
+    """The report of a version made once more from its files and its run's rows, as its own recipe has it."""
+    recipe = digest.read_json(model / "recipe.json")
+    written = stage.explain(
+        {
+            "tasks": {task: {"model": str(model), "data": str(data)}},
+            "explain": recipe["explain"],
+            "reports": str(reports),
+            "seed": recipe["train"]["seed"],
+            "threads": recipe["train"]["threads"],
+            "lineage": {},
+        }
+    )
+    again: dict[str, Any] = digest.read_json(Path(written[task]["report"]) / JSON)
+    return again
 
 
-def _bypasses(asked: Version, scratch: Path) -> Row:
-    """Try to register what is not this version's report, in a registry made for it."""
+def _bypasses(asked: Version, scratch: Path, signature: str | None) -> Row:
+    """Try to register what is not this version's report, in a registry made for it; and is its approval signed."""
     book = registry.open_registry(f"sqlite:///{scratch / 'tried.db'}", f"file://{scratch / 'tried'}")
     try:
         got_in = [name for name, forge in FORGERIES.items() if _gets_in(book, asked, forge, scratch / f"as {name}")]
     finally:
         registry.close(book)
-    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; versions are not signed"
-    return acceptance.row("A2", len(got_in), False, said)
+    said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; "
+    said += "nobody has judged it" if signature is None else f"its newest verdict: {signature}"
+    return acceptance.row("A2", len(got_in), not got_in and (signature or "").startswith("signed by"), said)
 
 
 def _gets_in(book: registry.Registry, asked: Version, forge: Callable[[Path], Any], folder: Path) -> bool:
@@ -150,6 +171,11 @@ def _changed(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return forge
 
 
+def _printed_again(folder: Path) -> None:
+    path = folder / PDF
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
 def _edited(**fields: Any) -> Callable[[Path], None]:
     def forge(folder: Path) -> None:
         digest.write_json(folder / JSON, {**digest.read_json(folder / JSON), **fields})
@@ -164,6 +190,7 @@ FORGERIES: dict[str, Callable[[Path], Any]] = {
     "the report of another version": _edited(model_digest="0" * 64),
     "an edited figure": _edited(value=0.987654),
     "an edited page": _changed(HTML, lambda page: page.replace("</main>", "<p>0.987654</p></main>")),
+    "an edited print": _printed_again,
     "a key twice": _changed(JSON, lambda text: text.replace("{", '{"task":"another",', 1)),
 }
 
@@ -177,6 +204,6 @@ def replayed(settings: Settings, book: registry.Registry, version: registry.Vers
     same = sum(row["same"] for row in again)
     if not again:
         return acceptance.row("A17", None, None, f"not measured: the inputs of its {len(rows)} answers cannot be read")
-    wrong, enough = len(again) - same, len(again) >= ENOUGH
-    said = f"{same} of {len(again)} answers replayed alike offline" + ("" if enough else f"; {ENOUGH} are asked for")
-    return acceptance.row("A17", same / len(again), False if wrong else True if enough else None, said)
+    wrong, lost = len(again) - same, len(rows) - len(again)
+    said = f"{same} of {len(again)} answers replayed alike offline" + (f"; {lost} inputs are erased" if lost else "")
+    return acceptance.row("A17", same / len(again), not wrong, said)

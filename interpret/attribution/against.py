@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import spearmanr
 
+from interpret.attribution.evidence import mean_answers
 from interpret.attribution.game import Game, Raw
 from interpret.attribution.overview import Explained, Interval, interval
+from interpret.attribution.scaffold import surest
 from interpret.attribution.shapley import attribute
 from interpret.section import ExplainSection
 from tasks.task import FloatArray
@@ -55,6 +57,17 @@ def backgrounds(rows: Sequence[Explained], section: ExplainSection, seed: int) -
         games = [replace(row.game, background=background.take(half)) for half in halves]
         one, other = (_top(_values(game, row.case.output, section, seed)) for game in games)
         found.append(len(one & other) / len(one | other))
+    return float(np.mean(found)) if found else None
+
+
+def hidden_alone(rows: Sequence[Explained]) -> float | None:
+    """Of the surest values, the share whose sign hiding that part alone has too; None where no value is sure."""
+    found = []
+    for row in rows:
+        count, sure = len(row.game.players), surest(row)
+        asked = np.vstack([np.ones(count), *(np.arange(count) != at for at, _ in sure)])
+        whole, *without = mean_answers(row, asked)[:, row.case.output]
+        found += [(whole > less) == (row.values[at] > 0) for (at, _), less in zip(sure, without, strict=True)]
     return float(np.mean(found)) if found else None
 
 

@@ -20,15 +20,20 @@ from tasks.task import FloatArray, Inputs, Rows
 
 LEAST_OVERLAP = 0.5  # of shares; a planted scaffold has .1, models of ours .7 and more
 LEAST_FIT = 0.5  # share of the variance below which the surrogate says nothing about the model
+TOP, LIVE = 4, 1e-3
 LEARNED, LEARNED_WITH_TEXT = 2000, 300  # training rows that are answered for it
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The overlap of the shares, 0 to 1, and how well the surrogate fits real rows that it did not learn from (R2)."""
+    """The overlap of the shares, 0 to 1, and how well the surrogate fits real rows that it did not learn from (R2).
+
+    agrees  the share of the surest values of the explained rows whose sign the surrogate's have too; None without one
+    """
 
     overlap: float
     fit: float
+    agrees: float | None = None
 
     @property
     def flagged(self) -> bool | None:
@@ -55,12 +60,31 @@ def detect(
     output = rows[0].case.output
     said = np.asarray(raw(learned), dtype=np.float64)[:, output]
     values, fit = surrogate.contributions(np.hstack(columns), said, asked, answers[:, output], seed)
-    real = [np.abs(part.sum(axis=1)).mean() for part in np.split(values, ends[:-1], axis=1)]
-    names = [player.name for player in players]
+    parts = [part.sum(axis=1) for part in np.split(values, ends[:-1], axis=1)]
+    of_names = {player.name: part for player, part in zip(players, parts, strict=True)}
     masked = [
-        np.mean([abs(row.values[[p.name for p in row.game.players].index(name)]) for row in rows]) for name in names
+        np.mean([abs(row.values[[p.name for p in row.game.players].index(name)]) for row in rows]) for name in of_names
     ]
-    return Scaffold(float(np.minimum(_shares(real), _shares(masked)).sum()), fit)
+    agrees = [
+        (row.values[at] > 0) == (of_names[name][row.case.index] > 0)
+        for row in rows
+        if row.case.output == output
+        for at, name in surest(row)
+        if name in of_names
+    ]
+    overlap = np.minimum(_shares([float(np.abs(part).mean()) for part in parts]), _shares(masked)).sum()
+    return Scaffold(float(overlap), fit, float(np.mean(agrees)) if agrees else None)
+
+
+def surest(row: Explained) -> list[tuple[int, str]]:
+    """The places and names of the largest players whose 95 % intervals leave zero out, four at most.
+
+    What is exact has no interval; below a thousandth of the sum it is rounding, and its sign says nothing.
+    """
+    order = np.argsort(-np.abs(row.values), kind="stable")[:TOP].tolist()
+    return [
+        (at, row.game.players[at].name) for at in order if abs(row.values[at]) > max(row.reach[at], LIVE * row.weight)
+    ]
 
 
 def _shares(sizes: Sequence[float]) -> FloatArray:

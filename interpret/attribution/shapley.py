@@ -4,10 +4,9 @@ Three ways, by what is to be hidden:
 
 - exact: text whose 2^P coalitions fit the budget, by shap's Exact explainer; nothing is drawn.
 - regression: longer text, by pairs of coalitions (regression.py); its errors by a jackknife over the pairs.
-- permutation: tables and series. A permutation and its reverse are played, each against a fresh reference row (Castro
-  et al. 2009, doi 10.1016/j.cor.2008.04.004; antithetic pairs: Mitchell et al. 2022, JMLR 23). The pairs are then
-  independent draws of the value over the whole background, so that their spread holds both what the order and what
-  the reference does, and Student's t gives the interval of their mean.
+- permutation: tables and series. A permutation and its reverse are played (tasks/validate/pairs.py), each against a
+  fresh reference row. The pairs are then independent draws of the value over the whole background, so that their
+  spread holds both what the order and what the reference does, and Student's t gives the interval of their mean.
 """
 
 from __future__ import annotations
@@ -21,11 +20,13 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from interpret.attribution import regression
 from interpret.attribution.game import Game, Memo, values
 from tasks.task import FloatArray, IntArray
+from tasks.validate import pairs
 
 LEAST_PAIRS = 8  # fewer say little about their own spread
 EARLIEST_STOP = 30  # a few pairs can agree by chance
@@ -162,17 +163,14 @@ def _permutations(
 
 def _pairs(game: Game, memo: Memo, references: IntArray, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """One estimate (n, players, width) for each two references, and the answer with all hidden (n, width)."""
-    pairs, count = len(references), len(game.players)
-    place = np.array([random.permutation(count) for _ in range(pairs)]).reshape(pairs, 1, count)
-    steps = np.arange(count + 1).reshape(1, -1, 1)
-    z = np.concatenate([place < steps, count - 1 - place < steps], axis=1)  # (n, 2 (P + 1), P): there, and back
-    answers = values(game, memo, z.reshape(-1, count).astype(np.float64), np.repeat(references.ravel(), count + 1))
-    answers = answers.reshape(pairs, 2, count + 1, -1)
-    gains, order = np.diff(answers, axis=2), place.reshape(pairs, count)
-    there, back = (
-        np.take_along_axis(gains[:, way], at[:, :, None], axis=1) for way, at in enumerate((order, count - 1 - order))
-    )
-    return (there + back) / 2, answers[:, :, 0].mean(axis=1)
+    count, players = len(references), len(game.players)
+
+    def answers(shown: NDArray[np.bool_]) -> FloatArray:
+        z, against = shown.reshape(-1, players).astype(np.float64), np.repeat(references.ravel(), players + 1)
+        return values(game, memo, z, against).reshape(count, 2, players + 1, -1)
+
+    found, base = pairs.played(players, count, answers, random)
+    return found, base.mean(axis=1)
 
 
 def _exact(game: Game, memo: Memo) -> _Found:

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from interpret.attribution import against, cases, evidence, overview, planted
+from interpret.attribution import against, cases, evidence, overview, planted, repeats
 from interpret.attribution.against import Alike
 from interpret.attribution.cases import Case
 from interpret.attribution.evidence import Deletion, Faithfulness, Sampling
@@ -16,6 +16,7 @@ from interpret.attribution.game import Game, Raw, game_between, game_of
 from interpret.attribution.overview import Explained, Importance, Phrase, Share, SignCheck
 from interpret.attribution.planted import Planted
 from interpret.attribution.players import words_within
+from interpret.attribution.repeats import Repeats
 from interpret.attribution.scaffold import Scaffold, detect
 from interpret.attribution.shapley import Attribution, attribute
 from interpret.section import ExplainSection
@@ -73,6 +74,8 @@ class Study:
     faithful     how far answers rest on what they cite, by name; empty where the task does not say how to find out
     blank        how like the values of a model with random weights are
     backgrounds  overlap of the top four players against two halves of the background; None for text
+    repeats      the cases drawn again; None where all coalitions were asked
+    alone        share of the surest values whose sign hiding that part alone has too; asked of text alone
     right        (pool,) whether the program of each row is right; None where the task writes none
     local        the explained cases; rows, those of the global view (the cases first)
     evaluations  what all rows cost, in evaluations of the model
@@ -96,6 +99,8 @@ class Study:
     planted: Planted | None
     blank: Alike | None
     backgrounds: float | None
+    repeats: Repeats | None
+    alone: float | None
     additivity: float
     evaluations: int
     background_rows: int
@@ -145,6 +150,8 @@ def study(task: Task, train: Rows, test: Rows, version: Version, section: Explai
         planted=planted.planted(rows[:PLANTED], seed),
         blank=against.blank(shown[: len(chosen)], version.learned, small.section, seed),
         backgrounds=against.backgrounds(shown[: len(chosen)], small.section, seed),
+        repeats=repeats.repeats(shown[: len(chosen)], section, seed),
+        alone=against.hidden_alone(shown[: len(chosen)]) if setting.background is None else None,
         scaffold=detect(train, pool, answers, version.raw, rows, seed) if version.supports is None else None,
         additivity=evidence.additivity(rows),
         evaluations=sum(row.attribution.evaluations for row in rows),

@@ -1,7 +1,8 @@
 """The acceptance rows of a report, A1 to A18: a figure, its bar, and how it was measured, from the version's files.
 
-A row holds only where it was measured here, or where the report carries the evidence (`evidence`, written when it was
-made); a row that nobody measured says so. A2 and A17 need the registry and are measured above this floor.
+A row holds only where it was measured here. What the report says of its own explanations (`evidence`, cases, reasons)
+is held against the same version explained once more; where its run's rows are gone, it is not believed. A2 and A17 need
+the registry and are measured above this floor.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from interpret.report import inside, pointers, render
+from interpret.report import anew, inside, pdf, pointers, render
+from interpret.report.bars import BARS, MOST_PAGES
 from interpret.report.sections.explanation_quality import LEAST_TAU, WORST_ERROR
 from interpret.report.sections.findings import ENOUGH_ROWS, MOST_ADDITIVITY
 from interpret.report.stage import HTML
@@ -23,40 +25,26 @@ from tasks.model import forward
 from tasks.model.saved import open_folders
 from tasks.task import Inputs, Rows
 
-BARS = {
-    "A1": "23 sections, none empty, no schema error",
-    "A2": "no forged report registers, and every version is signed",
-    "A3": "page made again byte for byte, no number without a place in the JSON, nothing fetched, at most 10 MB",
-    "A4": f"answer - base - values at most {MOST_ADDITIVITY:g} of max(1, |answer - base|), files opened anew",
-    "A5": "relative L1 to all coalitions at most 0.05 and rank correlation at least 0.99, 50 rows",
-    "A6": "planted driver first in 95 % of rows, dead and twin players within 2 standard errors in 95 %",
-    "A7": f"largest standard error at most {WORST_ERROR:g} of the sum of |value|",
-    "A8": "95 % intervals hold the truth in 93 to 97 %",
-    "A9": "10 seeds: rank correlation at least 0.98, the same top four in 95 % of rows",
-    "A10": f"at least {ENOUGH_ROWS} rows, order in two halves at least {LEAST_TAU:g} (Kendall)",
-    "A11": "comprehensiveness and sufficiency at 1, 5, 10, 20, 50 % better than random order, lower end above 0",
-    "A12": "rank correlation with a randomised adapter and head at most 0.3",
-    "A13": "top four of two backgrounds overlap by half; a planted scaffold is flagged",
-    "A14": "signs agree with a second method in 0.7",
-    "A15": "1 to 4 reasons of a versioned list, lower end above 0, none of an input that was missing",
-    "A16": "every counterfactual flips the decision, none by a protected feature",
-    "A17": "1,000 of 1,000 decisions replay offline",
-    "A18": "10,000 of 10,000 single-bit flips seen; a log cut off or rolled back is seen",
-}
 MOST_REASONS = 4
+GONE = "the rows of its run are not on this machine"
 REASON = re.compile(r"(\S+) \S+ [+-][\d.]+ \(([+-][\d.]+)\)")  # code, group, value, lower end
 
 
 @dataclass(frozen=True)
 class Version:
-    """What is asked about: the version's folders, its report's document and page, and its test rows where they are."""
+    """What is asked about: the version's folders, its report's document, page and print.
+
+    test   its run's test rows, and again, the document of the same version explained once more; None without its run
+    """
 
     task: str
     model: Path
     report: Path
     document: Mapping[str, Any]
     page: str
+    printed: bytes
     test: Rows | None
+    again: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +73,41 @@ def _row(name: str, version: Version, told: Mapping[str, Any] | None) -> Row:
     measure = MEASURES.get(name)
     if measure is not None:
         return measure(version)
-    if told is not None:
-        return row(name, told["figure"], told["holds"], f"{told['measured']} (when the report was made)")
-    return row(name, None, None, "not measured")
+    return _evidence(name, version, told)
+
+
+def _evidence(name: str, version: Version, told: Mapping[str, Any] | None) -> Row:
+    """What the report carries as evidence, measured again."""
+    if version.again is None:
+        said = "" if told is None else f"; the report says {_said(told['figure'])}, which nobody can check here"
+        return row(name, None, None, f"not measured: {GONE}{said}")
+    found = next((each for each in version.again.get("evidence", ()) if each["row"] == name), None)
+    if found is None:
+        return row(name, None, None, "not measured")
+    if told is not None and not anew.same_libraries(version.document, version.again):
+        return row(name, found["figure"], found["holds"], f"{found['measured']} (measured now, by other libraries)")
+    if told is None or not anew.alike(told["figure"], found["figure"]) or told["holds"] is not found["holds"]:
+        says = "nothing" if told is None else _said(told["figure"])
+        return row(name, found["figure"], False, f"the report says {says}, measured again it is otherwise")
+    return row(name, found["figure"], found["holds"], f"{found['measured']} (measured again)")
+
+
+def _said(figure: float | None) -> str:
+    return "no figure" if figure is None else f"{figure:g}"
+
+
+def _given_again(found: Row, version: Version, *numbers: str) -> Row:
+    """A row of what the report's sections say: it holds only where the version, explained once more, says the same."""
+    if found.holds is not True:
+        return found
+    if version.again is None:
+        return row(found.row, found.figure, None, f"not measured anew: {GONE}; {found.measured}")
+    if not anew.same_libraries(version.document, version.again):
+        return row(found.row, found.figure, None, f"not measured anew: other libraries made it; {found.measured}")
+    other = anew.changed(version.document, version.again, numbers)
+    if other:
+        return row(found.row, found.figure, False, f"explained once more, {len(other)} blocks differ, first {other[0]}")
+    return row(found.row, found.figure, True, f"{found.measured}; explained once more, the same")
 
 
 def _structure(version: Version) -> Row:
@@ -98,13 +118,18 @@ def _structure(version: Version) -> Row:
 
 
 def _page(version: Version) -> Row:
-    same = render.html(version.document) == version.page
+    page = render.html(version.document)
+    same = page == version.page and pdf.pdf(version.document, page) == version.printed
     loose = pointers.loose(version.page, version.document)
     fetched = sum(version.page.count(f'{name}="http') + version.page.count(f"{name}='http") for name in ("src", "href"))
     size, scripts = len(version.page.encode("utf-8")), version.page.count("<script")
-    holds = same and not loose and not fetched and not scripts and size <= inside.MOST_BYTES[HTML]
+    sheets = pdf.pages(version.printed)
+    small = size <= inside.MOST_BYTES[HTML] and 0 < sheets <= MOST_PAGES
+    holds = same and not loose and not fetched and not scripts and small
     said = f"{'the same bytes' if same else 'other bytes'} when made again, {len(loose)} numbers without a place, "
-    return row("A3", len(loose), holds, f"{said}{fetched + scripts} links or scripts, {size} bytes; no PDF is made")
+    return row(
+        "A3", len(loose), holds, f"{said}{fetched + scripts} links or scripts, {size} bytes, {sheets} printed pages"
+    )
 
 
 def _additivity(version: Version) -> Row:
@@ -123,9 +148,24 @@ def _additivity(version: Version) -> Row:
         whole = answer[at] - case["base"]
         gaps.append(abs(whole - case["sum"]) / max(1.0, abs(whole)))
     worst = float(max(gaps))
-    return row(
+    found = row(
         "A4", worst, worst <= MOST_ADDITIVITY, f"{len(cases)} cases answered by the version's files, opened anew"
     )
+    return found if version.again is None else _given_again(found, version, "10")
+
+
+def _against_all(version: Version) -> Row:
+    """The cases of text against all of their coalitions, asked of the version's files."""
+    if version.document["kind"] == "program":
+        return row("A5", None, None, "not measured: what is explained of a program needs the body's own writing")
+    if not any(all(player["modality"] == "text" for player in case["players"]) for case in _cases(version)):
+        return row("A5", None, None, "cannot be asked of numbers: each value is a mean over reference rows; see A8")
+    found = anew.exact(open_folders({version.task: version.model}, 1), version.task, version.document)
+    if not found:
+        return row("A5", None, None, f"not measured: no case is text alone of at most {anew.MOST_PLAYERS} parts")
+    error, order = np.mean(found, axis=0).tolist()
+    said = f"{len(found)} cases, all coalitions answered by the version's files, rank correlation {order:.3f}"
+    return row("A5", error, error <= 0.05 and order >= 0.99, said)
 
 
 def _inputs(version: Version, cases: list[Mapping[str, Any]]) -> Inputs | None:
@@ -144,7 +184,8 @@ def _errors(version: Version) -> Row:
     shares = [
         max(player["error"] for player in case["players"]) / max(_weight(case), 1e-300) for case in _cases(version)
     ]
-    return row("A7", max(shares), max(shares) <= WORST_ERROR, f"of the errors that {len(shares)} cases carry")
+    found = row("A7", max(shares), max(shares) <= WORST_ERROR, f"of the errors that {len(shares)} cases carry")
+    return _given_again(found, version, "10")
 
 
 def _order(version: Version) -> Row:
@@ -152,7 +193,8 @@ def _order(version: Version) -> Row:
     count, tau = criteria["Rows in the global view"], criteria["Kendall's tau between two halves"]
     if tau is None:
         return row("A10", None, None, f"cannot be asked: fewer than three players are common to all {count} rows")
-    return row("A10", tau, count >= ENOUGH_ROWS and tau >= LEAST_TAU, f"over {count} rows, as the report has it")
+    found = row("A10", tau, count >= ENOUGH_ROWS and tau >= LEAST_TAU, f"over {count} rows")
+    return _given_again(found, version, "8", "13")
 
 
 def _reasons(version: Version) -> Row:
@@ -170,12 +212,30 @@ def _reasons(version: Version) -> Row:
         wrong += sum(each is None or each[1] not in known or float(each[2]) < 0 for each in found)
         wrong += max(0, len(found) - MOST_REASONS)
     said = f"{given} reasons of {len(table['rows'])} refused rows held against their list, lower ends and inputs, "
-    return row("A15", wrong, not wrong, said + f"{wrong} wrong; as the report has them, not drawn anew")
+    return _given_again(row("A15", wrong, not wrong, said + f"{wrong} wrong"), version, "12")
+
+
+def _ways_out(version: Version) -> Row:
+    """The changes of section 12: each turns the answer, and none is of what nobody can change."""
+    table, held = _block(version, "s12.counterfactuals"), _block(version, "s12.held")
+    if table is None or table["kind"] != "table":
+        return row("A16", None, None, "cannot be asked: the report gives no change that would turn an answer")
+    refused = {line[0]: line[1] for line in _block(version, "s12.reasons")["rows"]}
+    paragraphs = held["paragraphs"] if held is not None else [""]
+    fixed = paragraphs[0].partition("Never changed: ")[2].partition(".")[0].split(", ")
+    wrong = [
+        name
+        for name, change, then in table["rows"]
+        if refused[name] * then > 0 or any(part.partition(":")[0] in fixed for part in change.split("; "))
+    ]
+    share = 1 - len(wrong) / len(table["rows"])
+    said = f"{len(table['rows'])} changes, each scored by the version; {len(wrong)} leave the answer or touch the fixed"
+    return _given_again(row("A16", share, not wrong, said), version, "12")
 
 
 def _tampering(version: Version) -> Row:
     tried, seen = flips((version.model, version.report))
-    said = f"{tried} flips over model, report.json and report.html, {seen} change a digest that the registry holds; "
+    said = f"{tried} flips over model and report, {seen} change a digest that the registry holds; "
     said += "the newest events, cut off with their rows, are seen only by a copy kept elsewhere"
     return row("A18", seen / tried, False, said)
 
@@ -197,8 +257,10 @@ MEASURES: Mapping[str, Callable[[Version], Row]] = {
     "A1": _structure,
     "A3": _page,
     "A4": _additivity,
+    "A5": _against_all,
     "A7": _errors,
     "A10": _order,
     "A15": _reasons,
+    "A16": _ways_out,
     "A18": _tampering,
 }

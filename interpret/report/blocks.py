@@ -88,6 +88,11 @@ def absent(slug: str, item: str, reason: str, note: str) -> Block:
     return {"kind": "absent", "slug": slug, "item": item, "reason": reason, "note": note}
 
 
+def report_id(task: str, model_digest: str) -> str:
+    """The name of the report of one version, at the head of each of its printed pages."""
+    return f"{task}-{model_digest[:16]}"
+
+
 def section(number: str, title: str, blocks: Sequence[Block]) -> dict[str, Any]:
     """One numbered section; its blocks get ids such as "s6.ablation"."""
     named = [

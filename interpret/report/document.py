@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from interpret.attribution.study import Study
-from interpret.report import blocks, numbers, proofs, render
+from interpret.report import blocks, numbers, pdf, proofs, render
 from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import (
@@ -24,12 +25,13 @@ from interpret.report.sections import (
 )
 from tasks.validate.judgement import Judgement
 
-SCHEMA = "assay/report/2"
-EARLIER = ("assay/report/1",)  # of releases before
+SCHEMA = "assay/report/3"
+EARLIER = ("assay/report/1", "assay/report/2")  # of releases before
 CONFIDENCE = 0.95  # of every interval
+RUN = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)")
 Writer = Callable[[Facts, Study], list[Block]]
 SECTIONS: tuple[tuple[str, str, Writer], ...] = (
-    ("0", "Verification", identity.verification),
+    ("0", "This report", identity.about),
     ("1", "Summary", summary.summary),
     ("2", "Identity and lineage", identity.lineage),
     ("3", "Purpose and users", card.purpose),
@@ -72,6 +74,8 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
     document = {
         "schema": SCHEMA,
         "renderer": render.renderer(),
+        "printer": pdf.printer(),
+        "made": made(facts.run.lineage.get("run")),
         "confidence": CONFIDENCE,
         "task": task.name,
         "summary": task.summary,
@@ -84,6 +88,12 @@ def compose(facts: Facts, study: Study) -> dict[str, Any]:
         "evidence": proofs.evidence(study),
     }
     return numbers.annotated(blocks.clean(document))
+
+
+def made(run: str | None) -> str | None:
+    """The time that a run's name begins with (20261127T092000...), as RFC 3339 has it; None where it has none."""
+    found = RUN.match(run or "")
+    return "{}-{}-{}T{}:{}:{}Z".format(*found.groups()) if found else None
 
 
 def headline(metrics: Judgement) -> dict[str, Any]:

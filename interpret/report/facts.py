@@ -13,12 +13,13 @@ from interpret.attribution.decisions import Decided
 from interpret.attribution.refusals import Refusals
 from interpret.section import ExplainSection
 from tasks import card, digest, names
+from tasks.data.section import GovernanceSection
 from tasks.model.folder import Folder
 from tasks.task import UNDATED, Rows, Task
 from tasks.validate.calibration import Calibration, from_json
 from tasks.validate.judgement import Judgement
 
-LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy")
+LIBRARIES = ("shap", "torch", "transformers", "peft", "scikit-learn", "lightgbm", "numpy", "typst")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class Facts:
     decided: tuple[Decided, ...] | None = None
 
     @property
+    def governance(self) -> GovernanceSection:
+        """Who answers for the version, and its tier, as the recipe has them."""
+        return governance(self.recipe, self.task.name)
+
+    @property
     def fingerprint(self) -> str | None:
         """The digest of the rows, as the data card tells it."""
         return self.data.get("fingerprint")
@@ -108,6 +114,12 @@ def read(task: Task, folder: Folder, rows: Mapping[str, Rows], run: Run) -> Fact
         periods={name: period(part) for name, part in rows.items() if len(part)},
         libraries={name: version(name) for name in LIBRARIES},
     )
+
+
+def governance(recipe: Mapping[str, Any], name: str) -> GovernanceSection:
+    """What a version's recipe says of who answers for a task; nothing where it does not."""
+    told = recipe.get("tasks", {}).get(name, {}).get("governance", {})
+    return GovernanceSection.model_validate(told)
 
 
 def files_of(folder: Folder) -> tuple[File, ...]:

@@ -1,4 +1,4 @@
-"""Is a folder the report of a version: its JSON keeps the schema, names the model, tells its figures; its page is its.
+"""Is a folder the report of a version: its JSON keeps the schema, names the model, tells its figures, gives its pages.
 
 What cannot be seen here: an attribution that was changed together with all that it adds up to. A run hands the digest
 of its report from the step that wrote it to the step that registers it.
@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interpret.report import blocks, document, numbers, pointers, render
+from interpret.report import blocks, document, numbers, pdf, pointers, render
 from interpret.report.facts import File, files_of, model_digest
 from interpret.report.sections import annex, governance, performance, training
 from interpret.report.sections.findings import judged
 from interpret.report.sections.identity import listing_of
-from interpret.report.stage import HTML, JSON
+from interpret.report.stage import HTML, JSON, PDF
 from tasks import digest
 from tasks.model.folder import Folder
 from tasks.validate.calibration import from_json
 from tasks.validate.judgement import Judgement
 
-MOST_BYTES = {JSON: 32_000_000, HTML: 10_000_000}
-Page = Callable[[Mapping[str, Any], bytes], str | None]  # a document and its page -> what is wrong with the page
+MOST_BYTES = {JSON: 32_000_000, HTML: 10_000_000, PDF: 20_000_000}
+Pages = Callable[[Mapping[str, Any], Path], str | None]  # a document and its folder -> what is wrong with its pages
 LONGEST = 160  # signs of a value inside a sentence
 ADDS_UP = 2e-5  # of the sum of |value|: as far as six digits can be off
 CURE = "register the folder that the explain step of this run wrote"
@@ -52,6 +52,17 @@ def faults(task: str, model: Path, report: Path) -> list[str]:
             f"{JSON} keeps {held['schema']}; this release reads {document.SCHEMA} and did not look inside"
         )
     return _told(lambda: _faults(task, model, report, _rendered_or_read))
+
+
+def unprinted(report: Path) -> str | None:
+    """Of a report without faults: why its report.pdf was not made again; None where it was."""
+    printer = digest.read_json(report / JSON)["printer"]
+    if printer == pdf.printer():
+        return None
+    return (
+        f"{PDF} was set by typst {printer['typst']} and cannot be made again by this release (typst "
+        f"{pdf.printer()['typst']}); it was held to {JSON} when it was registered, and is held by its digest since"
+    )
 
 
 def strict(content: bytes) -> Any:
@@ -88,9 +99,7 @@ class _Unreadable(Exception):
     """What stops the look: nothing behind it can be judged."""
 
 
-def _faults(
-    task: str, model: Path, report: Path, page: Callable[[Mapping[str, Any], bytes], str | None]
-) -> Iterator[str]:
+def _faults(task: str, model: Path, report: Path, pages: Pages) -> Iterator[str]:
     _right_files(report)
     held = _read(report / JSON)
     _keeps_schema(held)
@@ -103,13 +112,13 @@ def _faults(
         raise _Unreadable(f"{JSON} is about the model {held['model_digest'][:16]}, not about {wanted[:16]}; {CURE}")
     wrong = [*_figures(held, folder, files), *_numbers(held), *_cases(held)]
     yield from wrong
-    said = None if wrong else _of_page(held, (report / HTML).read_bytes(), page)
+    said = None if wrong else _of_pages(held, report, pages)
     if said:
         yield said
 
 
 def _right_files(report: Path) -> None:
-    """Two files and nothing else, none of them a link or too large to be one."""
+    """Three files and nothing else, none of them a link or too large to be one."""
     if not report.is_dir():
         raise _Unreadable(f"there is no report folder {str(report)!r}; {CURE}")
     found = {path.relative_to(report).as_posix(): path for path in sorted(report.rglob("*"))}
@@ -211,29 +220,43 @@ def _cases(held: Mapping[str, Any]) -> Iterator[str]:
             yield f"{block['id']} in {JSON} says a sum of {block['sum']}, its values give {sum(values):.6g}; {CURE}"
 
 
-def _of_page(held: Mapping[str, Any], page: bytes, look: Page) -> str | None:
+def _of_pages(held: Mapping[str, Any], report: Path, look: Pages) -> str | None:
     try:
-        return look(held, page)
+        return look(held, report)
     except Exception as error:  # whatever a document makes the drawing stumble over, it is no report
         return f"{JSON} gives no page ({type(error).__name__}: {_short(error)}); {CURE}"
 
 
-def _rendered(held: Mapping[str, Any], page: bytes) -> str | None:
+def _rendered(held: Mapping[str, Any], report: Path) -> str | None:
+    """Both pages are made again; one that another release made is not taken."""
     if held["renderer"] != render.renderer():
         return f"{JSON} was made for another page (renderer {held['renderer'][:12]}); explain the version anew"
-    return (
-        None
-        if render.html(held).encode("utf-8") == page
-        else f"{HTML} is not the page that {JSON} gives, byte for byte; {CURE}"
-    )
+    if held["printer"] != pdf.printer():
+        there, here = held["printer"], pdf.printer()
+        by = f"typst {there['typst']}, here is {here['typst']}, printer {there['digest'][:12]}"
+        return f"{JSON} was made for another {PDF} ({by}); explain the version anew"
+    page = render.html(held)
+    return _same(HTML, page.encode("utf-8"), report) or _same(PDF, pdf.pdf(held, page), report)
 
 
-def _rendered_or_read(held: Mapping[str, Any], page: bytes) -> str | None:
-    """By another release's renderer the bytes cannot be made again, but what the page says can be held to the JSON."""
-    if held["renderer"] == render.renderer():
-        return _rendered(held, page)
-    wrong = pointers.loose(page.decode("utf-8"), held)
-    return f"{HTML} does not say what {JSON} says: {wrong[0]}; bring it back from a copy" if wrong else None
+def _same(name: str, made: bytes, report: Path) -> str | None:
+    if made == (report / name).read_bytes():
+        return None
+    return f"{name} is not the page that {JSON} gives, byte for byte; {CURE}"
+
+
+def _rendered_or_read(held: Mapping[str, Any], report: Path) -> str | None:
+    """By another release's renderer the bytes cannot be made again, but what the page says can be held to the JSON.
+
+    What is printed follows from the page, so that it is made again wherever typst and the layout are the same.
+    """
+    if held["renderer"] == render.renderer() and held["printer"] == pdf.printer():
+        return _rendered(held, report)
+    page = (report / HTML).read_bytes().decode("utf-8")
+    wrong = pointers.loose(page, held)
+    if wrong:
+        return f"{HTML} does not say what {JSON} says: {wrong[0]}; bring it back from a copy"
+    return _same(PDF, pdf.pdf(held, page), report) if held["printer"] == pdf.printer() else None
 
 
 def _short(value: Any) -> str:

@@ -113,8 +113,8 @@ def texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_block(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("title", "item", "note", "body", "truth", "output"):
-        if key in block:
+    for key in ("title", "item", "note", "body", "truth", "output", "reading"):
+        if block.get(key) is not None:
             yield f"/{key}", block[key]
     for key in ("paragraphs", "items"):
         yield from ((f"/{key}/{at}", text) for at, text in enumerate(block.get(key, ())))

@@ -83,8 +83,11 @@ class CaseView:
     errors: str
 
 
-def html(document: Mapping[str, Any]) -> str:
-    """The whole page of a report. The same document gives the same text on every call."""
+def html(document: Mapping[str, Any], standing: str = "") -> str:
+    """The whole page of a report. The same document gives the same text on every call.
+
+    `standing` is a line of where its version stands; the page that is registered has none.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     style = (HOME / "report.css").read_text(encoding="utf-8")
@@ -96,7 +99,12 @@ def html(document: Mapping[str, Any]) -> str:
     )
     seal = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     page = frame.get_template("report.html.j2").render(
-        report=document, style=style, seal=seal, key=key_figures(document), say=_sayer(document)
+        report=document,
+        style=style,
+        seal=seal,
+        key=key_figures(document),
+        say=_sayer(document),
+        standing=standing,
     )
     return page.rstrip() + "\n"
 

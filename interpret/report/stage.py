@@ -1,4 +1,4 @@
-"""The explain stage: trained model folders and their rows in, report.json and report.html of each task out."""
+"""The explain stage: trained model folders and their rows in, report.json, .html and .pdf of each task out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from interpret.attribution import behaviour, decisions, refusals
 from interpret.attribution.study import Version, study
-from interpret.report import document, facts, render
+from interpret.report import document, facts, pdf, render
 from interpret.report.facts import Run
-from interpret.section import ExplainSection
+from interpret.section import ExplainSection, for_tier
 from tasks import digest, get
 from tasks.backbone.body import Backbone
 from tasks.data.parquet import load_rows
@@ -27,7 +27,7 @@ from tasks.model.saved import open_folders
 from tasks.task import FloatArray, Inputs, Rows, Task
 from tasks.validate.calibration import calibrated
 
-JSON, HTML = "report.json", "report.html"
+JSON, HTML, PDF = "report.json", "report.html", "report.pdf"
 BLANK = 11  # seed of the weights that a version is held against
 PARTS = ("train", "valid", "test")
 
@@ -50,11 +50,14 @@ def explain(config: Mapping[str, Any]) -> dict[str, Any]:
         cut_off = int(np.count_nonzero(forward.truncated(model, name, rows["test"].inputs)))
         version = _version(model, name, partial(open_folders, {name: folders[name]}, run.threads, bodies))
         refused = refusals.explain(model, name, Folder(folders[name]), rows["test"])
-        own = replace(run, truncated=cut_off, refused=refused)
+        folder = Folder(folders[name])
+        recipe = folder.read(folder.recipe) if folder.recipe.is_file() else {}
+        section = for_tier(run.section, facts.governance(recipe, name).tier)
+        own = replace(run, section=section, truncated=cut_off, refused=refused)
         content = describe(get(name), Folder(folders[name]), rows, version, own)
-        folder = Path(config["reports"]) / name
-        write(content, folder)
-        written[name] = {"report": str(folder), "digest": digest.of_file(folder / JSON)}
+        place = Path(config["reports"]) / name
+        write(content, place)
+        written[name] = {"report": str(place), "digest": digest.of_file(place / JSON)}
     return written
 
 
@@ -88,7 +91,10 @@ def describe(task: Task, folder: Folder, rows: Mapping[str, Rows], version: Vers
 
 
 def write(content: Mapping[str, Any], folder: Path) -> None:
-    """Write report.json (canonical) and report.html (from it) into a folder."""
+    """Write report.json (canonical), and from it report.html and report.pdf, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     digest.write_json(folder / JSON, content)
-    (folder / HTML).write_text(render.html(digest.read_json(folder / JSON)), encoding="utf-8")
+    held = digest.read_json(folder / JSON)
+    page = render.html(held)
+    (folder / HTML).write_text(page, encoding="utf-8")
+    (folder / PDF).write_bytes(pdf.pdf(held, page))

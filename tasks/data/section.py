@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -28,6 +28,28 @@ class FileSection(Section):
     max_bad_rows: int = Field(default=0, ge=0)
 
 
+class GovernanceSection(Section):
+    """`[tasks.<name>.governance]`: who answers for the versions of a task, and how much hangs on them.
+
+    `exposure` is how much is at stake where an answer is wrong, `purpose` whether it informs a person or decides.
+    `triggers` are what calls for a review before the date, in words.
+    """
+
+    owner: str = ""
+    validator: str = ""
+    next_review: date | None = None
+    exposure: Literal["low", "high"] | None = None
+    purpose: Literal["inform", "decide"] | None = None
+    triggers: tuple[str, ...] = ()
+
+    @property
+    def tier(self) -> int | None:
+        """1 where much is at stake and it decides, 3 where neither, else 2; None where one of them is not declared."""
+        if self.exposure is None or self.purpose is None:
+            return None
+        return 3 - (self.exposure == "high") - (self.purpose == "decide")
+
+
 class TaskSection(Section):
     """What every `[tasks.<name>]` section holds; a task adds fields of its own by a subclass.
 
@@ -42,6 +64,7 @@ class TaskSection(Section):
     epochs: int | None = None
     learning_rate: float | None = None
     parts: tuple[Modality, ...] | None = None
+    governance: GovernanceSection = GovernanceSection()
 
 
 class DataSection(Section):

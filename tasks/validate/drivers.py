@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from tasks.data.reasons import TEXT, check
 from tasks.model import forward
 from tasks.model.model import Model
 from tasks.task import FloatArray, Inputs, IntArray, Rows, Task
+from tasks.validate import pairs
 from tasks.validate.reasons_file import FEWEST, Known, Spoken
 
 PAIRS, LEAST_PAIRS = 64, 8  # of permutations, each against a reference row of its own
@@ -86,7 +88,7 @@ def _spoken(
     groups, value = list(columns.values()), _said(model, task)
     found = np.zeros((len(chosen), len(columns)))
     for at, row in enumerate(chosen.tolist()):
-        (found[at],) = _pairs(valid.table[row], _drawn(reference, 1, random), groups, value, random)
+        (found[at],) = _played(valid.table[row], _drawn(reference, 1, random), groups, value, random)
     spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(len(columns))
     return {
         group: Spoken(float(mean), float(deviation), len(found))
@@ -129,7 +131,7 @@ def values(model: Model, name: str, known: Known, row: Inputs, raw: float, tempe
         return np.asarray(forward.raw(model, name, Inputs(np.arange(len(table)), table=table), WITHOUT_TEXT)[:, 0])
 
     drawn = _drawn(known.reference, _affordable(len(held)), random)
-    found = _pairs(row.table[0], drawn, [columns[group] for group in held], value, random)
+    found = _played(row.table[0], drawn, [columns[group] for group in held], value, random)
     mean = found.mean(axis=0)
     reach = np.sqrt(found.var(axis=0, ddof=1) / len(found)) * _wide(len(found) - 1)
     words = _words(model, task, row, raw - float(value(row.table)[0]), drawn)
@@ -180,7 +182,7 @@ def _words(model: Model, task: Task, row: Inputs, said: float, drawn: FloatArray
 # -- the game
 
 
-def _pairs(
+def _played(
     row: FloatArray, drawn: FloatArray, groups: Sequence[IntArray], value: Value, random: np.random.Generator
 ) -> FloatArray:
     """(pairs, groups) what each group adds in a random order and in its reverse, each pair from its reference row on.
@@ -188,21 +190,20 @@ def _pairs(
     Columns of no group stay as the row has them.
     """
     count, players = len(drawn), len(groups)
-    orders = random.permuted(np.tile(np.arange(players), (count, 1)), axis=1)
-    rank = np.argsort(orders, axis=1)[:, None, :]
-    steps = np.arange(players + 1)[None, :, None]
-    shown_now = np.concatenate([rank < steps, (rank >= players - steps)[:, 1:-1]], axis=1)
     owner = np.full(len(row), players)
     for player, columns in enumerate(groups):
         owner[columns] = player
-    whole = np.concatenate([shown_now, np.ones((*shown_now.shape[:2], 1), dtype=np.bool_)], axis=2)
-    tables = np.where(whole[:, :, owner], row, drawn[:, None, :])
-    answers = value(tables.reshape(-1, len(row))).reshape(count, -1)
-    there, back = answers[:, : players + 1], answers[:, [0, *range(players + 1, 2 * players), players]]
-    found = np.zeros((2, count, players))
-    np.put_along_axis(found[0], orders, np.diff(there, axis=1), axis=1)
-    np.put_along_axis(found[1], orders[:, ::-1], np.diff(back, axis=1), axis=1)
-    return np.asarray(found.mean(axis=0))
+
+    def answers(shown: NDArray[np.bool_]) -> FloatArray:
+        """Both ways begin and end alike, so the ends of the second are not asked again."""
+        asked = np.concatenate([shown[:, 0], shown[:, 1, 1:-1]], axis=1)
+        whole = np.concatenate([asked, np.ones((*asked.shape[:2], 1), dtype=np.bool_)], axis=2)
+        tables = np.where(whole[:, :, owner], row, drawn[:, None, :])
+        told = value(tables.reshape(-1, len(row))).reshape(count, -1)
+        back = told[:, [0, *range(players + 1, 2 * players), players]]
+        return np.stack([told[:, : players + 1], back], axis=1)
+
+    return pairs.played(players, count, answers, random)[0]
 
 
 def _affordable(players: int) -> int:

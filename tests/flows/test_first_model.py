@@ -108,8 +108,11 @@ def test_the_check_says_how_the_file_was_read(told: dict[str, Any]) -> None:
 def test_the_version_is_judged_and_its_report_has_fairness_and_missing_values_in_words(told: dict[str, Any]) -> None:
     row = told["retrain"]["tasks"]["loans"]
     assert (row["version"], row["metric"], row["verdict"]) == ("loans@1", "auc", "accepted")
-    page = Path(told["report"]["report"]).read_text(encoding="utf-8")
-    report = json.loads(Path(told["report"]["report"]).with_suffix(".json").read_text(encoding="utf-8"))
+    place = Path(told["report"]["report"])
+    page = place.read_text(encoding="utf-8")
+    assert "loans@1, registered" in page
+    assert "loans@1, registered" not in (place.parent / "report" / "report.html").read_text(encoding="utf-8")
+    report = json.loads((place.parent / "report" / "report.json").read_text(encoding="utf-8"))
     text = json.dumps(report)
     assert '"sex"' in text
     assert "missing" in page

@@ -34,6 +34,7 @@ OWNERS = {
     "jinja2": {"interpret", "serving", "tasks"},  # tasks: chat templates of bodies, in one file and in its sandbox
     "matplotlib": {"interpret"},
     "jsonschema": {"interpret"},
+    "typst": {"interpret"},
     "torch": {"tasks"},
     "transformers": {"tasks"},
     "peft": {"tasks"},

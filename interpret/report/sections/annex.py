@@ -23,11 +23,10 @@ def replay(facts: Facts, study: Study) -> list[Block]:
         blocks.text(
             "same",
             "The same version, data, seed, thread count and library versions give the same report, byte for byte. "
-            "The HTML is made from the JSON alone and is byte-identical whenever it is made again.",
+            "The HTML and the PDF are made from the JSON alone and are byte-identical whenever the same libraries "
+            "make them again.",
         ),
-        blocks.code(
-            "report", f"./assay report {name}@NUMBER --format json", f"./assay report {name}@NUMBER --format html"
-        ),
+        blocks.code("report", *(f"./assay report {name}@NUMBER --format {form}" for form in ("json", "html", "pdf"))),
         blocks.facts(
             "needs",
             "What has to be equal",

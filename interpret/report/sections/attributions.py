@@ -37,6 +37,7 @@ def global_view(facts: Facts, study: Study) -> list[Block]:
     rows = [(line.name, line.modality, line.mean_abs, *line.ci95, line.mean) for line in study.importance]
     return [
         blocks.figure("importance", "bars", "What moves the answers", alt, data),
+        blocks.text("in_words", words.value(facts.task.head)),
         blocks.table("table", f"All players, in {unit}", columns, rows),
         _shares(study),
         _phrases(facts, study),

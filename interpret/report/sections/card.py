@@ -11,6 +11,7 @@ from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.listing import listed
+from interpret.section import LEAST, MOST, SIGNATURES
 from tasks.backbone.section import DEFAULT
 from tasks.task import Task
 
@@ -32,12 +33,28 @@ def purpose(facts: Facts, study: Study) -> list[Block]:
         Fact("Must hold", ", ".join(task.needs)),
         Fact("Answers", ", ".join(task.head.outputs) or "a number"),
     ]
-    note = "Exposure and purpose are the user's; declare them before production."
-    return [
-        *found,
-        blocks.facts("modalities", "What it reads and answers", modalities),
-        blocks.absent("materiality", "Materiality tier", "not_declared", note),
+    return [*found, blocks.facts("modalities", "What it reads and answers", modalities), _materiality(facts)]
+
+
+def _materiality(facts: Facts) -> Block:
+    """Exposure and purpose, and what the tier that follows from them asks of this report and of who approves it."""
+    declared = facts.governance
+    tier = declared.tier
+    if tier is None:
+        note = (
+            "Exposure and purpose are the user's: declare them in [tasks."
+            f"{facts.task.name}.governance] of the recipe before production."
+        )
+        return blocks.absent("materiality", "Materiality tier", "not_declared", note)
+    rows = [
+        Fact("Exposure", declared.exposure),
+        Fact("Purpose", declared.purpose),
+        Fact("Tier", tier, "integer"),
+        *(Fact(f"It asks for {key} explained, at least", least, "integer") for key, least in LEAST[tier].items()),
+        *(Fact(f"It asks for a {key} of at most", most, "percent") for key, most in MOST[tier].items()),
+        Fact("It asks for people who approve", SIGNATURES[tier], "integer"),
     ]
+    return blocks.facts("materiality", "Materiality tier: exposure by purpose", rows)
 
 
 def data(facts: Facts, study: Study) -> list[Block]:

@@ -75,6 +75,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "truth": _truth(head, study.pool.target[index]),
         "program": program.text(raw[1:]) or None if head.kind == "program" else None,
         "probability": None if head.kind == "regress" else given[row.case.output],
+        "reading": words.reading(head, float(row.served[row.case.output])),
         "full": row.served[row.case.output],
         "base": row.attribution.base[row.case.output],
         "sum": float(row.values.sum()),

@@ -10,6 +10,7 @@ from interpret.report.blocks import Block, Fact
 from interpret.report.facts import Facts, card_sections
 from interpret.report.sections import words
 from interpret.report.sections.findings import protected_inputs
+from interpret.section import SIGNATURES
 from tasks.validate.calibration import Calibration
 from tasks.validate.judgement import Judgement
 
@@ -118,10 +119,9 @@ def monitoring(facts: Facts, study: Study) -> list[Block]:
     """Section 17: what is watched after release."""
     drift = [(line.modality, line.share) for line in study.shares]
     columns = [("modality", "text"), ("share", "percent")]
-    plan = "Nothing watches a released version by itself; the recipe's [release] limits end a trial beside it."
     return [
         blocks.table("reference", "Reference for attribution drift: share of each modality", columns, drift),
-        blocks.absent("plan", "Triggers and alarms", "not_built", plan),
+        *_plan(facts),
         blocks.absent(
             "previous",
             "Difference to the version before",
@@ -131,14 +131,36 @@ def monitoring(facts: Facts, study: Study) -> list[Block]:
     ]
 
 
+def _plan(facts: Facts) -> list[Block]:
+    """When the version is looked at again: a date and events, as the recipe has them."""
+    declared = facts.governance
+    alone = "Nothing watches a released version by itself; the recipe's [release] limits end a trial beside it."
+    if not declared.triggers and declared.next_review is None:
+        return [blocks.absent("plan", "Next review and its triggers", "not_declared", alone)]
+    due = "No date of the next review is declared."
+    if declared.next_review is not None:
+        due = f"The next review is due on {declared.next_review.isoformat()}."
+    before = " Before that, each of these calls for one:" if declared.triggers else ""
+    listed = [blocks.bullets("triggers", declared.triggers)] if declared.triggers else []
+    return [blocks.text("plan", due + before), *listed, blocks.text("watch", alone)]
+
+
 def approvals(facts: Facts, study: Study) -> list[Block]:
     """Section 18: who answers for it."""
-    name = facts.task.name
+    name, declared = facts.task.name, facts.governance
+    people = [Fact("Owner", declared.owner or None), Fact("Validator", declared.validator or None)]
+    if declared.tier is not None:
+        people.append(Fact("People who approve, as its tier asks", SIGNATURES[declared.tier], "integer"))
     return [
+        blocks.facts("people", "Who answers for it", people)
+        if declared.owner or declared.validator
+        else blocks.absent("people", "Owner and validator", "not_declared", "The recipe names neither."),
         blocks.absent("approval", "Approval", "pending", "A person approves after reading this report."),
         blocks.code("command", f"./assay approve {name}@NUMBER --as NAME --reason TEXT", f"./assay show {name}@NUMBER"),
         blocks.absent(
             "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
         ),
-        blocks.absent("signatures", "Signatures", "not_built", "Versions are not signed yet."),
+        blocks.absent(
+            "signatures", "Signatures", "pending", "Who judges it signs; the registry keeps signature and key."
+        ),
     ]

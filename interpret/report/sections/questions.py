@@ -123,7 +123,19 @@ def _answers(facts: Facts, found: Sequence[Block]) -> list[str]:
     count = numbers.said(len(open_ones), "integer")
     weighs = f"Whoever approves it takes {count} open {'warning' if len(open_ones) == 1 else 'warnings'} upon them."
     return [
-        "No owner and no date of the next review are on record.",
+        _people(facts),
         "When this page was written nobody had approved it: the registry names who did since.",
         weighs if open_ones else "No warning is open.",
     ]
+
+
+def _people(facts: Facts) -> str:
+    """Whom the recipe names, in one sentence."""
+    named = facts.governance
+    told = [f"{named.owner} owns it" if named.owner else "nobody is on record as its owner"]
+    if named.validator:
+        told.append(f"{named.validator} checks it")
+    when = named.next_review
+    told.append("no next review is planned" if when is None else f"it is looked at again on {when.isoformat()}")
+    said = ", ".join(told[:-1]) + f" and {told[-1]}."
+    return said[0].upper() + said[1:]

@@ -14,7 +14,7 @@ def summary(facts: Facts, study: Study) -> list[Block]:
     """Section 1: one page for who reads nothing else."""
     found = findings(facts, study)
     return [
-        blocks.text("plain", f"{facts.task.summary.rstrip('.')}.", _figures(facts)),
+        blocks.text("plain", f"{facts.task.summary.rstrip('.')}.", _figures(facts), _metric(facts.metrics.metric)),
         *questions.answered(facts, study, found),
         comparison("comparison", facts),
         *found,
@@ -41,6 +41,12 @@ def comparison(slug: str, facts: Facts) -> Block:
     }
     alt = "; ".join(f"{name} {value:.4g}" for name, value in zip(names, values, strict=True))
     return blocks.figure(slug, "estimates", "This version beside its baseline", f"{metrics.metric}: {alt}", data)
+
+
+def _metric(name: str) -> str:
+    """What the figure is, in words; "" for a metric that nobody put into words."""
+    said = words.metric(name)
+    return f"The figure, {name}, is {said}." if said else ""
 
 
 def _figures(facts: Facts) -> str:

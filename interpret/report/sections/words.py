@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from interpret.report import blocks, numbers
 from interpret.report.blocks import Block
+from tasks import digest
 from tasks.task import Head
 from tasks.validate.judgement import Interval
 
+METRICS = Path(__file__).resolve().parents[1] / "metrics.json"
+YEAR = 252  # trading days
+MOST = 20.0  # of a log variance: beyond it nothing is said of the market
 KINDS = {
     "classify": "one of several classes",
     "multilabel": "several labels, each yes or no",
@@ -22,6 +28,29 @@ MODALITIES = {"text": "text", "table": "table", "series": "series", "classical":
 def scale(head: Head) -> str:
     """The raw unit that values are stated in."""
     return "units of the target" if head.kind == "regress" else "logit"
+
+
+def metric(name: str) -> str | None:
+    """A metric in a clause of everyday words; None for one that nobody put into words."""
+    found: str | None = digest.read_json(METRICS).get(name)
+    return found
+
+
+def value(head: Head) -> str:
+    """What a value of a part says, in words, for who does not read raw units."""
+    said = "A part, or player, is what is shown or hidden as a whole; its value is how much it moves the raw answer. "
+    if reading(head, 0.0) is not None:
+        return said + "The raw answer is a log variance a day: +0.693 doubles the variance, −0.693 halves it."
+    if head.kind == "regress":
+        return said + "The raw answer is in the units of the target."
+    return said + "The raw answer is a logit, the logarithm of the odds: +0.693 doubles the odds, −0.693 halves them."
+
+
+def reading(head: Head, raw: float) -> str | None:
+    """A raw answer as a person says it, where its unit is nobody's: of a log variance a day the volatility a year."""
+    if head.kind != "regress" or tuple(head.outputs[:1]) != ("log_variance",):
+        return None
+    return f"a volatility of {numbers.said(math.sqrt(YEAR * math.exp(min(raw, MOST))), 'percent')} a year"
 
 
 def output_name(head: Head, output: int) -> str:

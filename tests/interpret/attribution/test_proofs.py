@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from interpret.attribution import decisions
+from interpret.attribution import decisions, repeats
+from interpret.attribution.shapley import attribute
 from interpret.attribution.study import Study, Version, of_text, study
 from interpret.report import proofs
 from interpret.section import ExplainSection
@@ -46,6 +48,8 @@ def test_a_model_that_knows_masked_rows_is_flagged_and_one_that_does_not_is_not(
     assert lying is not None
     assert (honest.flagged, lying.flagged) == (False, True)
     assert honest.overlap > 0.85
+    assert honest.agrees is not None
+    assert honest.agrees > 0.9
     assert lying.overlap < 0.4
 
 
@@ -84,7 +88,36 @@ def test_values_like_those_of_random_weights_are_told_from_learned_ones(toy: Toy
     assert same.blank.correlation > 0.9
     assert other.blank.correlation < 0.3
     held = {each["row"]: each["holds"] for each in proofs.evidence(same)}
-    assert held == {"A6": True, "A11": True, "A12": False, "A13": True}
+    assert list(held) == ["A6", "A8", "A9", "A11", "A12", "A13", "A14"]
+    assert {row: held[row] for row in ("A6", "A11", "A12", "A13", "A14")} == {
+        "A6": True, "A11": True, "A12": False, "A13": True, "A14": True,
+    }  # fmt: skip
+
+
+def test_two_runs_agree_within_their_intervals_and_intervals_that_are_too_narrow_are_seen(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = explained(toy, by_debt)
+    assert found.repeats is not None
+    assert (found.repeats.rows, found.repeats.runs) == (6, 8)
+    assert found.repeats.covers > 0.85
+    assert found.repeats.correlation > 0.9
+    monkeypatch.setattr(repeats, "attribute", lambda *given: replace(attribute(*given), quantile=0.2))
+    narrow = repeats.repeats(found.local, SECTION, 7)
+    assert narrow is not None
+    assert narrow.covers < 0.5
+
+
+def test_a_text_whose_coalitions_were_all_asked_is_not_drawn_again_and_hiding_a_part_alone_agrees(toy: Toy) -> None:
+    whole = toy["rows"](30, 3)
+    bare = Inputs(whole.inputs.owner, text=whole.inputs.text)
+    only = Rows(whole.ids, bare, whole.target, whole.time, whole.known, whole.group, whole.split)
+    task = toy["task"](features=(), channels=(), length=0)
+    found = study(task, only, only, Version(toy["raw"], lambda inputs, _: toy["raw"](inputs)), SECTION, 7)
+    assert found.repeats is None
+    assert found.alone == 1
+    held = {each["row"]: (each["figure"], each["holds"]) for each in proofs.evidence(found)}
+    assert (held["A8"], held["A9"], held["A14"]) == ((None, None), (1.0, True), (1.0, True))
 
 
 def test_a_random_order_of_players_does_not_pass_as_faithful(toy: Toy) -> None:

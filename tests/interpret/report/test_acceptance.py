@@ -17,27 +17,53 @@ from tasks import digest
 def version(toy_model: Path, toy_folder: Path) -> Version:
     content = digest.read_json(toy_folder / "report.json")
     page = (toy_folder / "report.html").read_text(encoding="utf-8")
-    return Version("toy", toy_model, toy_folder, content, page, None)
+    printed = (toy_folder / "report.pdf").read_bytes()
+    return Version("toy", toy_model, toy_folder, content, page, printed, None)
 
 
 def rows(version: Version, *names: str) -> dict[str, Row]:
     return {name: acceptance.MEASURES[name](version) for name in names}
 
 
-def test_a_row_that_nobody_measured_never_holds(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_evidence(version: Version, figure: float, again: float | None) -> Row:
+    """Row A6 of a report that carries it as evidence, beside the same version explained once more."""
+
+    def holding(value: float) -> dict[str, Any]:
+        evidence = [{"row": "A6", "figure": value, "holds": value > 0.9, "measured": "planted on 60 rows"}]
+        return {**version.document, "evidence": evidence}
+
+    told = holding(figure)
+    asked = replace(version, document=told, again=None if again is None else holding(again))
+    return acceptance._row("A6", asked, told["evidence"][0])
+
+
+def test_a_row_that_nobody_measured_here_never_holds(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tamper, "FLIPS", 100)
-    evidence = [{"row": "A5", "figure": 0.01, "holds": True, "measured": "60 golden rows against all coalitions"}]
-    found = {
-        row.row: row for row in acceptance.rows(replace(version, document={**version.document, "evidence": evidence}))
-    }
+    found = {row.row: row for row in acceptance.rows(version)}
     assert list(found) == [f"A{number}" for number in range(1, 19)]
     assert (found["A1"].holds, found["A3"].holds) == (True, True)
-    assert found["A5"] == Row(
-        "A5", 0.01, acceptance.BARS["A5"], True, "60 golden rows against all coalitions (when the report was made)"
-    )
     silent = [row for row in found.values() if row.measured.startswith("not measured")]
-    assert {row.row for row in silent} >= {"A2", "A4", "A6", "A8", "A9", "A12", "A16", "A17"}
-    assert all(row.holds is None and row.figure is None for row in silent)
+    assert {row.row for row in silent} >= {"A2", "A4", "A6", "A8", "A9", "A12", "A14", "A17"}
+    assert all(row.holds is None for row in silent)
+
+
+def test_evidence_is_not_believed_but_measured_again(version: Version) -> None:
+    told = with_evidence(version, 0.97, None)
+    assert (told.holds, told.figure) == (None, None)
+    assert "the report says 0.97, which nobody can check here" in told.measured
+    assert with_evidence(version, 0.97, 0.97).holds is True
+    forged = with_evidence(version, 0.97, 0.5)
+    assert (forged.holds, forged.figure) == (False, 0.5)
+    assert "the report says 0.97, measured again it is otherwise" in forged.measured
+
+
+def test_a_case_that_was_changed_with_all_that_it_adds_up_to_is_seen(version: Version) -> None:
+    honest = changed(version, error=0.0).document
+    forged = changed(version, error=0.0, value=0.0).document
+    assert rows(replace(version, document=honest, again=honest), "A7")["A7"].holds is True
+    assert rows(replace(version, document=honest, again=None), "A7")["A7"].holds is None
+    found = rows(replace(version, document=forged, again=honest), "A7")["A7"]
+    assert (found.holds, found.measured) == (False, "explained once more, 4 blocks differ, first s10.case_1")
 
 
 def test_a_page_that_says_another_number_fails_its_row(version: Version) -> None:
@@ -53,7 +79,7 @@ def changed(version: Version, **fields: Any) -> Version:
         for block in section["blocks"]:
             for player in block.get("players", ()):
                 player.update(fields)
-    return replace(version, document=content)
+    return replace(version, document=content, again=content)
 
 
 def refusing(version: Version, told: str, silent: int = 0, unsure: int = 0) -> Version:
@@ -74,7 +100,7 @@ def refusing(version: Version, told: str, silent: int = 0, unsure: int = 0) -> V
     ]
     part = next(part for part in content["sections"] if part["number"] == "12")
     part["blocks"] = [{**block, "id": f"s12.{block['slug']}"} for block in held]
-    return replace(version, document=content)
+    return replace(version, document=content, again=content)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +145,25 @@ def test_every_single_bit_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "empty.txt").write_bytes(b"")
     assert tamper.flips((tmp_path,)) == (100, 100)
     assert (tmp_path / "a.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("change", "then", "holds"),
+    [
+        ("savings: 1 -> 2", -0.1, True),
+        ("savings: 1 -> 2", 0.1, False),
+        ("age: 30 -> 40", -0.1, False),
+        ("savings: 1 -> 2; age: 30 -> 40", -0.1, False),
+    ],
+)
+def test_a_way_out_that_does_not_turn_the_answer_or_touches_what_is_fixed_fails(
+    version: Version, change: str, then: float, holds: bool
+) -> None:
+    asked = refusing(version, "R1 income +0.52 (+0.31)")
+    part = next(part for part in asked.document["sections"] if part["number"] == "12")
+    ways = [
+        blocks.table("counterfactuals", "", [], [["7", change, then]]),
+        blocks.text("held", "Never changed: age, sex. Values are those of training rows."),
+    ]
+    part["blocks"] += [{**block, "id": f"s12.{block['slug']}"} for block in ways]
+    assert rows(asked, "A16")["A16"].holds is holds

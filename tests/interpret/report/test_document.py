@@ -82,7 +82,7 @@ def test_ids_of_blocks_are_unique(toy_report: dict[str, Any]) -> None:
 
 
 def test_a_section_without_anything_is_refused(make_report: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = (("0", "Verification", lambda facts, study: []), *document.SECTIONS[1:])
+    empty = (("0", "This report", lambda facts, study: []), *document.SECTIONS[1:])
     monkeypatch.setattr(document, "SECTIONS", empty)
     with pytest.raises(ValueError, match="section 0 of the report has nothing"):
         make_report(SMALL)

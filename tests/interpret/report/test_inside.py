@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from interpret.report import inside, render, stage
+from interpret.report import inside, pdf, render, stage
 from interpret.section import ExplainSection
 from tasks import digest
 from tests.interpret.conftest import write_model  # type: ignore[import-not-found]
@@ -68,7 +68,7 @@ EDITED: list[tuple[Spoil, str]] = [
     (lambda c: c.update(extra=1), "breaks its schema 1 times"),
     (lambda c: c["sections"].pop(14), "breaks its schema"),
     (lambda c: c.update(renderer="0" * 64), "made for another page"),
-    (lambda c: c.update(schema="assay/report/1"), "keeps assay/report/1, not assay/report/2"),
+    (lambda c: c.update(schema="assay/report/1"), "keeps assay/report/1, not assay/report/3"),
 ]
 
 
@@ -80,6 +80,7 @@ def test_an_edited_report_is_refused_whatever_its_page(
     spoil(content)
     digest.write_json(tmp_path / "report.json", content)
     (tmp_path / "report.html").write_text("a page", encoding="utf-8")
+    (tmp_path / "report.pdf").write_bytes(b"a print")
     told = inside.refused("toy", toy_model, tmp_path)
     assert any(said in each for each in told), told
 
@@ -106,9 +107,14 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], Any]:
 FILES: list[tuple[Callable[[Path], Any], str]] = [
     (lambda f: [path.unlink() for path in f.iterdir()], "report.json is missing"),
     (lambda f: [*(path.unlink() for path in f.iterdir()), (f / "hello.txt").write_text("hello")], "'hello.txt'"),
-    (lambda f: (f / "report.pdf").write_bytes(b"%PDF"), "'report.pdf' in the report's folder is no part"),
+    (lambda f: (f / "report.txt").write_bytes(b"%PDF"), "'report.txt' in the report's folder is no part"),
     (lambda f: (f / "sub").mkdir(), "'sub' in the report's folder is no part"),
     (lambda f: (f / "report.html").unlink(), "report.html is missing"),
+    (lambda f: (f / "report.pdf").unlink(), "report.pdf is missing"),
+    (
+        lambda f: (f / "report.pdf").write_bytes((f / "report.pdf").read_bytes() + b"\n"),
+        "report.pdf is not the page that report.json gives",
+    ),
     (replaced("report.html", "0.910", "0.980"), "is not the page that report.json gives"),
     (
         lambda f: (f / "report.html").write_bytes((f / "report.html").read_bytes().replace(b"\n", b"\r\n")),
@@ -118,7 +124,7 @@ FILES: list[tuple[Callable[[Path], Any], str]] = [
     (replaced("report.json", '"value":0.91,', '"value":NaN,'), "NaN is no number"),
     (replaced("report.json", '"value":0.91,', '"value":0.910,'), "not in canonical form"),
     (replaced("report.json", '{"baseline"', "[" * 200_000 + '{"baseline"'), "nests too deep"),
-    (lambda f: (f / "report.json").write_text("[]"), "keeps list, not assay/report/2"),
+    (lambda f: (f / "report.json").write_text("[]"), "keeps list, not assay/report/3"),
     (lambda f: (f / "report.json").write_bytes(b"\xff\xfe"), "is no strict JSON"),
     (lambda f: shrink(f, 33_000_000), "report.json has 33000000 bytes, more than 32000000"),
     (link, "report.html in the report's folder is a link"),
@@ -131,7 +137,7 @@ def test_a_folder_that_is_no_report_is_refused(
 ) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
-    for name in ("report.json", "report.html"):
+    for name in ("report.json", "report.html", "report.pdf"):
         shutil.copy(toy_folder / name, folder)
     spoil(folder)
     told = inside.refused("toy", toy_model, folder)
@@ -153,6 +159,7 @@ def test_a_document_that_cannot_be_drawn_is_refused_in_a_sentence(
     block(content, "s8.importance")["data"]["values"].pop()
     digest.write_json(tmp_path / "report.json", content)
     (tmp_path / "report.html").write_text("a page", encoding="utf-8")
+    (tmp_path / "report.pdf").write_bytes(b"a print")
     assert inside.refused("toy", toy_model, tmp_path)[0].startswith("report.json gives no page (ValueError")
 
 
@@ -177,9 +184,23 @@ def test_of_another_release_the_page_is_read_where_it_cannot_be_made_again(
     digest.write_json(tmp_path / "report.json", content)
     page = render.html(content).replace("</main>", "</main>\n")
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    (tmp_path / "report.pdf").write_bytes(pdf.pdf(content, page))
     assert inside.faults("toy", toy_model, tmp_path) == []
+    assert inside.unprinted(tmp_path) is None
+    (tmp_path / "report.pdf").write_bytes(pdf.pdf(content, page.replace("0.910", "0.980")))
+    assert inside.faults("toy", toy_model, tmp_path)[0].startswith("report.pdf is not the page that")
     (tmp_path / "report.html").write_text(page.replace("0.910", "0.980"), encoding="utf-8")
     assert "'0.980' points to /value" in inside.faults("toy", toy_model, tmp_path)[0]
     digest.write_json(tmp_path / "report.json", {**content, "schema": "assay/report/1"})
     with pytest.raises(inside.OtherSchemaError, match="did not look inside"):
         inside.faults("toy", toy_model, tmp_path)
+
+
+def test_a_print_by_another_typst_is_not_registered_and_later_said_to_be_held_by_its_digest(
+    toy_model: Path, toy_report: dict[str, Any], tmp_path: Path
+) -> None:
+    stage.write({**toy_report, "printer": {"typst": "0.14.0", "digest": "0" * 64}}, tmp_path)
+    (tmp_path / "report.pdf").write_bytes(b"%PDF as typst 0.14.0 has it")
+    assert "was made for another report.pdf (typst 0.14.0, here" in inside.refused("toy", toy_model, tmp_path)[0]
+    assert inside.faults("toy", toy_model, tmp_path) == []
+    assert "set by typst 0.14.0 and cannot be made again" in (inside.unprinted(tmp_path) or "")

@@ -75,7 +75,7 @@ def test_pairs_of_permutations_give_the_exact_values_of_a_small_game_within_thei
             table[:, groups[player]] = row[groups[player]]
         return float(value(table).mean())
 
-    found = drivers._pairs(row, reference, groups, value, np.random.default_rng(2))
+    found = drivers._played(row, reference, groups, value, np.random.default_rng(2))
     for player in range(3):
         rest = [other for other in range(3) if other != player]
         exact = sum(
