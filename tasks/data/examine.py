@@ -9,17 +9,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.data import doubts, labelled, leaks
+from tasks.data import contract, doubts, labelled, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import opened, reading
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
+from tasks.data.parquet import is_saved, load_rows, marks_of
 from tasks.data.section import DataSection, Splits, TaskSection
 from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, How, divide
-from tasks.task import DataError, Place, Rows, Task
+from tasks.task import Contract, DataError, Place, Rows, Task
 
+SYNTHETIC = "synthetic"  # the mark of a file of rows that nobody is: the fingerprint of those that they are like
 TORN = 0.1  # share of wrong rows
 
 
@@ -106,6 +108,8 @@ def examine(asked: Asked) -> Examined:
     if current is None:
         return found
     dropped["as_of"] = dropped["read"] - len(current)
+    facts["contract"] = contract.measured(asked.task, current)
+    found.errors += contract.broken(_contract(asked), asked.task, current, asked.data.as_of)
     said, wrong, torn = doubts.contradictions(asked.task, current)
     found.warnings += [*said, *doubts.odd_times(current), *doubts.equal_rows(current)]
     found.errors += [DataError(sentence) for sentence in wrong]
@@ -123,6 +127,12 @@ def examine(asked: Asked) -> Examined:
         found.card["warnings"] = found.warnings
         found.rows = divided
     return found
+
+
+def _contract(asked: Asked) -> Contract:
+    """What the rows promise: a named source by itself, a file by its task."""
+    named = asked.task.sources.get(asked.section.source)
+    return asked.task.contract if named is None else named.contract
 
 
 def _labelled(asked: Asked, found: Examined) -> Rows | None:
@@ -183,8 +193,13 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
             )
         known = task.sources[source]
         facts |= {"source": source, "licence": known.licence, "synthetic": known.synthetic}
+        if known.vintage:
+            facts["vintage"] = known.vintage
         return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
+    if is_saved(path) and SYNTHETIC in (marks := marks_of(path)):
+        facts |= {"source": Path(source).name, "licence": marks["licence"], "synthetic": True, "like": marks[SYNTHETIC]}
+        return Read(load_rows(path))
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
     file = opened(path, asked.section.file)
     if (columns_of := mapped(task, file.columns, columns)) is not None:

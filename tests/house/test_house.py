@@ -26,7 +26,7 @@ OWNERS = {
     "rich": {"flows"},
     "fastapi": {"serving"},
     "starlette": {"serving"},
-    "cryptography": {"serving"},
+    "cryptography": {"serving", "tasks"},  # tasks: the table behind pseudonyms, in one file
     "ray.serve": {"serving"},
     "ray": {"infra"},
     "shap": {"interpret"},
