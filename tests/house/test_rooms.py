@@ -19,7 +19,7 @@ ROOMS = {
     "model": {"backbone", "data"},
     "data": {"privacy"},
     "classical": {"privacy"},
-    "privacy": {"backbone"},
+    "privacy": set(),
     "backbone": set(),
 }
 OF_A_TASK = {"data", "classical"}
