@@ -19,9 +19,9 @@ from tasks.data.encoding import encoding_of
 from tasks.data.parts import parts_of
 from tasks.data.section import FileSection
 from tasks.privacy import redact, stream
-from tasks.privacy.pseudonyms import Pseudonyms, restored, table
+from tasks.privacy.pseudonyms import NAME, Pseudonyms, restored, table
 from tasks.privacy.redact import Write
-from tasks.privacy.spans import KINDS, Found, checked_kinds
+from tasks.privacy.spans import KINDS, RULED, Found, checked_kinds
 
 TEXT = (".txt", ".md", ".log", ".eml")
 TABLES = (".csv", ".jsonl")
@@ -165,7 +165,7 @@ def _text(file: str, write: TextIO, change: _Change) -> None:
 
 
 def _csv(file: str, write: TextIO, change: _Change) -> None:
-    """Cell by cell, in the file's own dialect; the header stays."""
+    """Cell by cell, in the file's own dialect; the header stays, unless it is a row of somebody's."""
     (part,) = parts_of(file)
     table = csv_rows.table_of(part, FileSection())
     dialect = table.dialect
@@ -178,9 +178,11 @@ def _csv(file: str, write: TextIO, change: _Change) -> None:
             lineterminator="\n",
         )  # fmt: skip
         try:
-            header: list[str] = next(reader)
-            writer.writerow(header)
-            for cells in reader:
+            first: list[str] = next(reader)
+            is_data = any(map(_is_somebody, first))
+            header = [] if is_data else first
+            writer.writerows([] if is_data else [first])
+            for cells in itertools.chain([first] if is_data else [], reader):
                 names = [*header, *(f"column {at + 1}" for at in range(len(header), len(cells)))]
                 line = reader.line_num + dialect.skip
                 writer.writerow(
@@ -194,14 +196,28 @@ def _csv(file: str, write: TextIO, change: _Change) -> None:
 
 
 def _jsonl(file: str, write: TextIO, change: _Change) -> None:
-    """Object by object: strings, and whole numbers; keys stay."""
+    """Object by object: strings, whole numbers, and keys that are somebody's own."""
     (part,) = parts_of(file)
     encoding, _ = encoding_of(file, part.open)
     for number, length, record in jsonl_rows.records(part, encoding):
         if length > LONGEST_LINE:
             raise ValueError(f"{file} line {number} has {length} characters: split it, {LONGEST_LINE} are held at once")
-        changed = {name: _inside(change, name, value, number) for name, value in record.items()}
-        write.write(json.dumps(changed, ensure_ascii=False) + "\n")
+        write.write(json.dumps(_object(change, record, number), ensure_ascii=False) + "\n")
+
+
+def _is_somebody(text: str) -> bool:
+    """Whether a name of a column or key is somebody's own, or a pseudonym of it."""
+    return bool(redact.find(text, RULED)) or NAME.search(text) is not None
+
+
+def _object(change: _Change, record: Mapping[str, Any], line: int) -> dict[str, Any]:
+    """A JSON object; keys stay, unless they are somebody's own. Of two that are masked alike the later has a number."""
+    changed: dict[str, Any] = {}
+    for key, value in record.items():
+        name = change.value("key", key, {"line": line, "column": "key"}) if _is_somebody(key) else key
+        name = name if name not in changed else f"{name} {len(changed) + 1}"
+        changed[name] = _inside(change, key, value, line)
+    return changed
 
 
 def _inside(change: _Change, name: str, value: Any, line: int) -> Any:
@@ -214,5 +230,5 @@ def _inside(change: _Change, name: str, value: Any, line: int) -> Any:
     if isinstance(value, list):
         return [_inside(change, name, one, line) for one in value]
     if isinstance(value, dict):
-        return {key: _inside(change, key, one, line) for key, one in value.items()}
+        return _object(change, value, line)
     return value

@@ -18,7 +18,6 @@ from transformers.utils import logging
 from tasks import digest
 from tasks.backbone import gguf, words
 from tasks.backbone.body import DECODERS, ENCODERS, WINDOW, Backbone, BackboneMissing, frozen
-from tasks.backbone.device import group_heads
 from tasks.backbone.section import DEFAULT, BackboneSection
 from tasks.backbone.tiny import tiny
 from tasks.backbone.tokenizer import from_json
@@ -35,7 +34,6 @@ def open_backbone(section: BackboneSection) -> Backbone:
 
     Raises BackboneMissing where it is absent, carries code, lacks weights, or has another digest than the pinned one.
     """
-    group_heads()
     if section.name.startswith("tiny-"):
         return _pinned(tiny(section.name.removeprefix("tiny-"), seed=0), section.digest)
     folder = folder_of(section)

@@ -33,14 +33,14 @@ TABLE = ".table"  # behind the name of the key file
 
 
 class NoKey(ValueError):
-    """There is no key, or it is not the one."""
+    """There is no key, or it is not the one, or another run has it."""
 
 
 class Pseudonyms:
     """The names of one key. While it is open no other process writes names with it."""
 
     def __init__(self, key_file: Path) -> None:
-        """Open the key, or make one where there is none, and read its table. Raises NoKey, BlockingIOError."""
+        """Open the key, or make one where there is none, and read its table. Raises NoKey."""
         if not key_file.exists():
             if Path(f"{key_file}{TABLE}").exists():
                 raise NoKey(f"the key {key_file} is gone and its table is left: take another name for a new key")
@@ -48,7 +48,10 @@ class Pseudonyms:
         key = _read(key_file)
         self._naming, self._sealing = _derived(key, b"names"), AESGCM(_derived(key, b"table"))
         self._table = Path(f"{key_file}{TABLE}").open("a", encoding="ascii")  # noqa: SIM115  (closed by close)
-        fcntl.flock(self._table, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self._table, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NoKey(f"another run writes names with the key {key_file.name}: wait until it has ended") from error
         self._forms: dict[str, list[bytes]] = {}
         for name, value in table(key_file):
             stem, _, _ = name.partition("/")

@@ -37,10 +37,13 @@ def redacted(
 
 
 def _found(before: str, text: str, kinds: Collection[str], cut: float) -> list[Found]:
-    """Spans of a text that follows another; one that begins before it was written with that."""
+    """Spans of a text that follows another; of one that begins before it, the part that is in it."""
     shift = len(before)
-    found = [one for one in find(before + text, kinds, cut) if one.start >= shift]
-    return [Found(one.start - shift, one.end - shift, one.kind, one.confidence, one.by) for one in found]
+    return [
+        Found(max(one.start - shift, 0), one.end - shift, one.kind, one.confidence, one.by)
+        for one in find(before + text, kinds, cut)
+        if one.end > shift
+    ]
 
 
 def _safe_end(before: str, text: str, kinds: Collection[str], cut: float) -> tuple[int, list[Found]]:

@@ -51,13 +51,25 @@ def test_cells_of_a_table_are_redacted_one_by_one_and_its_form_stays(tmp_path: P
     assert "4111" not in (tmp_path / "spans.jsonl").read_text()
 
 
+def test_a_first_row_that_is_somebody_is_no_header(tmp_path: Path) -> None:
+    file = tmp_path / "bare.csv"
+    file.write_text("x1,a.b@example.com\nx2,c.d@example.com\nx3,e.f@example.com\n", encoding="utf-8")
+    told = redact.run(str(file), str(tmp_path / "out.csv"), str(tmp_path / "key"), [], "")
+    assert "example" not in Path(told["out"]).read_text()
+    redact.restore(str(tmp_path / "out.csv"), str(tmp_path / "back.csv"), str(tmp_path / "key"))
+    assert (tmp_path / "back.csv").read_text() == file.read_text()
+
+
 def test_objects_are_redacted_inside_lists_and_numbers_too(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_text(
         json.dumps({"card": 4111111111111111, "n": 7, "ok": True, "to": [{"mail": "a.b@example.com"}]}) + "\n"
-    )
+        + json.dumps({"c.d@example.com": 1, "e.f@example.com": 2}) + "\n"
+    )  # fmt: skip
     redact.run(str(file), str(tmp_path / "out.jsonl"), "", [], "")
-    assert json.loads((tmp_path / "out.jsonl").read_text()) == {
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert second == {"[EMAIL]": 1, "[EMAIL] 2": 2}
+    assert first == {
         "card": "[CARD]",
         "n": 7,
         "ok": True,

@@ -36,10 +36,7 @@ def found(task: Task, path: Path, as_of: str) -> Examined:
 
 
 def rows(path: Path, *, empty: int = 0) -> Path:
-    lines = [
-        f"a{n},2024-01-{n % 28 + 1:02d},{'' if n < empty else n},{n % 2}"
-        for n in range(60)
-    ]
+    lines = [f"a{n},2024-01-{n % 28 + 1:02d},{'' if n < empty else n},{n % 2}" for n in range(60)]
     path.write_text("number,day,amount,bad\n" + "\n".join(lines) + "\n")
     return path
 
