@@ -54,7 +54,7 @@ def run(file: str, out: str, key: str, kinds: Sequence[str], spans: str) -> dict
     goal = Path(out) if out else source.with_name(f"{source.stem}.redacted{source.suffix}")
     suffix = _suffix(source, goal)
     with ExitStack() as stack:
-        write = stack.enter_context(Pseudonyms(Path(key))).name if key else redact.mask
+        write: Write = stack.enter_context(Pseudonyms(Path(key))).name if key else redact.mask
         counts = Counts(stack.enter_context(_whole(Path(spans))) if spans else None)
         _through(suffix, file, goal, _Redactor(write, asked, counts))
     return {
@@ -80,10 +80,10 @@ def restore(file: str, out: str, key: str) -> dict[str, Any]:
 class _Change(Protocol):
     """What is done to a file: to the values of a table, or to a whole text."""
 
-    def value(self, column: str, value: str, where: dict[str, Any]) -> str:
+    def value(self, column: str, value: str, where: dict[str, Any], /) -> str:
         """A value as it is written."""
 
-    def text(self, pieces: Iterator[str]) -> Iterator[str]:
+    def text(self, pieces: Iterator[str], /) -> Iterator[str]:
         """A text as it is written."""
 
 

@@ -93,6 +93,8 @@ def _require_table(task: Task, rows: Rows) -> FloatArray:
             f"the rows of {task.name} hold {held}, and a copula writes tables alone; synthetic text is what the "
             "grammar of a shipped text task writes (source = 'embedded')"
         )
+    if task.split == "time" or len(np.unique(inputs.owner)) < len(rows):
+        raise DataError(f"rows of {task.name} hang together in time or by item; a copula draws each row by itself")
     if rows.target.shape[1] != 1:
         raise DataError(f"a row of {task.name} has {rows.target.shape[1]} labels; a copula per class needs one")
     return inputs.table
