@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from tasks.privacy.spans import KINDS, RULED, Found, checked_kinds
 
 TEXT = (".txt", ".md", ".log", ".eml")
 TABLES = (".csv", ".jsonl")
+LETTER = re.compile(r"[^\W\d_]")
+OF_ADDRESS = re.compile(r"(?<![^\W_])(?:zip|post(?:al|code)?|street|address|house|plz)(?![^\W_])", re.IGNORECASE)
 BLOCK = 1 << 16  # characters read at once
 LONGEST_LINE = 32 << 20  # characters of a JSON object, which is held whole
 
@@ -107,11 +110,16 @@ class _Redactor:
 
     def __init__(self, write: Write, kinds: Sequence[str], counts: Counts) -> None:
         self.write, self.kinds, self.counts = write, kinds, counts
+        self._ruled = [kind for kind in kinds if kind in RULED]
 
     def value(self, column: str, value: str, where: dict[str, Any]) -> str:
-        """A value of a table; the name of its column says what it may be, as a word before it would."""
+        """A value of a table; the name of its column says what it may be, as a word before it would.
+
+        A number alone is held against the rules, unless its column is of an address: an amount tells nobody.
+        """
         before = f"{column.replace('_', ' ')}: "
-        found = [one for one in redact.find(before + value, self.kinds) if one.start >= len(before)]
+        kinds = self.kinds if LETTER.search(value) or OF_ADDRESS.search(before) else self._ruled
+        found = [one for one in redact.find(before + value, kinds) if one.start >= len(before)]
         placed = [
             Found(one.start - len(before), one.end - len(before), one.kind, one.confidence, one.by) for one in found
         ]

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from flows import redact
-from flows.__main__ import main
 from tests.house.tree import ROOT  # type: ignore[import-not-found]
 
 LETTER = "Dear Mr. Quartermaine,\nthe card 4111 1111\n1111 1111 and DE44 5001 0517 5407 3249 31 are blocked.\n"
@@ -95,11 +94,17 @@ def test_a_wrong_use_is_a_sentence_and_leaves_no_file(tmp_path: Path, name: str,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["letter.txt", "rows.parquet"]
 
 
-def test_the_command_ends_with_0_and_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_0_and_with_2(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text(LETTER, encoding="utf-8")
-    assert main(["data", "redact", str(tmp_path / "letter.txt"), "--json", "--kind", "card"]) == 0
-    assert json.loads(capsys.readouterr().out)["kinds"] == {"card": 1}
-    assert main(["data", "restore", str(tmp_path / "letter.txt")]) == 2
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows", "data", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = run("redact", str(tmp_path / "letter.txt"), "--json", "--kind", "card")
+    assert (done.returncode, json.loads(done.stdout)["kinds"]) == (0, {"card": 1})
+    wrong = run("restore", str(tmp_path / "letter.txt"))
+    assert (wrong.returncode, "give --key FILE" in wrong.stderr, "Traceback" in wrong.stderr) == (2, True, False)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ fresh_days = 30
 kind = "score"
 outputs = ["default"]
 column = "bad"
+[head.words]
+default = [1]
+paid = [0]
 [fields.number]
 type = "text"
 use = "id"
