@@ -54,11 +54,24 @@ ITEM: Argument = (
     {"nargs": "?", "metavar": "FILE", "type": paths.given, "help": "a JSON item, - for stdin; else the task's example"},
 )
 FORMAT: Argument = (("--format",), {"choices": ["html", "pdf", "json"], "default": "html"})
-VERB: Argument = (("verb",), {"choices": ["check", "card", "get"], "help": "what is done"})
-WHAT: Argument = (("name",), {"metavar": "NAME", "help": "a recipe to check or to show the cards of; a set to get"})
+DATA: tuple[Argument, ...] = (
+    (
+        ("verb",),
+        {"choices": ["check", "card", "get", "redact", "restore", "synthesise"], "help": "what is done"},
+    ),
+    (("name",), {"metavar": "NAME", "help": "a recipe to check, show the cards of or imitate; a set to get; a file"}),
+    SET,
+    (("--accept-licence",), {"action": "store_true", "help": "get: you have read the licence and accept it"}),
+    (
+        ("--out",),
+        {"default": "", "metavar": "FILE", "type": paths.given, "help": "what is written, beside it if not given"},
+    ),
+    (("--key",), {"default": "", "metavar": "FILE", "type": paths.given, "help": "redact: pseudonyms under this key"}),
+    (("--kind",), {"action": "append", "default": [], "metavar": "KIND", "help": "redact: only this; may be repeated"}),
+    (("--spans",), {"default": "", "metavar": "FILE", "type": paths.given, "help": "redact: where of what was found"}),
+)
 MOVE: Argument = (("verb",), {"choices": ["start", "stop"], "help": "put a version on trial, or end its trial"})
 MOVED: Argument = (("name",), {"metavar": "VERSION|TASK", "help": "the version to start, or the task to stop"})
-ACCEPT: Argument = (("--accept-licence",), {"action": "store_true", "help": "you have read the licence and accept it"})
 FILE: Argument = (
     ("file",),
     {"metavar": "FILE", "type": paths.given, "help": "a .csv, .jsonl or .parquet file, or a pattern"},
@@ -151,7 +164,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
     ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
-    ("data", "check RECIPE | card RECIPE: look at its data; get NAME: fetch a set", (VERB, WHAT, SET, ACCEPT)),
+    ("data", "check | card | synthesise RECIPE, get NAME, redact FILE, restore FILE: data before it is learned", DATA),
     ("up", "what `make run` does: retrain, release, serve, schedule", (RECIPE, ONCE)),
 )
 
@@ -161,6 +174,7 @@ ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "migrate": "migrate",
     "keys": "keys",
+    "data": "data_commands",
     "tokens": "tokens",
     "verify": "verify",
     "checkpoint": "checkpoint",

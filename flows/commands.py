@@ -13,7 +13,7 @@ from rich.table import Table
 
 import registry
 from flows import console, paths
-from flows.documents import BAD_INPUT, DONE, SAID_NO
+from flows.documents import DONE, SAID_NO
 from flows.documents import book as _book
 from flows.documents import record as _record
 from flows.documents import show as _show
@@ -178,29 +178,6 @@ def evaluate(arguments: Namespace) -> int:
         cluster.disconnect()
     _show(arguments, document)
     return SAID_NO if document["worse"] else DONE
-
-
-def data(arguments: Namespace) -> int:
-    """Look at a recipe's data (status 2 where a file is wrong), or fetch a public set, its licence first."""
-    if arguments.verb in {"check", "card"}:
-        return _look(arguments)
-    from tasks.data import public
-
-    into = Settings().root / "data"
-    return _show(arguments, public.get(arguments.name, accepted=arguments.accept_licence, into=into))
-
-
-def _look(arguments: Namespace) -> int:
-    """What is wrong and what is odd in the data of every task, or their cards."""
-    from flows import data as looked
-
-    document = looked.check(paths.recipe(arguments.name), arguments.set)
-    if arguments.json:
-        console.emit(document)
-    else:
-        for table in (looked.tables if arguments.verb == "check" else looked.card_tables)(document):
-            console.show(table)
-    return DONE if document["ok"] else BAD_INPUT
 
 
 def replay(arguments: Namespace) -> int:

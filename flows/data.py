@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 import tasks
-from flows import recipe
+from flows import data_card, recipe
 from tasks.data import doubts
 from tasks.data.examine import Examined, asked_of, examine
+from tasks.privacy import survey
 
 
 def check(path: str, overrides: Iterable[str]) -> dict[str, Any]:
@@ -29,12 +31,25 @@ def check(path: str, overrides: Iterable[str]) -> dict[str, Any]:
         found = examine(asked_of(task, section.model_dump(mode="json"), data, plan.train.seed, splits))
         if found.rows is not None:
             found.warnings += doubts.near_copies(found.rows)
+            if found.rows.inputs.text is not None:
+                found.card["people"] = survey.counted(found.rows.inputs.text)
         told[name] = _told(found)
     return {
         "ok": not any(one["mistakes"] for one in told.values()),
         "tasks": told,
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+def cards(path: str, overrides: Iterable[str], out: str) -> dict[str, Any]:
+    """As `check`, with the cards as pages and Croissant JSON-LD in the folder `out`, where one is given."""
+    document = check(path, overrides)
+    if out:
+        plan = recipe.load(path, overrides)
+        root = Path(plan.data.root or "").expanduser()
+        files = {name: root / section.source for name, section in plan.tasks.items() if "." in section.source}
+        document["written"] = data_card.write(document, _lines, files, Path(out))
+    return document
 
 
 def _told(found: Examined) -> dict[str, Any]:
@@ -96,6 +111,8 @@ def card_tables(document: Mapping[str, Any]) -> Iterator[Table]:
         table.add_column(overflow="fold")
         for key, value in _lines(one["card"]):
             table.add_row(key, _plain(value))
+        for gap in data_card.gaps(one["card"]) if one["card"] else ():
+            table.add_row("known gap", _plain(gap))
         for kind in ("mistakes", "warnings"):
             for sentence in one[kind]:
                 table.add_row(kind[:-1], _plain(sentence))

@@ -15,7 +15,7 @@ from tasks.classical import metrics
 from tasks.classical.bag_of_words import tfidf_logistic, tfidf_ovr
 from tasks.classical.stock import stock
 from tasks.classical.table import lightgbm_table, logistic_table, ridge_table
-from tasks.data import declaration, declared_rows, field_types, reasons
+from tasks.data import contract, declaration, declared_rows, field_types, reasons
 from tasks.data.declaration import METRICS, Declaration, FieldDeclaration, HeadDeclaration
 from tasks.data.reasons import Reason
 from tasks.data.section import TaskSection
@@ -67,6 +67,7 @@ def build(name: str, path: Path, like: Like) -> Task:
         columns=lambda values, cells: declared_rows.columns(declared, values),
         aside=tuple(declared.used("protected")),
         reasons=listed,
+        contract=contract.of_fields(declared.fields, declared.fresh_days),
     )
     if listed is not None:
         reasons.check(listed, found)

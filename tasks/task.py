@@ -216,12 +216,31 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Contract:
+    """What rows promise, and are refused for where they do not keep it.
+
+    missing     feature -> the largest share of rows that may lack it
+    fresh_days  how old the newest row may be, in days before the day of the question
+    unique      "id", "text" or features of which no two rows may hold the same
+    """
+
+    missing: Mapping[str, float] = field(default_factory=dict)
+    fresh_days: int | None = None
+    unique: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
-    """Labelled rows by name: how they are read, their licence, whether a generator wrote them. Both stand in cards."""
+    """Labelled rows by name: how they are read, their licence, whether a generator wrote them. All stand in cards.
+
+    `vintage` says since when its figures were known, where they are joined by a guess or by their publications.
+    """
 
     read: Callable[[Place], Rows]
     licence: str
     synthetic: bool = False
+    contract: Contract = Contract()
+    vintage: str = ""
 
 
 @dataclass(frozen=True)
@@ -290,6 +309,7 @@ class Task:
                items, so that a task which reads `columns` has none
     reasons    what may be told to whom a `score` refuses, a ReasonList of tasks/data/reasons.py
     in_words   a row of the table -> what the text of its item says of it first; free words follow
+    contract   what rows of a user's file promise
     """
 
     name: str
@@ -327,3 +347,4 @@ class Task:
     rationale: Any = None
     reasons: Any = None
     in_words: Callable[[FloatArray], str] | None = None
+    contract: Contract = Contract()

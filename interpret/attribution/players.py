@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from tasks.data.text import sentences
+from tasks.privacy.redact import blanked
 from tasks.task import FloatArray, Inputs, Modality, Span, Task
 
 SEGMENTS = 4  # of a series with one group of channels
@@ -146,15 +147,12 @@ def text_players(text: str, most: int) -> tuple[Player, ...]:
     spans = _merged(list(sentences(text, semicolons=True)), most)
     if len(spans) < min(3, most):
         spans = _phrases_of(text, spans, most)
-    return tuple(
-        Player(" ".join(text[start:end].split()), "text", span=(start, end), hides=((start, end),))
-        for start, end in spans
-    )
+    return tuple(_span_player(text, span) for span in spans)
 
 
 def _span_player(text: str, span: Span) -> Player:
-    """The player of one span of a text, named by its words."""
-    return Player(" ".join(text[slice(*span)].split()), "text", span=span, hides=(span,))
+    """The player of one span of a text, named by its words, as far as they may be shown."""
+    return Player(" ".join(blanked(text)[slice(*span)].split()), "text", span=span, hides=(span,))
 
 
 def words_within(text: str, phrases: Sequence[Player], sizes: FloatArray, most: int) -> tuple[Player, ...]:
@@ -183,12 +181,12 @@ def word_players(text: str, kinds: Sequence[Sequence[Span]], most: int) -> tuple
 
     What stands between the words of a player, such as the numbers of a table, is not hidden with them.
     """
-    held = [list(kind) for kind in kinds if kind][-most:]
+    held, shown = [list(kind) for kind in kinds if kind][-most:], blanked(text)
     players = []
     for place, kind in enumerate(held):
         share = most // len(held) + (len(held) - place <= most % len(held))
         for start, end in _merged(kind, share):
-            inside = [text[first:last] for first, last in kind if start <= first and last <= end]
+            inside = [shown[first:last] for first, last in kind if start <= first and last <= end]
             name = (" " if place == len(held) - 1 else " · ").join(inside)
             players.append(Player(name, "text", span=(start, end), hides=((start, end),)))
     return tuple(players)

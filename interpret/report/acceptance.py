@@ -23,6 +23,7 @@ from interpret.report.stage import HTML
 from interpret.report.tamper import flips
 from tasks.model import forward
 from tasks.model.saved import open_folders
+from tasks.privacy.redact import HIDDEN, identifier
 from tasks.task import Inputs, Rows
 
 MOST_REASONS = 4
@@ -171,12 +172,14 @@ def _against_all(version: Version) -> Row:
 def _inputs(version: Version, cases: list[Mapping[str, Any]]) -> Inputs | None:
     """The cases' rows: from the run's test rows; those of text alone from the report itself."""
     if version.test is not None:
-        places = {name: at for at, name in enumerate(version.test.ids)}
+        places = {identifier(name): at for at, name in enumerate(version.test.ids)}
         if all(case["row"] in places for case in cases):
             return version.test.inputs.take(np.array([places[case["row"]] for case in cases]))
     if any(player["modality"] != "text" for case in cases for player in case["players"]):
         return None
     texts = tuple("".join(piece["text"] for piece in case["text"]) for case in cases)
+    if any(HIDDEN in text for text in texts):
+        return None  # what told a person is not in the report
     return Inputs(owner=np.arange(len(texts)), text=texts)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tasks.classical.logistic import Penalty, binary, fit_logistic, linear, numbers
+from tasks.privacy.vocabulary import publishable
 from tasks.task import Classical, FloatArray, Head, Inputs
 
 State = Mapping[str, Any]
@@ -99,8 +100,8 @@ def _fit_words(texts: list[str], ngrams: int, extra: ExtraTokens | None) -> tupl
     from scipy.sparse import hstack
 
     vectorizer = _vectorizer(ngram_range=(1, ngrams), min_df=2 if len(texts) > 200 else 1)
-    try:
-        words = vectorizer.fit_transform(texts)
+    try:  # the vocabulary is kept in clear, so it is made of what may be read by anybody
+        words = vectorizer.fit_transform(publishable(texts))
     except ValueError as error:
         raise ValueError(
             f"the {len(texts)} training texts hold no word that can be counted ({error}); check the text column"

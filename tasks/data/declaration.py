@@ -36,6 +36,8 @@ class FieldDeclaration(Section):
     group    correlated fields with one name here are explained together
     length   how many values of a series are read, the last ones
     features what a date becomes: years before the row's time, its month, years since 2000
+    most_missing  the largest share of rows that may lack it; more refuses the file
+    unique   no two rows may hold the same
     """
 
     type: FieldType
@@ -50,6 +52,8 @@ class FieldDeclaration(Section):
     group: str = ""
     length: int = Field(default=0, ge=0)
     features: tuple[DateFeature, ...] = ()
+    most_missing: float | None = Field(default=None, ge=0, le=1)
+    unique: bool = False
 
     @field_validator("words", "missing", mode="before")
     @classmethod
@@ -79,7 +83,10 @@ class HeadDeclaration(Section):
 
 
 class Declaration(Section):
-    """A whole task.toml. With `like` and no fields a shipped task is taken over as it is, under another name."""
+    """A whole task.toml. With `like` and no fields a shipped task is taken over as it is, under another name.
+
+    `fresh_days` is how old the newest row may be; an older file is refused.
+    """
 
     summary: str = Field(min_length=1)
     like: str = ""
@@ -89,6 +96,7 @@ class Declaration(Section):
     baseline: BaselineName | None = None
     split: Literal["time", "group", "random"] = "random"
     purge_days: int = Field(default=0, ge=0)
+    fresh_days: int | None = Field(default=None, ge=0)
     example: Mapping[str, Any] = {}
 
     def used(self, *uses: Use) -> dict[str, FieldDeclaration]:
@@ -161,6 +169,10 @@ def _of_field(name: str, field: FieldDeclaration) -> list[str]:
         found.append(f"fields.{name}.range = {list(field.range)}: the first must be below the second")
     if field.sign and field.type not in ("number", "whole", "flag"):
         found.append(f"fields.{name}.sign: a {field.type} has no direction; leave it out")
+    if field.most_missing is not None and (field.missing is None or field.use != "input"):
+        found.append(f"fields.{name}.most_missing: only an input with `missing` words may lack a value")
+    if field.unique and field.use not in ("input", "id"):
+        found.append(f"fields.{name}.unique: an input or the id may be unique, not a field with use = {field.use!r}")
     if field.type == "series" and field.use == "input" and field.length < 2:
         found.append(f"fields.{name}.length = {field.length}: say how many values of the series are read")
     return found
@@ -182,6 +194,8 @@ def _of_whole(declared: Declaration) -> list[str]:
         found.append(f"metric = {declared.metric!r} does not judge a head of kind {declared.head.kind}; take {known}")
     if declared.fields and declared.split == "time" and not declared.used("time"):
         found.append("split = 'time' needs a field with use = 'time'")
+    if declared.fresh_days is not None and not declared.used("time"):
+        found.append("fresh_days needs a field with use = 'time'")
     if declared.fields and declared.split == "group" and not declared.used("group"):
         found.append("split = 'group' needs a field with use = 'group'")
     aged = [name for name, field in declared.used("input").items() if "age" in field.features]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +10,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.data import doubts, labelled, leaks
+from tasks.data import contract, doubts, labelled, leaks
 from tasks.data.card import card_of
 from tasks.data.check import as_of, check, check_labels, deduplicated
 from tasks.data.columns import opened, reading
 from tasks.data.long_columns import mapped
 from tasks.data.long_file import read_rows
+from tasks.data.parquet import is_saved, load_rows, marks_of
 from tasks.data.section import DataSection, Splits, TaskSection
 from tasks.data.sheet import Mistakes, alike
 from tasks.data.split import NAMES, How, divide
-from tasks.task import DataError, Place, Rows, Task
+from tasks.privacy.redact import masked
+from tasks.privacy.spans import RULED
+from tasks.task import Contract, DataError, Place, Rows, Task
 
+SYNTHETIC = "synthetic"  # the mark of a file of rows that nobody is: the fingerprint of those that they are like
 TORN = 0.1  # share of wrong rows
 
 
@@ -106,6 +111,8 @@ def examine(asked: Asked) -> Examined:
     if current is None:
         return found
     dropped["as_of"] = dropped["read"] - len(current)
+    facts["contract"] = contract.measured(asked.task, current)
+    found.errors += contract.broken(_contract(asked), asked.task, current, asked.data.as_of)
     said, wrong, torn = doubts.contradictions(asked.task, current)
     found.warnings += [*said, *doubts.odd_times(current), *doubts.equal_rows(current)]
     found.errors += [DataError(sentence) for sentence in wrong]
@@ -120,9 +127,24 @@ def examine(asked: Asked) -> Examined:
         found.card = card_of(asked.task, divided, facts) | {"how": how, "dropped": dropped}
         found.card["seed"], found.card["feedback"] = asked.seed, facts.get("feedback", 0)
         found.card["as_of"] = None if asked.data.as_of is None else asked.data.as_of.isoformat()
-        found.card["warnings"] = found.warnings
+        found.card["warnings"] = [_published(one) for one in found.warnings]
+        if "notes" in found.card.get("file", {}):
+            found.card["file"] = found.card["file"] | {
+                "notes": [_published(one) for one in found.card["file"]["notes"]]
+            }
         found.rows = divided
     return found
+
+
+def _published(sentence: str) -> str:
+    """A sentence as a version may keep it: without a word of the file, and without what tells a person."""
+    return masked(re.sub(r", for example ('[^']*'|\"[^\"]*\")", "", sentence), RULED)
+
+
+def _contract(asked: Asked) -> Contract:
+    """What the rows promise: a named source by itself, a file by its task."""
+    named = asked.task.sources.get(asked.section.source)
+    return asked.task.contract if named is None else named.contract
 
 
 def _labelled(asked: Asked, found: Examined) -> Rows | None:
@@ -183,8 +205,13 @@ def _read(asked: Asked, found: Examined, facts: dict[str, Any]) -> Read:
             )
         known = task.sources[source]
         facts |= {"source": source, "licence": known.licence, "synthetic": known.synthetic}
+        if known.vintage:
+            facts["vintage"] = known.vintage
         return Read(known.read(asked.place), known.read)
     path = _path(task, source, asked.place.root)
+    if is_saved(path) and SYNTHETIC in (marks := marks_of(path)):
+        facts |= {"source": Path(source).name, "licence": marks["licence"], "synthetic": True, "like": marks[SYNTHETIC]}
+        return Read(load_rows(path))
     facts |= {"source": Path(source).name, "licence": "the user's own", "synthetic": False}
     file = opened(path, asked.section.file)
     if (columns_of := mapped(task, file.columns, columns)) is not None:

@@ -64,8 +64,8 @@ def _same(task: Task, first: Rows, second: Rows, moment: np.datetime64) -> None:
             row = int(differs[0])
             raise DataError(
                 f"leak audit of {task.name}: the {part} of row {first.ids[row]!r} ({first.time[row]}) is another when "
-                f"the source is read as of {moment}: {_first(one[row], other[row])}; it was computed from what came "
-                "later, or from a figure that was restated"
+                f"the source is read as of {moment}: {_first(task, part, one[row], other[row])}; it was computed from "
+                "what came later, or from a figure that was restated"
             )
 
 
@@ -81,10 +81,12 @@ def _differing(one: Any, other: Any) -> IntArray:
     return np.flatnonzero(~_equal(one, other).reshape(len(one), -1).all(axis=1))
 
 
-def _first(one: Any, other: Any) -> str:
+def _first(task: Task, part: str, one: Any, other: Any) -> str:
+    """The first value that differs, by the name of its column where it has one."""
     before, after = np.ravel(one), np.ravel(other)
     at = int(np.flatnonzero(~_equal(before, after))[0])
-    return f"{before.tolist()[at]!r} against {after.tolist()[at]!r}"
+    name = f"{task.features[at].name} " if part == "table" else ""
+    return f"{name}{before.tolist()[at]!r} against {after.tolist()[at]!r}"
 
 
 def disjoint(task: Task, rows: Rows) -> dict[str, Any]:

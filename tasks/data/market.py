@@ -33,6 +33,10 @@ Close = Annotated[float, Field(ge=LEAST_PRICE, le=LARGEST_PRICE)]
 STALE = {"vix": 10, "default_spread": 100, "inflation": 100}
 LAG = {"vix": 1, "default_spread": 40, "inflation": 52}
 INDICATORS = tuple(STALE)
+GUESS = (
+    "VIX, default spread and core CPI are joined with one fixed lag each, which is a guess of when they were known: "
+    "1, 40 and 52 days; the CPI is a later vintage, whose revisions were not known on the day."
+)
 
 STOCKNET_VALID = np.datetime64("2015-08-01")
 STOCKNET_TEST = np.datetime64("2015-10-01")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from tasks.task import DataError, Inputs, Rows
 PROTECTED = "protected."  # before the name of such a column
 
 
-def save_rows(rows: Rows, path: Path) -> None:
-    """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused."""
+def save_rows(rows: Rows, path: Path, marks: Mapping[str, str] | None = None) -> None:
+    """Write rows as one Parquet file; the same rows give the same bytes. Hidden spans are not data and are refused.
+
+    `marks` are what whoever reads the file must know of them, as that they are synthetic.
+    """
     if rows.inputs.hidden is not None:
         raise ValueError(
             "rows with hidden spans belong to an explanation and are not saved: save the rows they came from"
@@ -38,7 +42,7 @@ def save_rows(rows: Rows, path: Path) -> None:
     columns["split"] = pa.array(rows.split.tolist(), pa.string())
     for name, held in rows.protected.items():
         columns[PROTECTED + name] = pa.array(held.tolist(), pa.string())
-    table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True)})
+    table = pa.table(columns).replace_schema_metadata({"shapes": json.dumps(shapes, sort_keys=True), **(marks or {})})
     pq.write_table(table, str(path), compression="zstd")
 
 
@@ -54,6 +58,12 @@ def is_saved(path: Path | str) -> bool:
         return Path(path).suffix == ".parquet" and b"shapes" in (pq.read_schema(str(path)).metadata or {})
     except (OSError, pa.ArrowException):
         return False
+
+
+def marks_of(path: Path | str) -> dict[str, str]:
+    """What whoever wrote a file of rows has marked it with."""
+    held = pq.read_schema(str(path)).metadata or {}
+    return {key.decode(): value.decode() for key, value in held.items() if key != b"shapes"}
 
 
 def load_rows(path: Path | str) -> Rows:

@@ -49,7 +49,11 @@ def rows(prices: Prices, step: int = STEP) -> Rows:
 
 
 SOURCES = {
-    "embedded": Source(embedded, "BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record"),
-    "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance"),
+    "embedded": Source(
+        embedded,
+        "BSD-3-Clause (skfolio), NCSA (arch); prices and indicators of public record",
+        vintage=market.GUESS,
+    ),
+    "stocknet": Source(stocknet, "MIT (StockNet); prices from Yahoo Finance", vintage=market.GUESS),
 }
 LONG = Long(price_file.NAMES, price_file.NEEDS, own, price_file.judge)

@@ -17,8 +17,9 @@ ROOMS = {
     "train": {"model", "backbone", "classical", "data"},
     "validate": {"model", "backbone", "data"},
     "model": {"backbone", "data"},
-    "data": set(),
-    "classical": set(),
+    "data": {"privacy"},
+    "classical": {"privacy"},
+    "privacy": set(),
     "backbone": set(),
 }
 OF_A_TASK = {"data", "classical"}

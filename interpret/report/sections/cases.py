@@ -13,6 +13,7 @@ from interpret.report.blocks import Block
 from interpret.report.facts import Facts
 from interpret.report.sections import refusals, words
 from tasks.data import program
+from tasks.privacy.redact import blanked, identifier
 from tasks.task import Feature, FloatArray, Head, Task
 from tasks.validate.calibration import calibrated, probability
 
@@ -23,7 +24,8 @@ def local_cases(facts: Facts, study: Study) -> list[Block]:
         "Base plus the values of all players is the answer. Blue parts push towards the explained output, orange parts "
         "(with a dotted line in the text) away from it; a stronger colour is a larger value. The thin line on a "
         "bar is the 95 % interval. It counts all that was drawn, reference rows too. Ranks that it does not tell apart "
-        "are tied (=). The row and its answer are those of the served version."
+        "are tied (=). The row and its answer are those of the served version. Dots stand for names, accounts "
+        "and numbers of people: a report does not show them."
     )
     cases = [_case(facts, study, row, number) for number, row in enumerate(study.local, start=1)]
     return [blocks.text("legend", legend), *cases, *_decided(facts)]
@@ -69,7 +71,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "slug": f"case_{number}",
         "number": number,
         "role": row.case.role,
-        "row": study.pool.ids[index],
+        "row": identifier(study.pool.ids[index]),
         "output": words.output_name(head, row.case.output),
         "unit": words.scale(head),
         "truth": _truth(head, study.pool.target[index]),
@@ -84,7 +86,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "runs": row.attribution.runs,
         "evaluations": row.attribution.evaluations,
         "converged": row.converged,
-        "text": _pieces(text, row),
+        "text": _pieces(blanked(text), row),
         "players": [
             {
                 "name": p.name,
