@@ -108,7 +108,7 @@ def _registry(settings: Settings) -> str:
 
     book = registry.open_registry(settings.database, settings.artifacts)
     kind = settings.database.split(":")[0]
-    return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+    return f"{kind}, {registry.count_versions(book)} versions, {len(registry.champions(book))} champions"
 
 
 def _ray(settings: Settings) -> str:

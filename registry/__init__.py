@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
-from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
+from registry.approval import approve, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
@@ -12,6 +12,10 @@ from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, Regist
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
+from registry.fence import Lease
+from registry.leases import fenced, held, holds, renew_lease, take_lease
+from registry.lineage import Answered, answered, fetch_snapshot, keep_snapshot, made_of, snapshots
+from registry.moments import as_of
 from registry.orders import (
     Challenger,
     Orders,
@@ -25,27 +29,16 @@ from registry.orders import (
     take_step,
     unloadable,
 )
-from registry.runs import (
-    Lease,
-    Release,
-    Run,
-    finish_run,
-    holds,
-    open_runs,
-    release,
-    releases,
-    run,
-    start_run,
-    take_lease,
-)
+from registry.runs import Release, Run, finish_run, open_runs, release, releases, run, start_run
 from registry.states import BARRED
 from registry.steps import Step
 from registry.verifying import verify
-from registry.versions import Version, diff, fetch, register, show, versions
+from registry.versions import Version, count_versions, diff, fetch, register, show, versions
 
 __all__ = [
     "BARRED",
     "DOUBTS",
+    "Answered",
     "ApiKey",
     "ApiKeys",
     "Challenger",
@@ -68,21 +61,27 @@ __all__ = [
     "UnknownVersion",
     "Version",
     "anchor_decisions",
+    "answered",
     "api_keys",
     "approve",
     "as_of",
     "champions",
     "close",
+    "count_versions",
     "decision",
     "decisions",
     "diff",
     "erased_months",
     "fall_silent",
+    "fenced",
     "fetch",
+    "fetch_snapshot",
     "finish_run",
     "hashed",
+    "held",
     "history",
     "holds",
+    "keep_snapshot",
     "labelled",
     "loaded",
     "log_decisions",
@@ -90,6 +89,7 @@ __all__ = [
     "log_evaluation",
     "log_feedback",
     "log_review",
+    "made_of",
     "may_answer",
     "new_api_key",
     "of_request",
@@ -103,6 +103,7 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "renew_lease",
     "review_queue",
     "revoke",
     "revoke_api_key",
@@ -110,6 +111,7 @@ __all__ = [
     "rotate_api_key",
     "run",
     "show",
+    "snapshots",
     "start_challenger",
     "start_run",
     "stop_challenger",

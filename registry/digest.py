@@ -9,7 +9,7 @@ from typing import Any
 
 from registry.errors import RegistryError
 
-SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".html", ".md", ".svg", ".png", ".pdf", ".csv"})
+SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".html", ".md", ".svg", ".png", ".pdf", ".csv", ".parquet"})
 
 
 def canonical(value: Any) -> str:

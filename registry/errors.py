@@ -33,3 +33,5 @@ class Conflict(RegistryError):
 
 class Damaged(RegistryError):
     """Bytes were read that do not have the digest they were registered under."""
+
+    exit_status = 1  # of a command that meets it: something does not hold

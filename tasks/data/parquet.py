@@ -56,6 +56,14 @@ def is_saved(path: Path | str) -> bool:
         return False
 
 
+def load_ids(path: Path | str) -> list[str]:
+    """The ids of the rows that save_rows wrote, without the rows. Raises DataError where it is no such file."""
+    try:
+        return list(pq.read_table(str(path), columns=["id"])["id"].to_pylist())
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DataError(f"{path} cannot be read as saved rows ({error}): run the data step again") from error
+
+
 def load_rows(path: Path | str) -> Rows:
     """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
     _use_system_pool()
