@@ -98,7 +98,7 @@ def _steps(
             "run_id": folder.name,
             "recipe_digest": recipe.digest(plan),
             "data_digest": cards[name]["fingerprint"],
-            "snapshot": registry.keep_snapshot(book, folder / "data" / name),
+            "snapshot": labelled.kept(book, folder / "data" / name, cards[name]),
             **rows[name],
         }
         versions[name] = _step(register, f"register: {name}")(book, name, folder, facts, reports[name]["digest"])

@@ -1,4 +1,4 @@
-"""`./assay trace`: from a decision to the rows that its version learned from, and from a snapshot or a row to decisions.
+"""`./assay trace`: from a decision to the rows that its version learned from, and from snapshots and rows to decisions.
 
 A snapshot is read from the store in full and held against its digest before a row of it is named.
 """

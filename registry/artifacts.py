@@ -143,7 +143,8 @@ def _opened(store: Store, digest: str) -> Iterator[Any]:
     """The bytes of an artifact. Raises Damaged where it is missing."""
     with _reached(store):
         try:
-            with store.files.open(_path(store, digest), "rb") as stream:
+            path = _path(store, digest)
+            with Path(path).open("rb") if "file" in _protocols(store) else store.files.open(path, "rb") as stream:
                 yield stream
         except FileNotFoundError as error:
             raise Damaged(

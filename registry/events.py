@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column
+from sqlalchemy import ColumnElement, Insert, literal_column
 from sqlmodel import Session, SQLModel, col, select
 
 from registry.database import CLOCKS, Registry, reading
@@ -77,7 +78,12 @@ def append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]
 
 def insert(session: Session, row: SQLModel) -> None:
     """Write one row at once. It is not kept in the session: nobody writes it a second time."""
-    session.connection().execute(type(row).__table__.insert(), row.model_dump())  # type: ignore[attr-defined]
+    session.connection().execute(_insert(type(row)), row.model_dump())
+
+
+@functools.cache
+def _insert(table: type[SQLModel]) -> Insert:
+    return table.__table__.insert()  # type: ignore[attr-defined]
 
 
 def digest_of(event: Event) -> str:

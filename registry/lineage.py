@@ -43,12 +43,12 @@ def snapshots(registry: Registry) -> list[str]:
     """The digest of every snapshot that a version names, one look into the index for each."""
     with reading(registry) as session:
         column = _column(session)
-        found: list[str] = []
+        found = [""]
         while True:
-            query = select(func.min(column)).select_from(VersionRow)
-            last = session.exec(query.where(column > found[-1]) if found else query).one()
+            query = select(column).select_from(VersionRow).where(column > found[-1])
+            last = session.exec(query.order_by(column).limit(1)).first()
             if last is None:
-                return found
+                return found[1:]
             found.append(last)
 
 

@@ -47,7 +47,9 @@ def start_run(
     with writing(registry) as session:
         begun = _run_row(session, run_id)
         if begun is not None and once:
-            raise Conflict(f"run {run_id!r} began already, at {begun.time}; each scheduled time has one run")
+            raise Conflict(
+                f"run {run_id!r} began already, at {begun.time}; each scheduled time has one run; start another by hand"
+            )
         if begun is None:
             row = RunRow(seq=0, run_id=run_id, kind=kind, facts=canonical(dict(facts or {})), time="")
             statements.enter(session, row, statements.of_run(row))

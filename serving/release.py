@@ -12,7 +12,7 @@ import registry
 from infra import cluster
 from infra.settings import Settings, token
 from serving import gateway, ingress, standing
-from serving.places import NotServable, Places, fetch, of_home
+from serving.places import NotServable, Places, fetch_version, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 from serving.stream.replica import StreamReplica
@@ -78,11 +78,12 @@ def _plan(places: Places) -> dict[str, Any]:
     """The release as it is recorded (number, digest, time, versions), after a look that all its files are there."""
     book = registry.open_registry(places.database_url, places.artifacts_url)
     try:
-        wanted = {name: each.ref for name, each in registry.champions(book).items()}
+        wanted = [each.ref for each in registry.champions(book).values()]
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
-        fetch(book, {"versions": {name: {"version": ref} for name, ref in wanted.items()}}, places)
-        record = registry.release(book, list(wanted.values()), by="serving")
+        for ref in wanted:
+            fetch_version(book, ref, places)
+        record = registry.release(book, wanted, by="serving")
     finally:
         registry.close(book)
     return dataclasses.asdict(record)
