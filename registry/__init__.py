@@ -7,6 +7,7 @@ from registry.approval import approve, champions, may_answer, promote, reject, r
 from registry.chain import anchor_decisions
 from registry.database import Registry, close, open_registry
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
+from registry.difference import diff
 from registry.erasures import erased_months, log_erasure
 from registry.errors import Conflict, Damaged, NotAllowed, RegistryError, RegistryUnreachable, UnknownVersion
 from registry.evaluations import log_evaluation
@@ -33,7 +34,7 @@ from registry.runs import Release, Run, finish_run, open_runs, release, releases
 from registry.states import BARRED
 from registry.steps import Step
 from registry.verifying import verify
-from registry.versions import Version, count_versions, diff, fetch, register, show, versions
+from registry.versions import Version, count_versions, fetch, register, show, versions
 
 __all__ = [
     "BARRED",

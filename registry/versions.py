@@ -111,17 +111,16 @@ def versions(
 
     Raises UnknownVersion where there is no such version, or it is another task's.
     """
-    query = select(VersionRow).limit(limit)
-    if task is None:
-        query = query.order_by(col(VersionRow.seq).desc())
-    else:
-        query = query.where(VersionRow.task == task).order_by(col(VersionRow.number).desc())
+    order = col(VersionRow.seq) if task is None else col(VersionRow.number)
+    query = select(VersionRow).order_by(order.desc()).limit(limit)
+    if task is not None:
+        query = query.where(VersionRow.task == task)
     with reading(registry) as session:
         if before is not None:
             row = find(session, before)
             if task not in (None, row.task):
                 raise UnknownVersion(f"{before!r} is no version of {task!r}; name one of {task}@1, {task}@2 ...")
-            query = query.where(col(VersionRow.seq) < row.seq if task is None else col(VersionRow.number) < row.number)
+            query = query.where(order < (row.seq if task is None else row.number))
         return records(session, list(session.exec(query))[::-1])
 
 
@@ -135,20 +134,6 @@ def show(registry: Registry, ref: str) -> Version:
     """The version that `task@number` or `task@alias` names. Raises UnknownVersion with what there is."""
     with reading(registry) as session:
         return record(session, find(session, ref))
-
-
-def diff(registry: Registry, first: str, second: str) -> dict[str, Any]:
-    """What differs between two versions.
-
-    Gives {"first", "second", "facts": {name: [first, second]}, "files": {path: "added"|"removed"|"changed"}}.
-    """
-    one, two = show(registry, first), show(registry, second)
-    names = sorted(one.facts.keys() | two.facts.keys())
-    facts = {n: [one.facts.get(n), two.facts.get(n)] for n in names if one.facts.get(n) != two.facts.get(n)}
-    before = artifacts.read_manifest(registry.store, one.model_digest)
-    after = artifacts.read_manifest(registry.store, two.model_digest)
-    files = {p: _change(before.get(p), after.get(p)) for p in sorted(before.keys() | after.keys())}
-    return {"first": one.ref, "second": two.ref, "facts": facts, "files": {p: c for p, c in files.items() if c}}
 
 
 def fetch(registry: Registry, version: Version | str, to: Path) -> dict[str, Path]:
@@ -271,11 +256,3 @@ def _known(session: Session, task: str) -> str:
         return f"task {task!r} has none yet: retrain first"
     aliases = [f"{task}@{row.alias}" for row in latest_moves(session, task)]
     return f"there are {task}@1 to {task}@{count}" + (f" and {', '.join(aliases)}" if aliases else " and no alias yet")
-
-
-def _change(before: str | None, after: str | None) -> str | None:
-    if before == after:
-        return None
-    if before is None:
-        return "added"
-    return "removed" if after is None else "changed"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -87,14 +86,18 @@ def test_when_its_holder_was_killed_the_next_has_the_lease_as_soon_as_it_is_over
         assert second.leases[0].token == 2
 
 
-def test_a_lease_is_given_back_at_the_end_and_kept_while_its_holder_works(registry) -> None:
-    with reg.held(registry, "retrain demo", "first", 0.3) as fenced:
-        lease, ends = fenced.leases[0], threading.Event()
-        while reg.take_lease(registry, "other", "x", 60) and not ends.is_set():
-            with pytest.raises(reg.Conflict, match="is held by 'first'"):
-                reg.take_lease(registry, "retrain demo", "second", 1)
-            if reg.renew_lease(registry, lease, 0.3).until > lease.until:
-                ends.set()
+def test_a_lease_is_renewed_while_its_holder_works_and_given_back_at_the_end(registry) -> None:
+    def until() -> str:
+        with registry.engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT until FROM lease WHERE name = 'retrain demo'").scalar_one()
+
+    with reg.held(registry, "retrain demo", "first", 4.0) as fenced:
+        lease = fenced.leases[0]
+        with pytest.raises(reg.Conflict, match="is held by 'first'"):
+            reg.take_lease(registry, "retrain demo", "second", 1)
+        while until() == lease.until:
+            time.sleep(0.05)
+        assert until() > lease.until and reg.holds(registry, lease)
     assert not reg.holds(registry, lease)
     assert reg.take_lease(registry, "retrain demo", "second", 60).token == 2
 
