@@ -69,7 +69,7 @@ def of_verdict(row: VerdictRow, version: Named) -> Statement:
 
 def of_alias(row: AliasRow, version: Named) -> Statement:
     """An alias was moved: to which version, whether forward or back, and which move it lies on now."""
-    said = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
+    said: dict[str, Any] = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
     said |= {} if row.below is None else {"below": row.below}
     return Statement("alias", f"{row.task}@{row.alias}", said)
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 import registry as reg
-from benchmarks.parts.moves import grow
+from benchmarks.parts.moves import decide, grow
 from registry import moments
 
 SMALL = '{"metric":"auc","value":0.75,"verdict":"accepted"}'
@@ -45,6 +45,13 @@ def test_as_of_is_one_statement_and_none_of_its_steps_scans_a_table(registry) ->
     else:
         scans = [line for line in plan if "Seq Scan" in line]
     assert not scans, "\n".join(plan)
+
+
+def test_the_long_histories_that_are_measured_are_those_that_the_product_writes(registry, register) -> None:
+    grow(registry, 30, SMALL, versions=12)
+    decide(registry, "task0@1", 250)
+    assert reg.rollback(registry, "task0").number == 2
+    assert reg.verify(registry, register().ref)["failures"] == []
 
 
 def test_as_of_says_what_it_was_until_when_on_which_bytes_and_whether_that_was_taken_back(registry, champion) -> None:
