@@ -15,6 +15,15 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 RECIPE: Argument = (
     ("recipe",),
     {"metavar": "RECIPE", "type": paths.recipe, "help": "a TOML file, as flows/recipes/demo.toml"},
@@ -34,6 +43,11 @@ OTHER: Argument = (("other",), {"metavar": "VERSION"})
 TASK: Argument = (("task",), {"metavar": "TASK", "help": "a folder of tasks/"})
 MAYBE_TASK: Argument = (("task",), {"metavar": "TASK", "nargs": "?"})
 TIME: Argument = (("time",), {"metavar": "TIME", "help": "ISO 8601 with a zone"})
+LIMIT: Argument = (("--limit",), {"type": _positive, "default": 100, "metavar": "N", "help": "at most so many"})
+AFTER_VERSION: Argument = (("--after",), {"metavar": "VERSION", "help": "go on with those older than this one"})
+AFTER_EVENT: Argument = (("--after",), {"type": _positive, "metavar": "EVENT", "help": "go on before this event"})
+SUBJECT: Argument = (("subject",), {"nargs": "?", "metavar": "VERSION|TASK|PERSON", "help": "everything without it"})
+TRACED: Argument = (("name",), {"metavar": "DECISION|SNAPSHOT|ROW", "help": "its id; a snapshot's digest"})
 NAME: Argument = (("name",), {"metavar": "NAME"})
 PERSON: Argument = (("--as",), {"dest": "by", "required": True, "metavar": "NAME", "help": "who decides"})
 MOVER: Argument = (
@@ -131,9 +145,11 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("doctor", "look at every part: ok, or what is wrong and the cure", ()),
     ("new", "a task folder and a recipe, guessed from a file; nothing is learned", NEW),
     ("retrain", "data, train, validate, explain, register, ask for approval", (RECIPE, SET, AUTHOR)),
-    ("versions", "the versions of one task, or of all", (MAYBE_TASK,)),
-    ("show", "one version: digests, metrics, approvals", (VERSION,)),
-    ("as-of", "which version was champion of each task at a time", (TIME,)),
+    ("versions", "the newest versions of one task, or of all", (MAYBE_TASK, LIMIT, AFTER_VERSION)),
+    ("show", "one version: digests, worth, approvals; all metrics with --json", (VERSION,)),
+    ("as-of", "which version was champion of each task at a time, and what answered", (TIME,)),
+    ("history", "what happened to a version or task, or what a person did", (SUBJECT, LIMIT, AFTER_EVENT)),
+    ("trace", "a decision to its training rows; a snapshot or a row to its decisions", (TRACED,)),
     ("diff", "what differs between two versions", (VERSION, OTHER)),
     ("approve", "a person lets a version answer", (VERSION, PERSON, REASON, UNTIL)),
     ("reject", "a person refuses a version", (VERSION, PERSON, REASON)),
@@ -172,12 +188,9 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 # Commands that stand in a file of their own kind; the others, in flows/commands.py.
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
-    "migrate": "migrate",
-    "keys": "keys",
     "data": "data_commands",
-    "tokens": "tokens",
-    "verify": "verify",
-    "checkpoint": "checkpoint",
+    **dict.fromkeys(("versions", "show", "as-of", "history", "diff"), "known"),
+    **{name: name for name in ("checkpoint", "keys", "migrate", "tokens", "trace", "verify")},
 }
 
 
@@ -202,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         # Every error that a user can cause is a ValueError whose message is a sentence with the cure.
         sys.stderr.write(f"assay {arguments.command}: {error}\n")
-        return BAD_INPUT
+        return getattr(error, "exit_status", BAD_INPUT)
     except KeyboardInterrupt:
         sys.stderr.write(f"\nassay {arguments.command}: interrupted; what was finished is kept\n")
         return INTERRUPTED

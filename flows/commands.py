@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from argparse import Namespace
-from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
@@ -15,8 +14,8 @@ import registry
 from flows import console, paths
 from flows.documents import DONE, SAID_NO
 from flows.documents import book as _book
-from flows.documents import record as _record
 from flows.documents import show as _show
+from flows.known import show
 from infra.settings import Settings
 
 
@@ -44,51 +43,6 @@ def retrain(arguments: Namespace) -> int:
     else:
         console.show(console.retrain_table(document))
     return SAID_NO if any(row["verdict"] == "refused" for row in document["tasks"].values()) else DONE
-
-
-def versions(arguments: Namespace) -> int:
-    """The versions of one task or of all."""
-    rows = [_record(version) for version in registry.versions(_book(), arguments.task)]
-    if arguments.json:
-        console.emit({"versions": rows})
-        return DONE
-    table = Table(title="Versions")
-    for name in ("version", "status", "metric", "value", "aliases", "created", "digest"):
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        facts = row["facts"]
-        table.add_row(
-            f"{row['task']}@{row['number']}",
-            row["status"],
-            str(facts.get("metric", "")),
-            console.figure(facts.get("value"), ".4f"),
-            ", ".join(row.get("aliases", [])),
-            row["created"][:19],
-            row["digest"][:12],
-        )
-    console.show(table)
-    return DONE
-
-
-def show(arguments: Namespace) -> int:
-    """One version, whole."""
-    book = _book()
-    version = registry.show(book, arguments.version)
-    return _show(arguments, {**_record(version), "signature": registry.signature(book, version.ref)})
-
-
-def as_of(arguments: Namespace) -> int:
-    """Which version was champion of each task at a time."""
-    try:
-        moment = datetime.fromisoformat(arguments.time)
-    except ValueError as error:
-        raise ValueError(f"{arguments.time!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
-    return _show(arguments, registry.as_of(_book(), moment))
-
-
-def diff(arguments: Namespace) -> int:
-    """What differs between two versions."""
-    return _show(arguments, registry.diff(_book(), arguments.version, arguments.other))
 
 
 def approve(arguments: Namespace) -> int:

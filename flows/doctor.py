@@ -116,7 +116,7 @@ def _registry(settings: Settings) -> str:
 
     book = registry.open_registry(*settings.registry)
     kind = settings.database.split(":")[0]
-    return f"{kind}, {len(registry.versions(book))} versions, {len(registry.champions(book))} champions"
+    return f"{kind}, {registry.count_versions(book)} versions, {len(registry.champions(book))} champions"
 
 
 def _database(settings: Settings) -> str:

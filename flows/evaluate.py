@@ -12,7 +12,7 @@ from flows import console
 from infra import cluster
 from infra.settings import Settings, token
 from serving.parts import input_digest
-from serving.places import fetch, of_home
+from serving.places import fetch_version, of_home
 from tasks.data.parts import parts_of
 
 KEPT = ("metric", "value", "ci95", "rows", "calibration", "report", "known")
@@ -31,7 +31,7 @@ def _measured(settings: Settings, book: registry.Registry, version: str, path: s
     token(settings)
     places = of_home(settings)
     known = registry.show(book, version)
-    folder = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0].folder
+    folder = fetch_version(book, known.ref, places).folder
     digest, size, _ = input_digest([Path(part.name) for part in parts_of(path)])
     console.say(f"evaluate  {known.ref} on {path}: {size / 1e6:,.1f} MB")
     head = folder.read(folder.head_config)

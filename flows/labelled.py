@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import registry
 from infra.settings import Settings
 from serving.spool import seals
+from tasks.data.parquet import save_names
 
 
 @contextlib.contextmanager
@@ -31,6 +35,22 @@ def written(settings: Settings, task: str, tenants: Sequence[str], path: Path) -
         yield str(path) if count else None
     finally:
         path.unlink()
+
+
+def kept(book: registry.Registry, folder: Path, card: Mapping[str, Any]) -> str:
+    """Keep a snapshot in the store; gives its digest.
+
+    Where decisions joined it, their inputs must not lie there for good: somebody may erase them. Then its rows are kept
+    by their ids, times and splits alone.
+    """
+    if not card.get("feedback"):
+        return registry.keep_snapshot(book, folder)
+    with tempfile.TemporaryDirectory(prefix="assay-") as place:
+        named = Path(place) / "named"
+        shutil.copytree(folder, named, ignore=shutil.ignore_patterns("*.parquet"))
+        for path in folder.glob("*.parquet"):
+            save_names(path, named / path.name)
+        return registry.keep_snapshot(book, named)
 
 
 def _lines(settings: Settings, task: str, tenants: Sequence[str]) -> Iterator[str]:

@@ -16,8 +16,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import registry
+from flows import console
 
 NAME = "process.json"
+
+
+@contextlib.contextmanager
+def alone(book: registry.Registry, name: str, who: str) -> Iterator[registry.Registry]:
+    """Hold a lease while the block runs: the registry behind its fence. Who comes second waits as long as one lasts.
+
+    Raises registry.Conflict where the holder lives, and from each write where another took the lease meanwhile.
+    """
+    holder = f"{who} on {socket.gethostname()}, process {os.getpid()}"
+    with registry.held(book, name, holder, waiting=lambda text: console.say(f"waits     {text}")) as fenced:
+        yield fenced
 
 
 @contextlib.contextmanager

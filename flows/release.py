@@ -9,7 +9,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 import registry
-from flows import console
+from flows import console, living
 from infra.settings import Settings
 from serving import standing
 
@@ -17,10 +17,14 @@ WAIT_SECONDS = 60.0
 
 
 @flow(name="release", validate_parameters=False)
-def release(versions: list[str], approval: str) -> dict[str, Any]:
-    """Approve and promote versions (approval "automatic"), or ask a person to ("person"); wait until they answer."""
+def release(versions: list[str], approval: str, leases: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Approve and promote versions (approval "automatic"), or ask a person to ("person"); wait until they answer.
+
+    leases  those of the run that made the versions, as JSON: once one is another's, nothing is let in
+    """
     settings = Settings()
     book = registry.open_registry(*settings.registry)
+    book = registry.fenced(book, [registry.Lease(**lease) for lease in leases or []])
     step = task(decide, cache_policy=NO_CACHE, persist_result=False)
     outcome = {ref: step.with_options(name=f"approve: {ref}")(book, ref, approval) for ref in versions}
     taken_up = task(answering, name="deploy", cache_policy=NO_CACHE, persist_result=False)
@@ -38,8 +42,9 @@ def decide(book: registry.Registry, ref: str, approval: str) -> str:
     if registry.show(book, ref).status == "refused":
         text = "refused by its gates; it cannot be promoted"
     elif approval == "automatic" and not asks_persons(book, ref):
-        registry.approve(book, ref, by="recipe", reason='release.approval = "automatic"', automatic=True)
-        registry.promote(book, ref)
+        with living.alone(book, f"release {ref.partition('@')[0]}", f"release of {ref}") as held:
+            registry.approve(held, ref, by="recipe", reason='release.approval = "automatic"', automatic=True)
+            registry.promote(held, ref)
         text = "approved automatically, as the recipe says, and promoted to champion"
     else:
         text = f"waits for a person: ./assay approve {ref} --as NAME --reason TEXT"

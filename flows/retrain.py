@@ -5,6 +5,7 @@ Prefect wraps plain functions by call, here and nowhere below. Every step is a t
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 
 import registry
@@ -37,30 +39,34 @@ def retrain(
 
     author  who stands for the run; "" for the one author whose key lies in this home, if there is one
 
+    One at a time runs a recipe, and one for each scheduled time: another waits for the first, or raises Conflict.
     Raises recipe.RecipeError, tasks.task.DataError, registry.RegistryError: each with the cure.
     """
     clock, made_by = Clock(), lineage()
     plan = recipe.load(recipe_path, overrides or [])
     settings = Settings()
     book = registry.open_registry(*settings.registry)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
+    scheduled = _scheduled()
+    run_id = f"{scheduled or datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + "-" + recipe.digest(plan)[:6]
     by = keys.author(book, author, run_id, recipe.digest(plan))
     material = [name for name in plan.tasks if tasks.material(name)]
     if material and not by:
         raise ValueError(f"the card of {material[0]} says material = true: give --as NAME, the author of this run")
     folder = settings.root / "runs" / run_id
-    for each in living.close_dead(book, settings.root / "runs"):
-        console.say(f"run       {each} was left open by a process that is gone; it is closed as crashed")
-    with living.mark(folder):
-        registry.start_run(book, run_id, "retrain", {"recipe_digest": recipe.digest(plan), "trigger": trigger, **by})
-        try:
-            with Peak() as peak:
-                cluster.connect(settings)
-                rows, training = _steps(plan, folder, book, clock, made_by, by)
-        except BaseException as error:
-            registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
-            raise
-        registry.finish_run(book, run_id, "completed", {"training": training})
+    with living.alone(book, f"retrain {recipe.digest(plan)[:12]}", run_id) as book:
+        for each in living.close_dead(book, settings.root / "runs"):
+            console.say(f"run       {each} was left open by a process that is gone; it is closed as crashed")
+        with living.mark(folder):
+            told = {"recipe_digest": recipe.digest(plan), "trigger": trigger, **by}
+            registry.start_run(book, run_id, "retrain", told, once=scheduled is not None)
+            try:
+                with Peak() as peak:
+                    cluster.connect(settings)
+                    rows, training = _steps(plan, folder, book, clock, made_by, by)
+            except BaseException as error:
+                registry.finish_run(book, run_id, _ending(error), {"why": type(error).__name__})
+                raise
+            registry.finish_run(book, run_id, "completed", {"training": training})
     return {
         "run": run_id,
         "recipe_digest": recipe.digest(plan),
@@ -70,6 +76,13 @@ def retrain(
         "peak_mb": None if peak.mb is None else round(peak.mb),
         "tasks": rows,
     }
+
+
+def _scheduled() -> datetime | None:
+    """The time that a deployment's run was to begin at; None for a run by hand."""
+    context = FlowRunContext.get()
+    flow_run = None if context is None else context.flow_run
+    return None if flow_run is None or flow_run.deployment_id is None else flow_run.expected_start_time
 
 
 def _ending(error: BaseException) -> Literal["failed", "cancelled"]:
@@ -99,12 +112,13 @@ def _steps(
             "run_id": folder.name,
             "recipe_digest": recipe.digest(plan),
             "data_digest": cards[name]["fingerprint"],
+            "snapshot": labelled.kept(book, folder / "data" / name, cards[name]),
             **rows[name],
             **by,
             **({"material": True} if tasks.material(name) else {}),
         }
         versions[name] = _step(register, f"register: {name}")(book, name, folder, facts, reports[name]["digest"])
-    release(list(versions.values()), plan.release.approval)
+    release(list(versions.values()), plan.release.approval, [asdict(lease) for lease in book.leases])
     document = {
         name: {
             "version": versions[name],

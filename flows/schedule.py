@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import socket
 import sys
 from collections.abc import Iterator
 
-from flows import environment
+import registry
+from flows import console, environment
 from infra import child, settings
 
 
@@ -32,7 +36,8 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
     from flows import recipe
     from flows.retrain import retrain
 
-    cron = recipe.load(recipe_path, overrides).schedule.cron
+    plan = recipe.load(recipe_path, overrides)
+    cron, name = plan.schedule.cron, f"schedule {recipe.digest(plan)[:12]}"
     deployment = retrain.to_deployment(
         name="scheduled",
         schedule=Cron(cron, timezone="UTC") if cron else None,
@@ -40,7 +45,22 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
         entrypoint_type=EntrypointType.MODULE_PATH,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )
-    serve_deployments(deployment, pause_on_shutdown=False)
+    given = settings.read()
+    with _held(registry.open_registry(given.database, given.artifacts), name):
+        serve_deployments(deployment, pause_on_shutdown=False)
+
+
+@contextlib.contextmanager
+def _held(book: registry.Registry, name: str) -> Iterator[None]:
+    """One process keeps a schedule; another waits until the first is gone, and who was overtaken ends."""
+    holder = f"{socket.gethostname()}, process {os.getpid()}"
+
+    def end(text: str) -> None:
+        console.say(f"schedule  {text}")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with registry.held(book, name, holder, waiting=console.say, lost=end, patient=True):
+        yield
 
 
 if __name__ == "__main__":

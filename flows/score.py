@@ -17,7 +17,7 @@ from infra import batches, cluster
 from infra.settings import Settings, token
 from serving import parts, sheets
 from serving.commitment import secret
-from serving.places import Fetched, fetch, of_home
+from serving.places import Fetched, fetch_version, of_home
 from tasks.data.parts import parts_of
 from tasks.task import DataError
 
@@ -89,7 +89,7 @@ def _plan(
     places = of_home(settings)
     known = registry.show(book, version)
     registry.may_answer(known)
-    fetched = fetch(book, {"versions": {known.task: {"version": known.ref}}}, places)[0]
+    fetched = fetch_version(book, known.ref, places)
     task, recipe = tasks.get(known.task), _recipe(fetched)
     section = recipe.get("tasks", {}).get(known.task, {})
     file = sheets.open_rows(path, section.get("file") or {})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
-from registry.approval import approve, as_of, champions, may_answer, promote, reject, revoke, rollback
+from registry.approval import approve, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
 from registry.checkpoints import checkpoint
 from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
+from registry.difference import diff
 from registry.erasures import erased_months, log_erasure
 from registry.errors import (
     Conflict,
@@ -23,6 +24,10 @@ from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
 from registry.expiry import expire
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
+from registry.fence import Lease
+from registry.leases import fenced, held, holds, renew_lease, take_lease
+from registry.lineage import Answered, answered, fetch_snapshot, keep_snapshot, made_of, snapshots
+from registry.moments import as_of
 from registry.opening import open_registry
 from registry.orders import (
     Challenger,
@@ -52,19 +57,7 @@ from registry.pins import pin, pinned
 from registry.proofs import extend, prove
 from registry.restored import accept as accept_checkpoint
 from registry.restored import behind, covered
-from registry.runs import (
-    Lease,
-    Release,
-    Run,
-    finish_run,
-    holds,
-    open_runs,
-    release,
-    releases,
-    run,
-    start_run,
-    take_lease,
-)
+from registry.runs import Release, Run, finish_run, open_runs, release, releases, run, start_run
 from registry.signatures import require_signed, signature
 from registry.signing import Key, Signer, held_keys, keep_key, new_key, public_of
 from registry.states import BARRED, was
@@ -72,12 +65,13 @@ from registry.steps import Step
 from registry.verdicts import sign_run
 from registry.verifying import accept as accept_fault
 from registry.verifying import verify
-from registry.versions import Version, diff, fetch, register, show, versions
+from registry.versions import Version, count_versions, fetch, register, show, versions
 
 __all__ = [
     "BARRED",
     "DOUBTS",
     "ROLES",
+    "Answered",
     "ApiKey",
     "ApiKeys",
     "Challenger",
@@ -110,6 +104,7 @@ __all__ = [
     "accept_fault",
     "add_person",
     "anchor_decisions",
+    "answered",
     "api_keys",
     "approve",
     "as_of",
@@ -117,6 +112,7 @@ __all__ = [
     "champions",
     "checkpoint",
     "close",
+    "count_versions",
     "covered",
     "decision",
     "decisions",
@@ -125,14 +121,18 @@ __all__ = [
     "expire",
     "extend",
     "fall_silent",
+    "fenced",
     "fetch",
+    "fetch_snapshot",
     "finish_run",
     "first_person",
     "hashed",
+    "held",
     "held_keys",
     "history",
     "holds",
     "keep_key",
+    "keep_snapshot",
     "labelled",
     "loaded",
     "log_decisions",
@@ -140,6 +140,7 @@ __all__ = [
     "log_evaluation",
     "log_feedback",
     "log_review",
+    "made_of",
     "may_answer",
     "migrate",
     "new_api_key",
@@ -161,6 +162,7 @@ __all__ = [
     "release",
     "release_steps",
     "releases",
+    "renew_lease",
     "require_signed",
     "retire_person",
     "review_queue",
@@ -173,6 +175,7 @@ __all__ = [
     "show",
     "sign_run",
     "signature",
+    "snapshots",
     "start_challenger",
     "start_run",
     "stop_challenger",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from registry import artifacts, persons, statements, states, steps, verdicts
+from registry import aliases, artifacts, moments, persons, statements, states, steps, verdicts
+from registry.aliases import latest_moves
 from registry.database import Registry, now, reading, writing
 from registry.errors import Damaged, NotAllowed, RegistryError, UnknownVersion
 from registry.signing import Signer
 from registry.states import BARRED
 from registry.tables import AliasRow, VerdictRow, VersionRow
-from registry.versions import CHAMPION, Version, find, latest_moves, record, show
+from registry.versions import CHAMPION, Version, find, record, records
 
 ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
@@ -35,7 +36,7 @@ def approve(
     """
     require_evidence(registry, ref)
     verdict = _verdict(True, by, reason, automatic)
-    verdict.until = None if until is None else _moment(until)
+    verdict.until = None if until is None else moments.text_of(until)
     return _judge(registry, ref, verdict, by)
 
 
@@ -85,9 +86,10 @@ def promote(registry: Registry, ref: str, alias: str = CHAMPION, by: Signer | No
     with writing(registry) as session:
         version = record(session, find(session, ref))
         may_answer(version, alias)
-        if alias not in version.aliases:
-            move_alias(session, version, alias, "promote", by)
-        return record(session, find(session, version.ref))
+        if alias in version.aliases:
+            return version
+        move_alias(session, version, alias, "promote", by)
+        return _pointed(version, alias)
 
 
 def rollback(registry: Registry, task: str, alias: str = CHAMPION, by: Signer | None = None) -> Version:
@@ -99,13 +101,17 @@ def rollback(registry: Registry, task: str, alias: str = CHAMPION, by: Signer | 
                 f"{task}@{alias} has no earlier version to go back to; promote another, `versions {task}` lists them"
             )
         move_alias(session, version, alias, "rollback", by)
-        return record(session, find(session, version.ref))
+        return _pointed(version, alias)
+
+
+def _pointed(version: Version, alias: str) -> Version:
+    return dataclasses.replace(version, aliases=tuple(sorted({*version.aliases, alias})))
 
 
 def version_before(session: Session, task: str, alias: str) -> Version | None:
     """The version before the present one of an alias that may still answer."""
-    for seq in _stack(session, task, alias)[-2::-1]:
-        version = record(session, session.get_one(VersionRow, seq))
+    for row in aliases.beneath(session, task, alias):
+        version = record(session, session.get_one(VersionRow, row.version_seq))
         if version.status not in BARRED:
             return version
     return None
@@ -119,21 +125,9 @@ def champions(registry: Registry) -> dict[str, Version]:
 
 def named_champions(session: Session) -> dict[str, Version]:
     """The version that each task's champion points to, though it may have been revoked since, or expired."""
-    moves = [row for row in latest_moves(session) if row.alias == CHAMPION]
-    return {row.task: record(session, session.get_one(VersionRow, row.version_seq)) for row in moves}
-
-
-def as_of(registry: Registry, time: datetime | str) -> dict[str, Any]:
-    """The `as-of` document: which version was to answer for each task at a moment, and what answered.
-
-    `champions` says since when each was it and who had approved it; `answered`, the release that a service had loaded
-    last, with the versions that were on trial beside it, None where none was loaded or the service had ended.
-    """
-    moment = _moment(time)
-    with reading(registry) as session:
-        moves = [row for row in latest_moves(session, at=moment) if row.alias == CHAMPION]
-        champions = {row.task: _champion(session, row, moment) for row in moves}
-        return {"at": moment, "champions": champions, "answered": steps.answered(session, moment)}
+    moves = [row.version_seq for row in latest_moves(session) if row.alias == CHAMPION]
+    rows = session.exec(select(VersionRow).where(col(VersionRow.seq).in_(moves)).order_by(col(VersionRow.task)))
+    return {version.task: version for version in records(session, rows)}
 
 
 def _judge(registry: Registry, ref: str, verdict: VerdictRow, by: str | Signer) -> Version:
@@ -178,10 +172,11 @@ def _verdict(approved: bool, by: str | Signer, reason: str, automatic: bool) -> 
 
 def require_evidence(registry: Registry, ref: str) -> None:
     """Raises Damaged where a file of a version, or of its report, is not what was registered."""
-    version = show(registry, ref)
+    with reading(registry) as session:
+        version = find(session, ref)
     for part, digest in (("model", version.model_digest), ("report", version.report_digest)):
         for name, error in artifacts.check_folder(registry.store, digest):
-            raise Damaged(f"evidence damaged: {version.ref} {part}/{name}: {error}")
+            raise Damaged(f"evidence damaged: {version.task}@{version.number} {part}/{name}: {error}")
 
 
 def may_answer(version: Version, alias: str = CHAMPION) -> None:
@@ -196,55 +191,17 @@ def may_answer(version: Version, alias: str = CHAMPION) -> None:
 def move_alias(
     session: Session, version: Version, alias: str, move: str, by: str | Signer | None, role: str = verdicts.MOVES
 ) -> None:
-    """Enter that an alias points to a version from now on; signed, where the registry has persons and one moves it."""
-    target = find(session, version.ref)
-    row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=target.seq, move=move, time="")
+    """Enter that an alias points to a version from now on; a rollback lies on what that version's move lay on.
+
+    It is signed, where the registry has persons and one of them moves it.
+    """
+    if move == "rollback":
+        beneath = aliases.beneath(session, version.task, alias)
+        below = next(aliases.lies_on(session, row) for row in beneath if row.version_seq == version.seq)
+    else:
+        last = aliases.newest(session, version.task, alias)
+        below = aliases.NONE if last is None else last.seq
+    row = AliasRow(seq=0, task=version.task, alias=alias, version_seq=version.seq, move=move, below=below, time="")
     if persons.any_at_all(session):
-        verdicts.sign_move(session, row, target, by, role)
-    statements.enter(session, row, statements.of_alias(row, target))
-
-
-def _stack(session: Session, task: str, alias: str) -> list[int]:
-    """The versions an alias pointed to and was not rolled back from, oldest first, the present one last."""
-    query = select(AliasRow).where(AliasRow.task == task, AliasRow.alias == alias).order_by(col(AliasRow.seq))
-    stack: list[int] = []
-    for row in session.exec(query):
-        if row.move == "rollback":
-            while stack and stack[-1] != row.version_seq:
-                stack.pop()
-        else:
-            stack.append(row.version_seq)
-    return stack
-
-
-def _champion(session: Session, row: AliasRow, moment: str) -> dict[str, Any]:
-    version = session.get(VersionRow, row.version_seq)
-    if version is None:  # a foreign key holds this; a damaged file may not
-        raise RegistryError(f"the version of event {row.seq} is missing from the registry; run verify")
-    query = select(VerdictRow).where(VerdictRow.version_seq == row.version_seq).order_by(col(VerdictRow.seq))
-    judged = list(session.exec(query))
-    approval = next((each for each in judged[::-1] if each.approved and each.time <= moment), None)
-    back = next((each for each in judged if not each.approved), None)
-    return {
-        "version": f"{version.task}@{version.number}",
-        "digest": version.digest,
-        "since": row.time,
-        "approved_by": None if approval is None else approval.by,
-        "approved": None if approval is None else approval.time,
-        "automatic": None if approval is None else approval.automatic,
-        "reason": None if approval is None else approval.reason,
-        "until": None if approval is None else approval.until,
-        "signed": None if approval is None else verdicts.word(approval),
-        "taken_back": None if back is None else {"time": back.time, "by": back.by, "reason": back.reason},
-    }
-
-
-def _moment(time: datetime | str) -> str:
-    if isinstance(time, str):
-        try:
-            time = datetime.fromisoformat(time)
-        except ValueError as error:
-            raise RegistryError(f"{time!r} is no time; write it as 2026-11-22T14:00:00+00:00") from error
-    if time.tzinfo is None:
-        raise RegistryError(f"the time {time.isoformat()} has no zone; add one, such as +00:00 for UTC")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        verdicts.sign_move(session, row, find(session, version.ref), by, role)
+    statements.enter(session, row, statements.of_alias(row, version))

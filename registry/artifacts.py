@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -48,19 +49,21 @@ def put_folder(store: Store, folder: Path) -> str:
         for name, digest in found.items():
             _put(store, folder / name, digest)
         text = canonical(found)
-        with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-            page = Path(scratch) / "manifest"
-            page.write_text(text, encoding="utf-8")
-            _put(store, page, of_text(text))
-    return of_text(text)
+        digest = of_text(text)
+        if not _is_there(store, digest, len(text.encode("utf-8"))):
+            with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+                page = Path(scratch) / "manifest"
+                page.write_text(text, encoding="utf-8")
+                _put(store, page, digest)
+    return digest
 
 
 def read_manifest(store: Store, digest: str) -> dict[str, str]:
     """The files of a kept folder: path -> sha256. The bytes are checked against `digest` before they are parsed."""
-    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        page = Path(scratch) / "manifest"
-        _get(store, digest, page)
-        found: dict[str, str] = json.loads(page.read_text(encoding="utf-8"))
+    with _opened(store, digest) as stream:
+        content: bytes = stream.read()
+    _require(store, digest, hashlib.sha256(content).hexdigest())
+    found: dict[str, str] = json.loads(content)
     for name in found:
         check_name(name)
     return found
@@ -96,12 +99,13 @@ def check_folder(store: Store, digest: str) -> Iterator[tuple[str, Damaged]]:
     except Damaged as error:
         yield "manifest", error
         return
-    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        for name, sha256 in wanted.items():
-            try:
-                _get(store, sha256, Path(scratch) / "file")
-            except Damaged as error:
-                yield name, error
+    for name, sha256 in wanted.items():
+        try:
+            with _opened(store, sha256) as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            _require(store, sha256, found)
+        except Damaged as error:
+            yield name, error
 
 
 def page(store: Store, name: str) -> str | None:
@@ -143,9 +147,17 @@ def _path(store: Store, digest: str) -> str:
     return f"{store.root}/{digest[:2]}/{digest}"
 
 
+def _is_there(store: Store, digest: str, size: int) -> bool:
+    try:
+        found: int = store.files.size(_path(store, digest))
+    except FileNotFoundError:
+        return False
+    return found == size
+
+
 def _put(store: Store, source: Path, digest: str) -> None:
     target = _path(store, digest)
-    if store.files.exists(target) and store.files.size(target) == source.stat().st_size:
+    if _is_there(store, digest, source.stat().st_size):
         return
     store.files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
     if "file" not in _protocols(store):
@@ -169,18 +181,34 @@ def _whole(target: Path) -> Iterator[Any]:
         scratch.unlink(missing_ok=True)
 
 
-def _get(store: Store, digest: str, target: Path) -> None:
+@contextlib.contextmanager
+def _opened(store: Store, digest: str) -> Iterator[Any]:
+    """The bytes of an artifact. Raises Damaged where it is missing."""
     with _reached(store):
         try:
-            store.files.get_file(_path(store, digest), str(target))
+            path = _path(store, digest)
+            with Path(path).open("rb") if "file" in _protocols(store) else store.files.open(path, "rb") as stream:
+                yield stream
         except FileNotFoundError as error:
             raise Damaged(
                 f"the artifact {digest} is missing in {store.url}; "
                 "bring it back from a copy, or roll back to another version"
             ) from error
-    found = of_file(target)
-    if found != digest:
+
+
+def _get(store: Store, digest: str, target: Path) -> None:
+    with _opened(store, digest) as stream, target.open("wb") as write:
+        shutil.copyfileobj(stream, write)
+    try:
+        _require(store, digest, of_file(target))
+    except Damaged:
         target.unlink()
+        raise
+
+
+def _require(store: Store, digest: str, found: str) -> None:
+    """Raises Damaged where bytes have another digest."""
+    if found != digest:
         raise Damaged(
             f"the artifact {digest} in {store.url} has the digest {found}; its bytes were changed: "
             "bring it back from a copy, or roll back to another version"

@@ -19,13 +19,18 @@ import sqlalchemy
 from sqlalchemy.engine import Connection, Engine
 from sqlmodel import Session
 
-from registry import address, artifacts, roles, sqlite, trouble
+from registry import address, artifacts, fence, roles, sqlite, trouble
 from registry.errors import RegistryError, RegistryUnreachable
+from registry.fence import Lease
 
 LOCK = 0x4153534159  # "ASSAY": the advisory lock of every writer of events
 ADDED = "added"  # what a session keeps the kinds of its events under
 DECISIONS_LOCK = LOCK + 1  # of who writes served answers
 WAIT_SECONDS = 60  # how long a writer waits for the others before it gives up
+CLOCKS = {  # the database's clock, as the registry writes times
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'",
+    "postgresql": "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -43,8 +48,9 @@ class Watch:
 class Registry:
     """An open registry. Another process opens its own by the same addresses.
 
-    log  where checkpoints are kept outside the database
-    key  the file of the installation's key, None where there is none to sign with
+    log     where checkpoints are kept outside the database
+    key     the file of the installation's key, None where there is none to sign with
+    leases  those under which it is written: each write is refused once one of them is another's (registry/leases.py)
     """
 
     engine: Engine
@@ -53,6 +59,7 @@ class Registry:
     log: artifacts.Store | None = None
     key: Path | None = None
     watch: Watch = dataclasses.field(default_factory=Watch)
+    leases: tuple[Lease, ...] = ()
 
 
 def connect(database_url: str, artifacts_url: str) -> Registry:
@@ -111,7 +118,8 @@ def reading(registry: Registry) -> Iterator[Session]:
 def writing(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
     """A session that is alone in writing under its lock. Everything in it is committed together, or nothing is.
 
-    Raises RestoredBackup where the database is behind its checkpoints.
+    Raises RestoredBackup where the database is behind its checkpoints, Conflict where another took a lease under which
+    this registry is written.
     """
     registry.watch.before(registry)
     with unwatched(registry, lock) as session:
@@ -124,6 +132,8 @@ def writing(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
 def unwatched(registry: Registry, lock: int = LOCK) -> Iterator[Session]:
     """The same for those who watch."""
     with translated(registry.place), _locked(registry.engine, lock) as connection, Session(connection) as session:
+        for lease in registry.leases:
+            fence.check(connection, lease)
         yield session
         session.flush()
 
@@ -135,11 +145,8 @@ def now(session: Session) -> str:
 
 def clock(connection: Connection) -> str:
     """The database's clock on one connection: machines may disagree about the time, the database is asked."""
-    if connection.dialect.name == "sqlite":
-        text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')").scalar_one()
-        return f"{text}000Z"
-    query = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
-    return f"{connection.exec_driver_sql(query).scalar_one()}Z"
+    found: str = connection.exec_driver_sql(f"SELECT {CLOCKS[connection.dialect.name]}").scalar_one()
+    return found
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from registry.errors import RegistryError
 
-SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".html", ".md", ".svg", ".png", ".pdf", ".csv"})
+SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".html", ".md", ".svg", ".png", ".pdf", ".csv", ".parquet"})
 
 
 def canonical(value: Any) -> str:
@@ -27,9 +30,9 @@ def of_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def of_file(path: Path) -> str:
+def of_file(path: Path | str) -> str:
     """The sha256 of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (a folder has many, and each is asked for often)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -42,18 +45,28 @@ def manifest(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise RegistryError(f"there is no folder {str(folder)!r} to register; give the folder that the run wrote")
     found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            raise RegistryError(f"{str(path)!r} is a link; register the file itself")
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            check_name(name)
-            found[name] = of_file(path)
+    for path in sorted(_files(str(folder))):
+        name = path[len(str(folder)) + 1 :].replace(os.sep, "/")
+        check_name(name)
+        found[name] = of_file(path)
     if not found:
         raise RegistryError(f"the folder {str(folder)!r} is empty; there is nothing to register")
     return found
 
 
+def _files(folder: str) -> Iterator[str]:
+    """Every file below a folder. Raises RegistryError for a link."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise RegistryError(f"{entry.path!r} is a link; register the file itself")
+            if entry.is_dir():
+                yield from _files(entry.path)
+            elif entry.is_file():
+                yield entry.path
+
+
+@functools.lru_cache(maxsize=4096)
 def check_name(name: str) -> None:
     """Refuse a path that leaves its folder, and a kind of file that the registry does not keep."""
     path = PurePosixPath(name)

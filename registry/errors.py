@@ -40,6 +40,8 @@ class NotSigned(RegistryError):
 class Damaged(RegistryError):
     """Bytes were read that do not have the digest they were registered under."""
 
+    exit_status = 1  # of a command that meets it: something does not hold
+
 
 class RestoredBackup(RegistryError):
     """The database does not hold what its newest checkpoint says: an older copy was put back, or it was changed."""

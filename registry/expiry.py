@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from registry import steps
+from registry.aliases import latest_moves
 from registry.approval import leave, version_before
 from registry.database import Registry, reading, writing
 from registry.tables import VersionRow
-from registry.versions import Version, find, latest_moves, record
+from registry.versions import Version, find, record
 
 
 def expire(registry: Registry, by: str) -> list[Version]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlmodel import Session, col, func, select
 
 from registry import statements
-from registry.database import Registry, now, reading, writing
+from registry.database import Registry, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, NotAllowed, RegistryError, UnknownVersion
-from registry.tables import LeaseRow, ReleaseRow, RunEndRow, RunRow
+from registry.tables import ReleaseRow, RunEndRow, RunRow
 from registry.versions import Version, find, record
 
 
@@ -41,20 +40,17 @@ class Release:
     time: str
 
 
-@dataclass(frozen=True)
-class Lease:
-    """The right to work on `name` until a time of the database. A later holder has a greater token."""
-
-    name: str
-    holder: str
-    token: int
-    until: str
-
-
-def start_run(registry: Registry, run_id: str, kind: str, facts: Mapping[str, Any] | None = None) -> Run:
-    """Record that a run began. The same id again gives the run as it stands."""
+def start_run(
+    registry: Registry, run_id: str, kind: str, facts: Mapping[str, Any] | None = None, once: bool = False
+) -> Run:
+    """Record that a run began. The same id again gives the run as it stands, or Conflict where it may begin `once`."""
     with writing(registry) as session:
-        if _run_row(session, run_id) is None:
+        begun = _run_row(session, run_id)
+        if begun is not None and once:
+            raise Conflict(
+                f"run {run_id!r} began already, at {begun.time}; each scheduled time has one run; start another by hand"
+            )
+        if begun is None:
             row = RunRow(seq=0, run_id=run_id, kind=kind, facts=canonical(dict(facts or {})), time="")
             statements.enter(session, row, statements.of_run(row))
         return _run(session, run_id)
@@ -120,31 +116,6 @@ def releases(registry: Registry) -> list[Release]:
     """Every release, oldest first; one without versions says that a service had ended."""
     with reading(registry) as session:
         return [release_of(row) for row in session.exec(select(ReleaseRow).order_by(col(ReleaseRow.number)))]
-
-
-def take_lease(registry: Registry, name: str, holder: str, seconds: float) -> Lease:
-    """Take or renew the right to work on `name`, on the database's clock. Raises Conflict while another holds it."""
-    with writing(registry) as session:
-        row, moment = session.get(LeaseRow, name), now(session)
-        if row is not None and row.holder != holder and row.until > moment:
-            raise Conflict(f"{name!r} is held by {row.holder!r} until {row.until}; wait, or stop that holder")
-        until = (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        if row is None:
-            row = LeaseRow(name=name, holder=holder, token=1, until=until)
-        elif row.holder == holder and row.until > moment:
-            row.until = until
-        else:
-            row.holder, row.token, row.until = holder, row.token + 1, until
-        session.add(row)
-        session.flush()
-        return Lease(row.name, row.holder, row.token, row.until)
-
-
-def holds(registry: Registry, lease: Lease) -> bool:
-    """Whether a lease is still its holder's: same token, and not over. Ask before every commit of guarded work."""
-    with reading(registry) as session:
-        row = session.get(LeaseRow, lease.name)
-        return row is not None and (row.holder, row.token) == (lease.holder, lease.token) and row.until > now(session)
 
 
 def _run_row(session: Session, run_id: str) -> RunRow | None:

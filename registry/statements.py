@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
 from registry.chain import digest_of
 from registry.digest import of_text
-from registry.events import append
+from registry.events import append, insert
 from registry.tables import (
     AliasRow,
     ApiKeyRow,
@@ -34,6 +34,17 @@ Row = (
 )  # fmt: skip
 
 
+class Named(Protocol):
+    """A version, as row or as record."""
+
+    @property
+    def task(self) -> str: ...  # noqa: D102
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Statement:
     """An event before it stands in the chain."""
@@ -50,7 +61,7 @@ def of_version(row: VersionRow) -> Statement:
     return Statement("registered", f"{row.task}@{row.number}", {**said, "facts": of_text(row.facts)})
 
 
-def of_verdict(row: VerdictRow, version: VersionRow) -> Statement:
+def of_verdict(row: VerdictRow, version: Named) -> Statement:
     """A version was approved or rejected: by whom, why, and which bytes; until when and signed how, where it was."""
     said = {name: getattr(row, name) for name in ("by", "reason", "automatic")}
     said |= _where_told(row, "until", "role", "signature")
@@ -64,9 +75,10 @@ def of_person(row: PersonRow) -> Statement:
     return Statement(f"person_{row.change}", f"person {row.name}", {**said, "roles": json.loads(row.roles)})
 
 
-def of_alias(row: AliasRow, version: VersionRow) -> Statement:
-    """An alias was moved: to which version, and whether forward or back."""
-    said = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
+def of_alias(row: AliasRow, version: Named) -> Statement:
+    """An alias was moved: to which version, whether forward or back, which move it lies on now; by whom, if told."""
+    said: dict[str, Any] = {"move": row.move, "version": f"{version.task}@{version.number}", "digest": version.digest}
+    said |= {} if row.below is None else {"below": row.below}
     return Statement("alias", f"{row.task}@{row.alias}", said | _where_told(row, "by", "role", "signature"))
 
 
@@ -81,7 +93,7 @@ def of_release(row: ReleaseRow) -> Statement:
     return Statement("released", f"release {row.number}", said)
 
 
-def of_step(row: ReleaseStepRow, version: VersionRow) -> Statement:
+def of_step(row: ReleaseStepRow, version: Named) -> Statement:
     """A version moved into the traffic or out of it: the step, who says so, and all that it rests on."""
     said = {"step": row.step, "by": row.by, "digest": version.digest, "facts": json.loads(row.facts)}
     return Statement("release_step", f"{row.task}@{version.number}", said)
@@ -150,5 +162,4 @@ def enter(session: Session, row: Row, statement: Statement) -> None:
     """Write the event and the row that says the same, under the same number and time."""
     event = append(session, statement.kind, statement.subject, statement.payload)
     row.seq, row.time = event.seq, event.time
-    session.add(row)
-    session.flush()
+    insert(session, row)

@@ -11,16 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from registry import statements
+from registry.aliases import tasks_of
 from registry.digest import canonical
 from registry.errors import Conflict
-from registry.tables import ReleaseRow, ReleaseStepRow, VersionRow
-from registry.versions import Version, find
+from registry.tables import ReleaseStepRow, VersionRow
+from registry.versions import Version
 
 START, SHADOW, WHOLE, STOPPED, UNLOADABLE = "start", "shadow", "1", "stopped", "unloadable"
 ENDS = (WHOLE, STOPPED, UNLOADABLE)
+NEWEST = text(
+    f"WITH RECURSIVE {tasks_of('release_step')} SELECT (SELECT z.seq FROM release_step z WHERE z.task = t.task "
+    "ORDER BY z.time DESC, z.seq DESC LIMIT 1) FROM t WHERE t.task IS NOT NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,9 @@ class Step:
 
 def enter(session: Session, version: Version, step: str, by: str, facts: Mapping[str, Any]) -> Step:
     """Enter one step; the session must come from `writing`."""
-    target = find(session, version.ref)
-    text = canonical(dict(facts))
-    row = ReleaseStepRow(seq=0, task=version.task, version_seq=target.seq, step=step, by=by, facts=text, time="")
-    statements.enter(session, row, statements.of_step(row, target))
+    said = canonical(dict(facts))
+    row = ReleaseStepRow(seq=0, task=version.task, version_seq=version.seq, step=step, by=by, facts=said, time="")
+    statements.enter(session, row, statements.of_step(row, version))
     return _step(session, row)
 
 
@@ -58,12 +63,10 @@ def follows(session: Session, task: str, after: int) -> None:
         raise Conflict(f"the release of {task} went on after event {after}, at {newest}; look at `releases` first")
 
 
-def newest(session: Session, at: str | None = None) -> dict[str, Step]:
-    """The newest step of every task (before a moment), whether or not its release has ended."""
-    query = select(func.max(ReleaseStepRow.seq)).group_by(col(ReleaseStepRow.task))
-    if at is not None:
-        query = query.where(ReleaseStepRow.time <= at)
-    rows = session.exec(select(ReleaseStepRow).where(col(ReleaseStepRow.seq).in_(query)))
+def newest(session: Session) -> dict[str, Step]:
+    """The newest step of every task, whether or not its release has ended."""
+    seqs = session.connection().execute(NEWEST).scalars().all()
+    rows = session.exec(select(ReleaseStepRow).where(col(ReleaseStepRow.seq).in_(seqs)))
     return {row.task: _step(session, row) for row in rows}
 
 
@@ -71,24 +74,6 @@ def listed(session: Session, limit: int) -> list[Step]:
     """The newest steps of all tasks, oldest first."""
     query = select(ReleaseStepRow).order_by(col(ReleaseStepRow.seq).desc()).limit(limit)
     return [_step(session, row) for row in session.exec(query)][::-1]
-
-
-def answered(session: Session, moment: str) -> dict[str, Any] | None:
-    """What a service had loaded last at a moment: the release, and in it what was on trial with which step."""
-    query = select(ReleaseRow).where(ReleaseRow.time <= moment).order_by(col(ReleaseRow.number).desc()).limit(1)
-    row = session.exec(query).first()
-    versions = {} if row is None else json.loads(row.versions)
-    if row is None or not versions:
-        return None
-    tried = {task: step for task, step in newest(session, moment).items() if step.open and step.step != START}
-    return {
-        "release": row.number,
-        "digest": row.digest,
-        "since": row.time,
-        "by": row.by,
-        "versions": versions,
-        "challengers": {task: {"version": s.version, "step": s.step, "since": s.time} for task, s in tried.items()},
-    }
 
 
 def _step(session: Session, row: ReleaseStepRow) -> Step:

@@ -5,6 +5,7 @@ searched; each carries the `seq` of its event, and `verify` holds the two agains
 chain of their own, of batches, whose end an event names once a minute: so who approves does not wait for who answers.
 Times are the database's own, as fixed-width UTC text: the same bytes on SQLite and PostgreSQL, in an order that a
 binary comparison keeps. JSON is kept as canonical text so that its bytes can be hashed again.
+Three indexes on what stands inside a text (a task, a name, a snapshot) are in migration 0010 alone.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def _seq() -> Any:
     return Field(sa_column=Column(kind, ForeignKey("event.seq"), primary_key=True, autoincrement=False))
 
 
-def _version() -> Any:
+def _version(index: bool = True) -> Any:
     kind = BigInteger().with_variant(Integer(), "sqlite")
-    return Field(sa_column=Column(kind, ForeignKey("version.seq"), nullable=False, index=True))
+    return Field(sa_column=Column(kind, ForeignKey("version.seq"), nullable=False, index=index))
 
 
 def _time(nullable: bool = False) -> Any:
@@ -42,10 +43,11 @@ def _time(nullable: bool = False) -> Any:
 class Event(SQLModel, table=True):
     """One link of the history. `digest` is the sha256 of the other fields in canonical JSON."""
 
+    __table_args__ = (Index("ix_event_subject_seq", "subject", "seq"),)
     seq: int = _big(primary_key=True, autoincrement=False)
     time: str = _time()
     kind: str
-    subject: str = Field(index=True)
+    subject: str
     payload: str
     previous: str
     digest: str = Field(unique=True)
@@ -75,8 +77,9 @@ class VerdictRow(SQLModel, table=True):
     """
 
     __tablename__ = "verdict"
+    __table_args__ = (Index("ix_verdict_version", "version_seq", "seq"),)
     seq: int = _seq()
-    version_seq: int = _version()
+    version_seq: int = _version(index=False)
     approved: bool
     by: str
     reason: str
@@ -105,11 +108,13 @@ class AliasRow(SQLModel, table=True):
     """An alias moved to a version. The newest row of a task and alias is where it points; older rows are history.
 
     by, role, signature   who moved it, in a registry with persons: the service, or a person by a signature
+    below                 the move that it lies on, to which a rollback goes; 0 for the lowest, None in an older row
     """
 
     __tablename__ = "alias"
+    __table_args__ = (Index("ix_alias_moment", "task", "alias", "time", "seq"),)
     seq: int = _seq()
-    task: str = Field(index=True)
+    task: str
     alias: str
     version_seq: int = _version()
     move: str
@@ -117,12 +122,14 @@ class AliasRow(SQLModel, table=True):
     by: str | None = None
     role: str | None = None
     signature: str | None = None
+    below: int | None = _big(nullable=True)
 
 
 class ReleaseRow(SQLModel, table=True):
     """The versions that one deployment serves together: JSON of task -> {version, digest}."""
 
     __tablename__ = "release"
+    __table_args__ = (Index("ix_release_moment", "time", "seq"),)
     seq: int = _seq()
     number: int = Field(unique=True)
     versions: str
@@ -135,8 +142,9 @@ class ReleaseStepRow(SQLModel, table=True):
     """A version moved on its way into the traffic, or out of it: to which step, who says so, and on what evidence."""
 
     __tablename__ = "release_step"
+    __table_args__ = (Index("ix_release_step_moment", "task", "time", "seq"),)
     seq: int = _seq()
-    task: str = Field(index=True)
+    task: str
     version_seq: int = _version()
     step: str
     by: str
@@ -208,6 +216,7 @@ class DecisionRow(SQLModel, table=True):
     __table_args__ = (
         Index("uq_decision_place", "batch", "place", unique=True),
         Index("ix_decision_queue", "tenant", "doubt", "batch", "place"),
+        Index("ix_decision_version", "task", "version", "batch", "place"),
     )
     id: str = Field(primary_key=True)
     seq: int = _big(nullable=False, index=True)

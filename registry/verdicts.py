@@ -84,9 +84,9 @@ def require_four_eyes(version: VersionRow, verdict: VerdictRow) -> None:
         raise NotAllowed(f"{version.task}@{version.number} waits for another person: {wrong}")
 
 
-def word(row: VerdictRow) -> str:
+def word(by: str, role: str | None, signature: str | None) -> str:
     """How a verdict stands in its row, which nobody has checked yet."""
-    return "unsigned" if row.signature is None else f"by {row.by} as {row.role}"
+    return "unsigned" if signature is None else f"by {by} as {role}"
 
 
 def sign_run(registry: Registry, by: Signer, run: str, recipe: str) -> str:

@@ -9,23 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text as sql
 from sqlmodel import Session, col, func, select
 
-from registry import artifacts, looking, statements, states
+from registry import aliases, artifacts, looking, statements, states
+from registry.aliases import latest_moves
 from registry.database import Registry, now, reading, writing
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged, RegistryError, UnknownVersion
 from registry.looking import Look
-from registry.tables import AliasRow, VerdictRow, VersionRow
+from registry.tables import VerdictRow, VersionRow
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 CHAMPION = "champion"
+MANY = 500  # values in one statement: SQLite takes a limited number
+KNOWN = sql("SELECT (SELECT seq FROM version WHERE key = :key), (SELECT max(number) FROM version WHERE task = :task)")
 
 
 @dataclass(frozen=True)
 class Version:
     """One immutable, content-addressed version of one task.
 
+    seq       the number of the event that registered it
     digest    the sha256 that binds model and report
     facts     what the run said of it: metric, value, verdict of the gates, reasons, lineage
     status    see registry/states.py
@@ -34,6 +39,7 @@ class Version:
     signed    whether that approval bears a signature, which `signatures` checks
     """
 
+    seq: int
     task: str
     number: int
     key: str
@@ -90,44 +96,48 @@ def register(
     """
     candidate = _candidate(registry, task, (model_folder, report_folder), facts, key, look)
     with writing(registry) as session:
-        row = session.exec(select(VersionRow).where(VersionRow.key == key)).first()
-        if row is None:
-            row = _insert(session, candidate)
-        elif (row.task, row.digest, row.facts) != (task, candidate.digest, candidate.facts):
+        known, last = session.connection().execute(KNOWN, {"key": key, "task": task}).one()
+        if known is None:
+            return _record(_insert(session, candidate, (last or 0) + 1), (), (), "")
+        row = session.get_one(VersionRow, known)
+        if (row.task, row.digest, row.facts) != (task, candidate.digest, candidate.facts):
             raise Conflict(
                 f"the key {key!r} was used for {row.task}@{row.number}, which has other content; "
                 "give this attempt a key of its own"
             )
-        return _records(session, [row])[0]
+        return record(session, row)
 
 
-def versions(registry: Registry, task: str | None = None) -> list[Version]:
-    """Every version, or those of one task, oldest first."""
-    query = select(VersionRow).order_by(col(VersionRow.seq))
+def versions(
+    registry: Registry, task: str | None = None, limit: int | None = None, before: str | None = None
+) -> list[Version]:
+    """The versions (of one task), oldest first: all, or the newest `limit` of them, or those older than `before`.
+
+    Raises UnknownVersion where there is no such version, or it is another task's.
+    """
+    order = col(VersionRow.seq) if task is None else col(VersionRow.number)
+    query = select(VersionRow).order_by(order.desc()).limit(limit)
     if task is not None:
         query = query.where(VersionRow.task == task)
     with reading(registry) as session:
-        return _records(session, list(session.exec(query)))
+        if before is not None:
+            row = find(session, before)
+            if task not in (None, row.task):
+                raise UnknownVersion(f"{before!r} is no version of {task!r}; name one of {task}@1, {task}@2 ...")
+            query = query.where(order < (row.seq if task is None else row.number))
+        return records(session, list(session.exec(query))[::-1])
+
+
+def count_versions(registry: Registry) -> int:
+    """How many versions there are."""
+    with reading(registry) as session:
+        return session.exec(select(func.count()).select_from(VersionRow)).one()
 
 
 def show(registry: Registry, ref: str) -> Version:
     """The version that `task@number` or `task@alias` names. Raises UnknownVersion with what there is."""
     with reading(registry) as session:
-        return _records(session, [find(session, ref)])[0]
-
-
-def diff(registry: Registry, first: str, second: str) -> dict[str, Any]:
-    """What differs between two versions.
-
-    Gives {"first", "second", "facts": {name: [first, second]}, "files": {path: "added"|"removed"|"changed"}}.
-    """
-    one, two = show(registry, first), show(registry, second)
-    names = sorted(one.facts.keys() | two.facts.keys())
-    facts = {n: [one.facts.get(n), two.facts.get(n)] for n in names if one.facts.get(n) != two.facts.get(n)}
-    before = artifacts.read_manifest(registry.store, one.model_digest)
-    after = artifacts.read_manifest(registry.store, two.model_digest)
-    files = {p: _change(before.get(p), after.get(p)) for p in sorted(before.keys() | after.keys())}
-    return {"first": one.ref, "second": two.ref, "facts": facts, "files": {p: c for p, c in files.items() if c}}
+        return record(session, find(session, ref))
 
 
 def fetch(registry: Registry, version: Version | str, to: Path) -> dict[str, Path]:
@@ -156,9 +166,8 @@ def find(session: Session, ref: str) -> VersionRow:
     if name.isdigit():
         row = session.exec(query.where(VersionRow.number == int(name))).first()
     else:
-        moves = select(AliasRow.version_seq).where(AliasRow.task == task, AliasRow.alias == name)
-        latest = session.exec(moves.order_by(col(AliasRow.seq).desc()).limit(1)).first()
-        row = None if latest is None else session.get(VersionRow, latest)
+        latest = aliases.newest(session, task, name)
+        row = None if latest is None else session.get(VersionRow, latest.version_seq)
     if row is None:
         raise UnknownVersion(f"there is no version {ref!r}; {_known(session, task)}")
     return row
@@ -166,7 +175,7 @@ def find(session: Session, ref: str) -> VersionRow:
 
 def record(session: Session, row: VersionRow) -> Version:
     """A row as the outside sees it."""
-    return _records(session, [row])[0]
+    return records(session, [row])[0]
 
 
 def _candidate(
@@ -183,12 +192,11 @@ def _candidate(
     return Candidate(task=task, key=key, model_digest=model, report_digest=report, facts=text)
 
 
-def _insert(session: Session, candidate: Candidate) -> VersionRow:
-    last = session.exec(select(func.max(VersionRow.number)).where(VersionRow.task == candidate.task)).one()
+def _insert(session: Session, candidate: Candidate, number: int) -> VersionRow:
     row = VersionRow(
         seq=0,
         task=candidate.task,
-        number=(last or 0) + 1,
+        number=number,
         key=candidate.key,
         digest=candidate.digest,
         model_digest=candidate.model_digest,
@@ -200,7 +208,8 @@ def _insert(session: Session, candidate: Candidate) -> VersionRow:
     return row
 
 
-def _records(session: Session, rows: Iterable[VersionRow]) -> list[Version]:
+def records(session: Session, rows: Iterable[VersionRow]) -> list[Version]:
+    """The same of many rows, with a statement for all verdicts and one for all aliases."""
     rows = list(rows)
     task = rows[0].task if rows and all(row.task == rows[0].task for row in rows) else None
     verdicts = _verdicts(session, [row.seq for row in rows])
@@ -217,6 +226,7 @@ def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str,
     status = states.status(facts["verdict"], [each.approved for each in verdicts], bool(until and until <= moment))
     verdict = verdicts[-1] if status == "approved" else None
     return Version(
+        seq=row.seq,
         task=row.task,
         number=row.number,
         key=row.key,
@@ -235,12 +245,11 @@ def _record(row: VersionRow, verdicts: Sequence[VerdictRow], aliases: tuple[str,
 
 
 def _verdicts(session: Session, seqs: list[int]) -> dict[int, list[VerdictRow]]:
-    query = select(VerdictRow).order_by(col(VerdictRow.seq))
-    if len(seqs) <= 100:  # beyond that one scan is cheaper than a long list
-        query = query.where(col(VerdictRow.version_seq).in_(seqs))
     found: dict[int, list[VerdictRow]] = {}
-    for row in session.exec(query):
-        found.setdefault(row.version_seq, []).append(row)
+    for start in range(0, len(seqs), MANY):
+        query = select(VerdictRow).where(col(VerdictRow.version_seq).in_(seqs[start : start + MANY]))
+        for row in session.exec(query.order_by(col(VerdictRow.seq))):
+            found.setdefault(row.version_seq, []).append(row)
     return found
 
 
@@ -251,27 +260,9 @@ def _aliases(session: Session, task: str | None) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def latest_moves(session: Session, task: str | None = None, at: str | None = None) -> list[AliasRow]:
-    """Where every alias points (of one task), now or at a time given as the database writes it."""
-    newest = select(func.max(AliasRow.seq)).group_by(col(AliasRow.task), col(AliasRow.alias))
-    if task is not None:
-        newest = newest.where(AliasRow.task == task)
-    if at is not None:
-        newest = newest.where(AliasRow.time <= at)
-    return list(session.exec(select(AliasRow).where(col(AliasRow.seq).in_(newest)).order_by(col(AliasRow.task))))
-
-
 def _known(session: Session, task: str) -> str:
     count = session.exec(select(func.max(VersionRow.number)).where(VersionRow.task == task)).one()
     if count is None:
         return f"task {task!r} has none yet: retrain first"
     aliases = [f"{task}@{row.alias}" for row in latest_moves(session, task)]
     return f"there are {task}@1 to {task}@{count}" + (f" and {', '.join(aliases)}" if aliases else " and no alias yet")
-
-
-def _change(before: str | None, after: str | None) -> str | None:
-    if before == after:
-        return None
-    if before is None:
-        return "added"
-    return "removed" if after is None else "changed"

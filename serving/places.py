@@ -68,10 +68,11 @@ def fetch(book: registry.Registry, plan: Mapping[str, Any], places: Places, *, p
     Raises NotServable for a version that may not answer, whose verdict its person did not sign, or that lacks a file,
     and what the registry raises.
     """
-    return [_fetch(book, str(row["version"]), places, past) for _, row in sorted(plan["versions"].items())]
+    return [fetch_version(book, str(row["version"]), places, past=past) for _, row in sorted(plan["versions"].items())]
 
 
-def _fetch(book: registry.Registry, ref: str, places: Places, past: bool) -> Fetched:
+def fetch_version(book: registry.Registry, ref: str, places: Places, *, past: bool = False) -> Fetched:
+    """The same of one version."""
     version = registry.show(book, ref)
     if version.status in registry.BARRED and not past:
         raise NotServable(f"{ref} is {version.status} and may not answer; promote a version that was approved")

@@ -12,7 +12,7 @@ import registry
 from infra import cluster
 from infra.settings import Settings, token
 from serving import gateway, ingress, standing, tracing
-from serving.places import NotServable, Places, fetch, of_home
+from serving.places import NotServable, Places, fetch_version, of_home
 from serving.replica import Replica
 from serving.section import DEFAULT, RELEASE, ReleaseSection, ServeSection
 from serving.stream.replica import StreamReplica
@@ -89,11 +89,12 @@ def _plan(places: Places) -> dict[str, Any]:
     try:
         registry.pin(book, places.home)
         registry.expire(book, by="serving")
-        wanted = {name: each.ref for name, each in registry.champions(book).items()}
+        wanted = [each.ref for each in registry.champions(book).values()]
         if not wanted:
             raise NotServable("no task has a champion yet; retrain, then ./assay approve and ./assay promote a version")
-        fetch(book, {"versions": {name: {"version": ref} for name, ref in wanted.items()}}, places)
-        record = registry.release(book, list(wanted.values()), by="serving")
+        for ref in wanted:
+            fetch_version(book, ref, places)
+        record = registry.release(book, wanted, by="serving")
     finally:
         registry.close(book)
     return dataclasses.asdict(record)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import registry
-from serving.places import NotServable, Places, fetch
+from serving.places import NotServable, Places, fetch_version
 from tasks.anomaly import features
 from tasks.anomaly.task import TASK
 from tasks.task import FloatArray, Inputs
@@ -40,7 +40,7 @@ class Judge:
 
 def load(book: registry.Registry, places: Places, ref: str) -> Judge:
     """The judge of a version, without its net. Raises NotServable, and what the registry raises."""
-    (fetched,) = fetch(book, {"versions": {TASK.name: {"version": ref}}}, places)
+    fetched = fetch_version(book, ref, places)
     folder = fetched.folder
     told = folder.read(folder.classical)
     if told["name"] != TASK.classical.name:

@@ -66,6 +66,19 @@ def marks_of(path: Path | str) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in held.items() if key != b"shapes"}
 
 
+def save_names(path: Path | str, to: Path) -> None:
+    """Of rows that save_rows wrote, what names them and nothing of their content: id, times, split."""
+    pq.write_table(pq.read_table(str(path), columns=["id", "time", "known", "split"]), str(to), compression="zstd")
+
+
+def load_ids(path: Path | str) -> list[str]:
+    """The ids of the rows that save_rows wrote, without the rows. Raises DataError where it is no such file."""
+    try:
+        return list(pq.read_table(str(path), columns=["id"])["id"].to_pylist())
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DataError(f"{path} cannot be read as saved rows ({error}): run the data step again") from error
+
+
 def load_rows(path: Path | str) -> Rows:
     """Read what save_rows wrote. Raises DataError where the file is absent or is not such a file."""
     _use_system_pool()

@@ -37,6 +37,8 @@ def test_a_case_that_is_not_there_is_refused_with_the_names_of_those_that_are() 
     assert {"train", "flow", "gpu_train"} <= set(bench.names())
     with pytest.raises(ValueError, match=r"bench.cases names speed; the cases are default, all_layers"):
         bench.run("train", ["bench.cases=speed"])
+    with pytest.raises(ValueError, match=r"bench.events = 'many' is no length of a history"):
+        bench.run("registry", ["bench.events=many"])
 
 
 def row(case: str, ours: float, **more: object) -> dict[str, object]:

@@ -95,8 +95,10 @@ class Forger:
 
     def alias(self, ref: str, name: str = "champion", **other: Any) -> None:
         version = self.version(ref)
-        event = self.event("alias", f"risk@{name}", {"move": "promote", "version": ref, "digest": version.digest})
-        row = {"task": "risk", "alias": name, "version_seq": version.seq, "move": "promote"}
+        below = self.one(f"SELECT coalesce(max(seq), 0) FROM alias WHERE task = 'risk' AND alias = '{name}'")[0]
+        said = {"move": "promote", "version": ref, "digest": version.digest, "below": other.get("below", below)}
+        event = self.event("alias", f"risk@{name}", said)
+        row = {"task": "risk", "alias": name, "version_seq": version.seq, "move": "promote", "below": below}
         self.row("alias", **{"seq": event.seq, **row, "time": event.time, **other})
 
     def registered(self, number: int = 4, facts: str = '{"verdict":"accepted"}', **other: Any) -> None:

@@ -184,8 +184,11 @@ def test_as_of_tells_who_answered_then_since_when_and_by_whose_leave(registry, c
         "approved": then["champions"]["risk"]["approved"],
         "automatic": False,
         "reason": "the lift holds",
-        "until": None,
+        "approved_until": None,
         "signed": "unsigned",
+        "until": reg.history(registry)[-1].time,
+        "evidence": then["champions"]["risk"]["evidence"],
+        "release": None,
         "taken_back": None,
     }
     assert then["champions"]["risk"]["approved"] <= since

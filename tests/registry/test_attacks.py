@@ -57,6 +57,7 @@ ATTACKS: dict[str, Callable[[Forger], object]] = {
     "an alias at another time than its event": lambda f: f.alias("risk@1", time=LATER),
     "an alias to another version than its event's": lambda f: f.alias("risk@1", version_seq=f.version("risk@3").seq),
     "an alias of another task": lambda f: f.alias("risk@1", task="sentiment"),
+    "a promotion that lies on nothing": lambda f: f.alias("risk@1", below=0),
     "an alias that moves by force": lambda f: f.alias("risk@1", move="force"),
     "an alias without an event": lambda f: f.row(
         "alias", seq=10**9, task="risk", alias="champion", version_seq=f.version("risk@1").seq, move="promote",

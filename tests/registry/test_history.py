@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,8 @@ def test_an_event_without_its_link_is_found_even_with_a_digest_of_its_own(lived)
 
 def test_time_never_runs_backwards_and_says_so_where_the_clock_did(registry, register, monkeypatch) -> None:
     register(value=1)
-    monkeypatch.setattr(events, "now", lambda _: "2001-01-01T00:00:00.000000Z")
+    end = events.end
+    monkeypatch.setattr(events, "end", lambda session: replace(end(session), clock="2001-01-01T00:00:00.000000Z"))
     register(value=2)
     first, second = reg.history(registry)
     assert second.time == first.time
@@ -185,10 +187,18 @@ def test_time_never_runs_backwards_and_says_so_where_the_clock_did(registry, reg
     assert reg.verify(registry)["ok"]
 
 
+INSIDE_A_TEXT = {"ix_event_task", "ix_event_by", "ix_version_snapshot"}  # indexes of migration 0010 alone
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_the_migrations_make_exactly_the_tables_that_the_code_reads(registry) -> None:
     with registry.engine.connect() as connection:
         ours = MigrationContext.configure(
-            connection, opts={"include_name": lambda n, k, _: k != "table" or n in SQLModel.metadata.tables}
+            connection,
+            opts={
+                "include_name": lambda n, k, _: k != "table" or n in SQLModel.metadata.tables,
+                "include_object": lambda _o, n, k, *_: k != "index" or n not in INSIDE_A_TEXT,
+            },
         )
         assert compare_metadata(ours, SQLModel.metadata) == []
 
