@@ -104,12 +104,16 @@ def as_of(arguments: Namespace) -> int:
     for name in ("version", "since", "until", "approved by", "why", "taken back", "release"):
         table.add_column(name)
     for row in document["champions"].values():
-        by, back = row["approved_by"] or "nobody", row["taken_back"]
+        back, how = (
+            row["taken_back"],
+            ["by rule"] * bool(row["automatic"]) + ["unsigned"] * (row["signed"] == "unsigned"),
+        )
+        by = (row["approved_by"] or "nobody") + (f" ({', '.join(how)})" if how else "")
         table.add_row(
             row["version"],
             _short(row["since"]),
             _short(row["until"]),
-            by + (" (by rule)" if row["automatic"] else ""),
+            by,
             row["reason"] or "",
             f"{_short(back['time'])} {back['by']}: {back['reason']}" if back else "",
             "none" if row["release"] is None else str(row["release"]),
