@@ -48,7 +48,8 @@ class Walk:
 
     def __init__(self, session: Session, span: Span, tree: Frontier, head: str, marks: Iterator[Checkpoint]) -> None:
         self.session, self.span, self.tree = session, span, tree
-        self.seq, self.time, self.last = tree.size, "", (head or GENESIS,)
+        self.seq, self.time = tree.size, ""
+        self.last: tuple[str, ...] = (head or GENESIS,)  # the digests by which the next event may name the last one
         self.marks = marks
         self.mark = next(marks, None)
         self.proved: Checkpoint | None = None
