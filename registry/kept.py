@@ -76,13 +76,9 @@ def rows(session: Session, span: Span) -> Iterator[Placed]:
 
 def _table(session: Session, place: int, table: Kept, span: Span) -> Iterator[Placed]:
     of = table.row.__table__
-    query = select(of)
+    query: Any = select(of)
     if table.of_version:
-        named = (
-            VERSION.c.task.label("of_task"),
-            VERSION.c.number.label("of_number"),
-            VERSION.c.digest.label("of_digest"),
-        )
+        named = [VERSION.c[name].label(f"of_{name}") for name in Of._fields]
         query = select(of, *named).outerjoin(VERSION, VERSION.c.seq == of.c.version_seq)
     for row in pages(session, query, of.c.seq, span):
         yield row.seq, place, row

@@ -141,7 +141,8 @@ def of_evaluation(version: VersionRow, said: Mapping[str, Any]) -> Statement:
 
 def said(event: Event) -> dict[str, Any]:
     """What an event says, without what its clock did."""
-    payload = {k: v for k, v in json.loads(event.payload).items() if k != "clock_went_back_to"}
+    payload = json.loads(event.payload)
+    payload.pop("clock_went_back_to", None)
     return {"kind": event.kind, "subject": event.subject, "payload": payload, "time": event.time}
 
 
