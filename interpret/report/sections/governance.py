@@ -161,6 +161,6 @@ def approvals(facts: Facts, study: Study) -> list[Block]:
             "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
         ),
         blocks.absent(
-            "signatures", "Signatures", "pending", "Who judges it signs; the registry keeps signature and key."
+            "signatures", "Signatures", "pending", "Who judges it signs; the registry keeps it."
         ),
     ]
