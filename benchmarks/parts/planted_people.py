@@ -22,7 +22,7 @@ RECIPE: Mapping[str, Any] = {
     "backbone": {"name": "tiny-bert"},
     "lora": {"rank": 2, "layers": "all"},
     "train": {"epochs": 1},
-    "validate": {"draws": 50},
+    "validate": {"draws": 100},
     "explain": {"cases": 6, "rows": 8, "budget": 128},
 }
 
