@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import recipe, report
+from flows import recipe
 from interpret.report import stage
 from tasks import get
 from tasks.data.prepare import prepare
@@ -22,7 +22,7 @@ RECIPE: Mapping[str, Any] = {
     "backbone": {"name": "tiny-bert"},
     "lora": {"rank": 2, "layers": "all"},
     "train": {"epochs": 1},
-    "validate": {"draws": 50},
+    "validate": {"draws": 100},
     "explain": {"cases": 6, "rows": 8, "budget": 128},
 }
 
@@ -96,7 +96,16 @@ def learn(folder: Path) -> None:
             "seed": plan.train.seed,
         }
     )
-    stage.explain(report.explain_config(plan, folder, {name: card}, {"code": "0" * 40}))
+    stage.explain(
+        {
+            "tasks": {name: {"model": str(folder / "models" / name), "data": str(data)}},
+            "explain": plan.explain.model_dump(mode="json"),
+            "reports": str(folder / "reports"),
+            "seed": plan.train.seed,
+            "threads": plan.train.threads,
+            "lineage": {"run": folder.name, "data": {name: card["fingerprint"]}, "code": "0" * 40},
+        }
+    )
 
 
 def found(places: Sequence[Path]) -> list[str]:
