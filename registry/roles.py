@@ -22,7 +22,8 @@ SERVED: Mapping[str, str] = {
         ("decision_batch", "decision", "feedback", "review", "release", "release_step", "checkpoint"), "true"
     ),
     "event": "kind IN ('anchored', 'feedback', 'review', 'released', 'release_step', 'alias')",
-    "alias": "alias = 'champion' AND move = 'promote'",  # a challenger that was approved arrives
+    # A challenger that was approved arrives; what an approval that ended leaves goes back (registry/expiry.py).
+    "alias": "(alias = 'champion' AND move = 'promote') OR move = 'rollback'",
 }
 CURE = f"let ASSAY_DATABASE_URL name {APP}, or {SERVE} for a service (docs/registry.md), and migrate as {OWNER}"
 

@@ -213,7 +213,6 @@ def test_a_service_adds_what_it_decides_and_nothing_else(cluster: Cluster, home:
         "begins a run": _statements("INSERT INTO run VALUES (1, 'x', 'x', '{}', 'x')"),
         "takes a lease": _statements("UPDATE lease SET holder = 'eve', token = token + 1"),
         "moves another alias": lambda c: Forger(home, c).alias("risk@1", "shadow"),
-        "rolls back": lambda c: Forger(home, c).alias("risk@1", move="rollback"),
         "changes an answer": _statements("UPDATE decision SET body = '{}'"),
         "is the application": _statements("SET ROLE assay_app"),
     }
@@ -223,6 +222,7 @@ def test_a_service_adds_what_it_decides_and_nothing_else(cluster: Cluster, home:
         reg.reject(book, "risk@3", "Ann", "fine")
     with book.engine.connect() as connection, connection.begin():  # the same rows rightly written are let in
         Forger(home, connection).alias("risk@1")
+    assert reg.expire(book, by="serving") == []
     assert reg.verify(home)["ok"]
     reg.close(book)
 
