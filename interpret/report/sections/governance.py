@@ -160,7 +160,5 @@ def approvals(facts: Facts, study: Study) -> list[Block]:
         blocks.absent(
             "independent", "Independent validation", "pending", "It is recorded in the registry when it happens."
         ),
-        blocks.absent(
-            "signatures", "Signatures", "pending", "Who judges it signs; the registry keeps it."
-        ),
+        blocks.absent("signatures", "Signatures", "pending", "Who judges it signs; the registry keeps it."),
     ]
