@@ -112,9 +112,7 @@ def study(task: Task, train: Rows, test: Rows, version: Version, section: Explai
     Raises ValueError where there is no test row.
     """
     if not len(test):
-        raise ValueError(
-            f"task {task.name!r} has no test rows, so there is nothing to explain; set validate.splits.test"
-        )
+        raise ValueError(f"task {task.name!r} has no test rows, nothing to explain; set validate.splits.test")
     most = max(TEXT_POOL, section.rows) if test.inputs.text is not None else POOL
     pool = test.take(_sample(len(test), most, seed))
     answers = np.asarray(version.raw(pool.inputs), dtype=np.float64)
