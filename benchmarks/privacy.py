@@ -78,7 +78,7 @@ def _many() -> Facts:
     """A million facts: 100 series, 2,500 periods, three revisions of each."""
     days = np.arange("1990-01-01", "1996-11-05", dtype="datetime64[D]")[:2_500]
     period = np.tile(np.repeat(days, 4), 100)
-    moments = period.astype("datetime64[us]") + np.tile(np.arange(4), FACTS // 4) * np.timedelta64(30, "D")
+    moments: Any = period.astype("datetime64[us]") + np.tile(np.arange(4), FACTS // 4) * np.timedelta64(30, "D")
     values = np.random.default_rng(3).normal(size=FACTS)
     return Facts(tuple(f"s{at:02d}" for at in range(100)), np.repeat(np.arange(100), 10_000), period, moments, values)
 

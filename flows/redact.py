@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -166,7 +165,7 @@ def _whole(goal: Path) -> Iterator[TextIO]:
 
 
 def _text(file: str, write: TextIO, change: _Change) -> None:
-    encoding, _ = encoding_of(file, partial(Path(file).open, "rb"))
+    encoding, _ = encoding_of(file, lambda: Path(file).open("rb"))
     with Path(file).open(encoding=encoding, newline="") as read:
         for piece in change.text(iter(lambda: read.read(BLOCK), "")):
             write.write(piece)

@@ -10,10 +10,10 @@ Three indexes on what stands inside a text (a task, a name, a snapshot) are in m
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from registry.columns import big, of_version, seq_of_event, time_text
 
 APPEND_ONLY = (
     *("event", "version", "verdict", "alias", "release", "release_step", "run", "run_end", "decision"),
@@ -21,31 +21,12 @@ APPEND_ONLY = (
 )
 
 
-def _big(**how: Any) -> Any:
-    return Field(sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), **how))
-
-
-def _seq() -> Any:
-    kind = BigInteger().with_variant(Integer(), "sqlite")
-    return Field(sa_column=Column(kind, ForeignKey("event.seq"), primary_key=True, autoincrement=False))
-
-
-def _version(index: bool = True) -> Any:
-    kind = BigInteger().with_variant(Integer(), "sqlite")
-    return Field(sa_column=Column(kind, ForeignKey("version.seq"), nullable=False, index=index))
-
-
-def _time(nullable: bool = False) -> Any:
-    kind = String().with_variant(String(collation="C"), "postgresql")
-    return Field(sa_column=Column(kind, nullable=nullable))
-
-
 class Event(SQLModel, table=True):
     """One link of the history. `digest` is the sha256 of the other fields in canonical JSON."""
 
     __table_args__ = (Index("ix_event_subject_seq", "subject", "seq"),)
-    seq: int = _big(primary_key=True, autoincrement=False)
-    time: str = _time()
+    seq: int = big(primary_key=True, autoincrement=False)
+    time: str = time_text()
     kind: str
     subject: str
     payload: str
@@ -58,7 +39,7 @@ class VersionRow(SQLModel, table=True):
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("task", "number"),)
-    seq: int = _seq()
+    seq: int = seq_of_event()
     task: str
     number: int
     key: str = Field(unique=True)
@@ -66,7 +47,7 @@ class VersionRow(SQLModel, table=True):
     model_digest: str
     report_digest: str
     facts: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class VerdictRow(SQLModel, table=True):
@@ -78,14 +59,14 @@ class VerdictRow(SQLModel, table=True):
 
     __tablename__ = "verdict"
     __table_args__ = (Index("ix_verdict_version", "version_seq", "seq"),)
-    seq: int = _seq()
-    version_seq: int = _version(index=False)
+    seq: int = seq_of_event()
+    version_seq: int = of_version(index=False)
     approved: bool
     by: str
     reason: str
     automatic: bool
-    time: str = _time()
-    until: str | None = _time(nullable=True)
+    time: str = time_text()
+    until: str | None = time_text(nullable=True)
     role: str | None = None
     signature: str | None = None
 
@@ -94,14 +75,14 @@ class PersonRow(SQLModel, table=True):
     """A person was added, was given another key, or was retired: `change` says which, `signer` who signed that."""
 
     __tablename__ = "person"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     name: str = Field(index=True)
     change: str
     roles: str
     key: str = Field(index=True)
     signer: str
     signature: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class AliasRow(SQLModel, table=True):
@@ -113,16 +94,16 @@ class AliasRow(SQLModel, table=True):
 
     __tablename__ = "alias"
     __table_args__ = (Index("ix_alias_moment", "task", "alias", "time", "seq"),)
-    seq: int = _seq()
+    seq: int = seq_of_event()
     task: str
     alias: str
-    version_seq: int = _version()
+    version_seq: int = of_version()
     move: str
-    time: str = _time()
+    time: str = time_text()
     by: str | None = None
     role: str | None = None
     signature: str | None = None
-    below: int | None = _big(nullable=True)
+    below: int | None = big(nullable=True)
 
 
 class ReleaseRow(SQLModel, table=True):
@@ -130,12 +111,12 @@ class ReleaseRow(SQLModel, table=True):
 
     __tablename__ = "release"
     __table_args__ = (Index("ix_release_moment", "time", "seq"),)
-    seq: int = _seq()
+    seq: int = seq_of_event()
     number: int = Field(unique=True)
     versions: str
     digest: str
     by: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class ReleaseStepRow(SQLModel, table=True):
@@ -143,59 +124,59 @@ class ReleaseStepRow(SQLModel, table=True):
 
     __tablename__ = "release_step"
     __table_args__ = (Index("ix_release_step_moment", "task", "time", "seq"),)
-    seq: int = _seq()
+    seq: int = seq_of_event()
     task: str
-    version_seq: int = _version()
+    version_seq: int = of_version()
     step: str
     by: str
     facts: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class ApiKeyRow(SQLModel, table=True):
     """A key of the endpoints was issued, or revoked: the SHA-256 of its secret, whose it is, what it may do."""
 
     __tablename__ = "api_key"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     name: str = Field(index=True)
     hash: str = Field(index=True)
     tenant: str
     role: str
     scopes: str
-    expires: str = _time()
+    expires: str = time_text()
     revoked: bool
     by: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class RunRow(SQLModel, table=True):
     """A run began."""
 
     __tablename__ = "run"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     run_id: str = Field(unique=True)
     kind: str
     facts: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class RunEndRow(SQLModel, table=True):
     """A run ended, once: a terminal state is never left."""
 
     __tablename__ = "run_end"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     run_id: str = Field(unique=True)
     status: str
     facts: str
-    time: str = _time()
+    time: str = time_text()
 
 
 class BatchRow(SQLModel, table=True):
     """One batch of served answers: `digest` is of its rows in their order, `link` of all other fields of this row."""
 
     __tablename__ = "decision_batch"
-    number: int = _big(primary_key=True, autoincrement=False)
-    time: str = _time()
+    number: int = big(primary_key=True, autoincrement=False)
+    time: str = time_text()
     count: int
     digest: str
     previous: str
@@ -219,13 +200,13 @@ class DecisionRow(SQLModel, table=True):
         Index("ix_decision_version", "task", "version", "batch", "place"),
     )
     id: str = Field(primary_key=True)
-    seq: int = _big(nullable=False, index=True)
+    seq: int = big(nullable=False, index=True)
     place: int
     task: str
     version: int
     digest: str
     body: str
-    batch: int | None = _big(nullable=True, index=True)
+    batch: int | None = big(nullable=True, index=True)
     request: str | None = Field(default=None, index=True)
     tenant: str | None = None
     doubt: int | None = None
@@ -235,7 +216,7 @@ class FeedbackRow(SQLModel, table=True):
     """What became known of a decision, or was decided instead; the label and the reason are in `sealed`."""
 
     __tablename__ = "feedback"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     decision: str = Field(index=True)
     task: str = Field(index=True)
     tenant: str
@@ -244,11 +225,11 @@ class FeedbackRow(SQLModel, table=True):
     identity: str
     month: str
     sealed: str
-    time: str = _time()
+    time: str = time_text()
     version: str
-    known: str = _time()
+    known: str = time_text()
     loss: float | None = None
-    replaces: int | None = _big(nullable=True)
+    replaces: int | None = big(nullable=True)
     request: str | None = Field(default=None, index=True)
 
 
@@ -256,7 +237,7 @@ class ReviewRow(SQLModel, table=True):
     """A person looked at a decision: what came of it, and the row of feedback that it brought, if one."""
 
     __tablename__ = "review"
-    seq: int = _seq()
+    seq: int = seq_of_event()
     decision: str = Field(index=True)
     task: str
     tenant: str
@@ -265,8 +246,8 @@ class ReviewRow(SQLModel, table=True):
     identity: str
     month: str
     sealed: str
-    time: str = _time()
-    feedback: int | None = _big(nullable=True)
+    time: str = time_text()
+    feedback: int | None = big(nullable=True)
 
 
 class CheckpointRow(SQLModel, table=True):
@@ -276,9 +257,9 @@ class CheckpointRow(SQLModel, table=True):
     """
 
     __tablename__ = "checkpoint"
-    number: int = _big(primary_key=True, autoincrement=False)
-    size: int = _big(nullable=False, index=True)
-    time: str = _time()
+    number: int = big(primary_key=True, autoincrement=False)
+    size: int = big(nullable=False, index=True)
+    time: str = time_text()
     body: str
     digest: str = Field(unique=True)
     signature: str
@@ -292,4 +273,4 @@ class LeaseRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     holder: str
     token: int
-    until: str = _time()
+    until: str = time_text()

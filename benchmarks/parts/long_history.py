@@ -15,7 +15,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def _insert(book: reg.Registry, rows: dict[str, list[dict[str, Any]]]) -> None:
     """One block, past the guards."""
     with database._locked(book.engine) as connection:
         run, sqlite = connection.exec_driver_sql, connection.dialect.name == "sqlite"
-        standing = []
+        standing: Sequence[Any] = []
         if sqlite:
             standing = run("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
             for name, _ in standing:
@@ -111,7 +111,7 @@ def _insert(book: reg.Registry, rows: dict[str, list[dict[str, Any]]]) -> None:
             if not sqlite:
                 run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             if held:
-                connection.execute(tables.SQLModel.metadata.tables[table].insert(), held)
+                connection.execute(tables.Event.metadata.tables[table].insert(), held)
             if not sqlite:
                 run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         for _, text in standing:

@@ -56,11 +56,11 @@ def opened(document: Mapping[str, object]) -> Weights:
     """Weights from their JSON document: {"bias", "single": {distance: {feature: numbers}}, "joint", "learned_from"}."""
 
     def arrays(held: Mapping[str, Sequence[float]]) -> dict[str, Floats]:
-        return {name: np.array(values, dtype=np.float32) / 100 for name, values in held.items()}
+        return {name: np.array(values, dtype=np.float32) / np.float32(100) for name, values in held.items()}
 
     single: Mapping[str, Mapping[str, Sequence[float]]] = document["single"]  # type: ignore[assignment]
     return Weights(
-        np.array(document["bias"], dtype=np.float32) / 100,
+        np.array(document["bias"], dtype=np.float32) / np.float32(100),
         {int(offset): arrays(held) for offset, held in single.items()},
         arrays(document["joint"]),  # type: ignore[arg-type]
         str(document["learned_from"]),
