@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, BinaryIO, Protocol, TextIO
 
 from tasks.data import csv_rows, jsonl_rows
 from tasks.data.encoding import encoding_of
@@ -165,7 +165,10 @@ def _whole(goal: Path) -> Iterator[TextIO]:
 
 
 def _text(file: str, write: TextIO, change: _Change) -> None:
-    encoding, _ = encoding_of(file, lambda: Path(file).open("rb"))
+    def opened() -> BinaryIO:
+        return Path(file).open("rb")
+
+    encoding, _ = encoding_of(file, opened)
     with Path(file).open(encoding=encoding, newline="") as read:
         for piece in change.text(iter(lambda: read.read(BLOCK), "")):
             write.write(piece)

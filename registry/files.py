@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import select
 
@@ -24,7 +24,15 @@ COLUMNS = tuple(VERSION.c[name] for name in ("task", "number", "digest", "model_
 NAME = re.compile(r"[0-9a-f]{64}")
 SHOWN = 100  # strays in one document
 
-Row = tuple[str, int, str, str, str]  # task, number, digest, the digests of model and report
+
+class Row(NamedTuple):
+    """What is asked of a version: its name, its digest, and those of its model and report."""
+
+    task: str
+    number: int
+    digest: str
+    model: str
+    report: str
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,13 @@ def _rows(registry: Registry, wanted: Wanted) -> Iterator[Row]:
         return
     with reading(registry) as session, every_byte(session):
         for row in pages(session, select(*COLUMNS), VERSION.c.seq, wanted.span):
-            yield row.task, row.number, row.digest, row.model_digest, row.report_digest
+            yield Row(row.task, row.number, row.digest, row.model_digest, row.report_digest)
 
 
 def _files(store: Store, row: Row, damaged: Any, look: Look | None) -> Iterator[Check]:
-    task, number, digest, model, report = row
-    where, whole = f"{task}@{number}", True
-    bound = {"model": model, "report": report}
-    yield held("version digest", where, lambda: (of_text(canonical(bound)), digest))
+    where, whole = f"{row.task}@{row.number}", True
+    bound = {"model": row.model, "report": row.report}
+    yield held("version digest", where, lambda: (of_text(canonical(bound)), row.digest))
     for part, of in bound.items():
         wrong = damaged(of)
         yield from [check("artifact", f"{where} {part}/{name}", "the bytes registered", said) for name, said in wrong]
@@ -69,7 +76,7 @@ def _files(store: Store, row: Row, damaged: Any, look: Look | None) -> Iterator[
         if not wrong:
             yield None
     if look is not None and whole:
-        said = looking.again(store, task, (model, report), look)
+        said = looking.again(store, row.task, (row.model, row.report), look)
         yield from [check("report", f"{where} report", "the report of this model", each) for each in said] or [None]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select
 
@@ -23,17 +23,24 @@ DOUBTED = 255  # a row or an event of it does not hold, which was named: what it
 MAY_BE_APPROVED = frozenset({REGISTERED, APPROVED})
 
 
+class Reign(NamedTuple):
+    """The event of the version that an alias points to, and the time since when."""
+
+    version: int
+    since: str
+
+
 class Replay:
     """The states of all versions at one event, a byte each, and where every alias points.
 
-    champions  task -> (the number of its version's event, the time since when)
+    champions  by task, as of the last event that was seen
     """
 
     def __init__(self, session: Session, after: int) -> None:
         self.session, self.after = session, max(after, 0)
         self.standing = bytearray(self.after + 1)
         self.numbers: dict[str, int] = {}
-        self.champions: dict[str, tuple[int, str]] = {}
+        self.champions: dict[str, Reign] = {}
         self.kinds: dict[str, Callable[[Any, Any], str | None]] = {
             "registered": self._registered,
             "approved": self._approved,
@@ -97,7 +104,7 @@ class Replay:
         seq = self._version(json.loads(event.payload)["version"], row)
         state = self._state(seq, event.seq)
         if seq is not None and alias == CHAMPION:
-            self.champions[task] = (seq, event.time)
+            self.champions[task] = Reign(seq, event.time)
         if not state or state == APPROVED or (state == REGISTERED and alias != CHAMPION):
             return None
         return f"a version that may be {alias}, not a {NAMES[state]} one"

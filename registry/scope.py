@@ -16,6 +16,7 @@ from registry.database import Registry
 from registry.errors import RegistryError
 from registry.events import GENESIS
 from registry.merkle import Frontier
+from registry.replaying import Reign
 from registry.tables import CheckpointRow, Event, VerdictRow, VersionRow
 from registry.witness import Checkpoint
 
@@ -107,18 +108,18 @@ def _tree(session: Session, size: int) -> Frontier:
     return grown
 
 
-def champions(session: Session, found: Mapping[str, tuple[int, str]], where: Scope) -> dict[str, Any]:
+def champions(session: Session, found: Mapping[str, Reign], where: Scope) -> dict[str, Any]:
     """Who was champion of each task at the end of the replayed events, since when, and who had let it in."""
     told = {}
-    for task, (seq, since) in sorted(found.items()):
-        version = session.get(VersionRow, seq)
-        verdicts = select(VerdictRow).where(VerdictRow.version_seq == seq)
+    for task, reign in sorted(found.items()):
+        version = session.get(VersionRow, reign.version)
+        verdicts = select(VerdictRow).where(VerdictRow.version_seq == reign.version)
         verdicts = verdicts.where(col(VerdictRow.seq) <= (where.span.until or 0))
         said = list(session.exec(verdicts.order_by(col(VerdictRow.seq))))
         approval = next((each for each in said[::-1] if each.approved), None)
         told[task] = {
             "version": None if version is None else f"{version.task}@{version.number}",
-            "since": since,
+            "since": reign.since,
             "approved_by": None if approval is None else approval.by,
             "taken_back": bool(said) and not said[-1].approved,
         }

@@ -133,15 +133,19 @@ def _history(session: Session, registry: Registry, where: Scope, found: Found) -
     return told
 
 
+def _asked(row: VersionRow) -> files.Row:
+    return files.Row(row.task, row.number, row.digest, row.model_digest, row.report_digest)
+
+
 def _wanted(session: Session, ref: str | None, where: Scope, told: dict[str, Any]) -> files.Wanted:
     """Which versions' files are read again."""
     if ref is not None:
         row = find(session, ref)
-        return files.Wanted(rows=[(row.task, row.number, row.digest, row.model_digest, row.report_digest)])
+        return files.Wanted(rows=[_asked(row)])
     if where.until_time is None:
         return files.Wanted(span=where.span)
     rows = [find(session, each["version"]) for each in told["champions"].values() if each["version"]]
-    return files.Wanted(rows=[(r.task, r.number, r.digest, r.model_digest, r.report_digest) for r in rows])
+    return files.Wanted(rows=[_asked(row) for row in rows])
 
 
 def _pages(session: Session) -> Iterator[Check]:
