@@ -22,7 +22,7 @@ def test_the_code_is_read_when_a_run_begins_and_not_after_it(tmp_path: Path, mon
         commits.append("d" * 40)  # somebody commits while the run lasts
 
     def steps(*arguments: Any) -> Any:
-        handed.append(arguments[-1])
+        handed.append(arguments[-2])
         return {}, {}
 
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
