@@ -46,7 +46,7 @@ def serve(recipe_path: str, overrides: list[str]) -> None:
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )
     given = settings.read()
-    with _held(registry.open_registry(given.database, given.artifacts), name):
+    with _held(registry.open_registry(*given.registry), name):
         serve_deployments(deployment, pause_on_shutdown=False)
 
 
