@@ -178,7 +178,9 @@ def _evaluations(session: Session, span: Span) -> Iterator[Check]:
     for event in pages(session, query, EVENT.c.seq, span):
         task, _, number = event.subject.partition("@")
         known = number.isdecimal() and len(number) < len(str(1 << 63))
-        of = select(VersionRow.digest).where(VersionRow.task == task, VersionRow.number == (int(number) if known else 0))
+        of = select(VersionRow.digest).where(
+            VersionRow.task == task, VersionRow.number == (int(number) if known else 0)
+        )
         expected = session.exec(of).first() if known else None
         yield held("evaluation", f"event {event.seq}", _measured, event, expected or "a version")
 
