@@ -81,7 +81,7 @@ def test_the_cron_line_of_the_recipe_fires_and_the_run_trains_and_ends(living: L
         found: list[dict[str, Any]] = living.prefect("/flow_runs/filter", body)
         return [run for run in found if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
 
-    run = until(240, scheduled)[0]
+    run = until(600, scheduled)[0]
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["auto_scheduled"]
     assert len(list((living.state / "runs").glob("*/models/urgency"))) >= 2
