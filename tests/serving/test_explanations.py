@@ -205,7 +205,10 @@ def test_a_list_of_refusals_keeps_no_other_question_waiting(http: TestClient, re
         assert not late.done()
         gate.set()
         answers = late.result(60).json()
-    assert held.result() and [each["answer"] for each in answers] == [each["answer"] for each in refused]
+    assert held.result()
+    for now, alone in zip(answers, refused, strict=True):  # a pass of many rows may differ in its last digits
+        assert now["answer"]["probability_of_default"] == pytest.approx(alone["answer"]["probability_of_default"])
+        assert [each["code"] for each in now["answer"]["reasons"]] == [e["code"] for e in alone["answer"]["reasons"]]
 
 
 def test_few_may_wait_and_what_was_made_makes_room(risk: service.Served) -> None:

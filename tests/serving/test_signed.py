@@ -18,6 +18,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import registry
+import tasks
 from infra.settings import Settings
 from registry import database, statements, tables
 from serving import app, batch, decisions, follow, loading, standing
@@ -40,7 +41,7 @@ class Signed:
     second: str
 
     def answers(self) -> str:
-        item = dict(self.follower.parts.release.served["volatility"].task.example)
+        item = dict(tasks.get("volatility").example)  # while nothing is loaded, it is not served
         reply = self.http.post("/v1/tasks/volatility", json=json.loads(json.dumps(item)))
         return str(reply.json()["version"]) if reply.is_success else str(reply.json()["detail"])
 
@@ -52,9 +53,12 @@ def signed(world: World, tmp_path: Path) -> Iterator[Signed]:
     with sqlite3.connect(str(world.book.engine.url.database)) as old, sqlite3.connect(tmp_path / "registry.db") as new:
         old.backup(new)
     shutil.copy(world.settings.root / "token", tmp_path / "token")
-    settings = Settings(home=tmp_path, port=0, artifacts_url=world.settings.artifacts)
-    places = dataclasses.replace(world.places, database_url=settings.database, token_file=str(tmp_path / "token"))
-    book = registry.open_registry(settings.database, settings.artifacts)
+    log = f"file://{tmp_path / 'checkpoints'}"  # one log belongs to one registry
+    settings = Settings(home=tmp_path, port=0, artifacts_url=world.settings.artifacts, checkpoints_log_url=log)
+    places = dataclasses.replace(
+        world.places, database_url=settings.database, token_file=str(tmp_path / "token"), checkpoints_log_url=log
+    )
+    book = registry.open_registry(*settings.registry)
     registry.first_person(book, ANN, ["validator"])
     registry.add_person(book, "Bob", ["operator"], BOB.key.public, ANN)
     registry.pin(book, tmp_path)
