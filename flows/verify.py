@@ -20,6 +20,7 @@ from interpret.report.acceptance import Row, Version
 from interpret.report.stage import HTML, JSON, PDF
 from tasks import digest
 from tasks.data.parquet import load_rows
+from tasks.model.folder import Folder
 
 REPLAYED = 1000  # the newest answers of a version that are replayed
 
@@ -115,7 +116,7 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
 
 def _explained_again(task: str, model: Path, data: Path, reports: Path) -> dict[str, Any]:
     """The report of a version made once more from its files and its run's rows, as its own recipe has it."""
-    recipe = digest.read_json(model / "recipe.json")
+    recipe = digest.read_json(Folder(model).recipe)
     written = stage.explain(
         {
             "tasks": {task: {"model": str(model), "data": str(data)}},

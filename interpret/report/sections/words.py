@@ -12,7 +12,7 @@ from tasks import digest
 from tasks.task import Head
 from tasks.validate.judgement import Interval
 
-METRICS = Path(__file__).resolve().parents[1] / "metrics.json"
+METRICS = Path(__file__).resolve().parents[1] / "metric_words.json"
 YEAR = 252  # trading days
 MOST = 20.0  # of a log variance: beyond it nothing is said of the market
 KINDS = {

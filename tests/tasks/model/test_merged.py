@@ -61,7 +61,7 @@ def test_merged_blocks_answer_as_the_adapters_do(kind: str) -> None:
     together = forward.features_many(merged.merge(net), dict.fromkeys(NAMES, inputs))
     for name in NAMES:
         alone = forward.features(net, name, inputs).hidden["text"]  # the whole body under PEFT
-        assert np.abs(together[name].hidden["text"] - alone).max() <= 1e-5
+        assert np.abs(together[name].hidden["text"] - alone).max() <= 1e-5 * max(1.0, np.abs(alone).max())
         again = forward.features(merged.merge(net), name, inputs.take(np.array([3]))).hidden["text"]
         assert np.abs(together[name].hidden["text"][3] - again).max() <= 1e-6
     assert np.abs(together["mood"].hidden["text"] - together["rules"].hidden["text"]).max() > 1e-3
