@@ -16,7 +16,7 @@ from registry import installation, merkle, witness
 from registry.database import Registry, now, reading, unwatched
 from registry.errors import Damaged, RegistryError
 from registry.events import GENESIS
-from registry.installation import Seal
+from registry.signing import Key
 from registry.tables import CheckpointRow, Event
 from registry.witness import Checkpoint
 
@@ -53,7 +53,7 @@ def keep(registry: Registry, at_once: bool) -> Checkpoint | None:
     return made
 
 
-def seal(registry: Registry, last: Checkpoint | None) -> Seal | None:
+def seal(registry: Registry, last: Checkpoint | None) -> Key | None:
     """The key of this installation, None where it has none.
 
     It is made where nothing was ever signed: `last`, the newest checkpoint of the log, is None, and the table is empty.
@@ -84,7 +84,7 @@ def newest(session: Session) -> CheckpointRow | None:
     return session.exec(select(CheckpointRow).order_by(col(CheckpointRow.number).desc()).limit(1)).first()
 
 
-def enter(session: Session, key: Seal, last: Checkpoint | None, accepts: int | None = None) -> Checkpoint | None:
+def enter(session: Session, key: Key, last: Checkpoint | None, accepts: int | None = None) -> Checkpoint | None:
     """Write the checkpoint of the history as it stands; the session must come from `unwatched`.
 
     Gives the newest one again where nothing has happened since, None for an empty history. `last` is that of the log.
@@ -169,7 +169,7 @@ def digests(session: Session, after: int, until: int | None = None) -> Iterator[
         after = page[-1][0]
 
 
-def publish(registry: Registry, key: Seal, last: Checkpoint | None) -> None:
+def publish(registry: Registry, key: Key, last: Checkpoint | None) -> None:
     """Bring the log, whose newest checkpoint is `last`, up to what the database holds of this key's.
 
     Whoever names the newest one looks afterwards whether it still is: of two at once the last leaves it right.

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from registry import checkpoints, installation, restored, statements, witness
+from registry import checkpoints, installation, restored, signing, statements, witness
 from registry.checking import Check, Failure, check
 from registry.database import Registry, writing
 from registry.digest import canonical, of_text
@@ -44,7 +44,7 @@ class Seen:
         try:
             said = statements.said(event)["payload"]
             signature = said.pop("signature")
-            signed = any(installation.holds(key, said, signature) for key in self.keys)
+            signed = any(signing.holds(key, said, signature) for key in self.keys)
             if signed and event.kind == restored.KIND:
                 self.keys |= set(said["keys"])
                 self.spans.append((said["lost"][0], said["lost"][1]))

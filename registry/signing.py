@@ -1,4 +1,4 @@
-"""Keys of persons: Ed25519 (RFC 8032) over canonical JSON. A private key is a file of its owner's and is never sent.
+"""Keys: Ed25519 (RFC 8032) over canonical JSON. A private key is a file of its owner's and is never sent.
 
 A file is PKCS #8 in PEM, as `openssl genpkey -algorithm ed25519` writes it, and is found by its public key, so that it
 may bear any name that ends in .pem. A public key is told as 64 hexadecimal digits, a signature as 128.
@@ -35,6 +35,17 @@ class Key:
         """The public key, as 64 hexadecimal digits."""
         return self.private.public_key().public_bytes_raw().hex()
 
+    @property
+    def pem(self) -> bytes:
+        """The key as its file holds it."""
+        return self.private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def sign(self, document: Mapping[str, Any]) -> str:
+        """The signature over a document's canonical JSON in UTF-8, as 128 hexadecimal digits."""
+        return self.private.sign(canonical(document).encode()).hex()
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -44,8 +55,8 @@ class Signer:
     key: Key
 
     def sign(self, document: Mapping[str, Any]) -> str:
-        """The signature over a document's canonical JSON in UTF-8, as 128 hexadecimal digits."""
-        return self.key.private.sign(canonical(document).encode()).hex()
+        """The signature of the own key over a document."""
+        return self.key.sign(document)
 
 
 def holds(public: str, document: Mapping[str, Any], signature: str | None) -> bool:
@@ -53,7 +64,7 @@ def holds(public: str, document: Mapping[str, Any], signature: str | None) -> bo
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
         key.verify(bytes.fromhex(signature or ""), canonical(document).encode())
-    except (InvalidSignature, ValueError, UnicodeEncodeError):  # also what is no key, or no signature
+    except (InvalidSignature, ValueError, TypeError):  # also what is no key, no signature or no text
         return False
     return True
 
@@ -67,14 +78,11 @@ def keep_key(folder: Path, name: str, key: Key) -> Key:
     """Write a key into a file of its own, readable by its owner alone, in one step. Raises RegistryError."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "person"
     path = folder / f"{slug}-{key.public[:8]}.pem"
-    pem = key.private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(pem)
+            file.write(key.pem)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -89,7 +97,7 @@ def held_keys(folder: Path) -> dict[str, Key]:
 
     Raises NotAllowed for a file that others may read, RegistryError for one that holds no Ed25519 key.
     """
-    found = [_read(path) for path in sorted(folder.glob("*.pem"))]
+    found = [read_key(path) for path in sorted(folder.glob("*.pem"))]
     return {key.public: key for key in found}
 
 
@@ -104,7 +112,8 @@ def public_of(path: Path) -> str:
     return key.public_bytes_raw().hex()
 
 
-def _read(path: Path) -> Key:
+def read_key(path: Path) -> Key:
+    """The key in a file. Raises NotAllowed for one that others may read, RegistryError for what is no Ed25519 key."""
     try:
         if path.stat().st_mode & 0o077:
             raise NotAllowed(f"others may read the key {str(path)!r}; chmod 600 it, and rotate it if they did")

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from registry import artifacts, installation
+from registry import artifacts, signing
 from registry.artifacts import Store
 from registry.digest import canonical, of_text
 from registry.errors import Conflict, Damaged
@@ -60,10 +60,10 @@ class Checkpoint:
     @property
     def holds(self) -> bool:
         """Whether it was signed by the key that it names."""
-        return installation.holds(self.key, self.said, self.signature)
+        return signing.holds(self.key, self.said, self.signature)
 
 
-def signed(made: Checkpoint, key: installation.Seal) -> Checkpoint:
+def signed(made: Checkpoint, key: signing.Key) -> Checkpoint:
     """The same with its signature."""
     return dataclasses.replace(made, signature=key.sign(made.said))
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import registry as reg
-from registry import checkpoints, database, events, installation, merkle, tables, witness
+from registry import checkpoints, database, events, installation, merkle, signing, tables, witness
 from registry.digest import canonical, of_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,7 +91,7 @@ def _block(first: int, previous: str, bound: tuple[str, str]) -> Iterator[tuple[
         yield "alias", {"seq": seq + 2, **moved, "time": stamp}
 
 
-def _point(key: installation.Seal, tree: merkle.Frontier, row: dict[str, Any], last: Any) -> witness.Checkpoint:
+def _point(key: signing.Key, tree: merkle.Frontier, row: dict[str, Any], last: Any) -> witness.Checkpoint:
     number, previous = (1, events.GENESIS) if last is None else (last.number + 1, last.digest)
     root = tree.root().hex()
     made = witness.Checkpoint(number, tree.size, root, row["digest"], row["time"], key.public, previous)
