@@ -8,6 +8,7 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.table import Table
@@ -46,6 +47,14 @@ def record(value: Any) -> dict[str, Any]:
     """A frozen record as JSON holds it."""
     document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=str))
     return document
+
+
+def moment(text: str) -> datetime:
+    """A time as it was given on the command line. Raises ValueError with how to write one."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
 
 
 def who() -> str:

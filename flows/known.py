@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import datetime
 from typing import Any
 
 from rich.table import Table
 
 import registry
 from flows import console
-from flows.documents import DONE, book, record
+from flows.documents import DONE, book, moment, record
 from flows.documents import show as shown
 
 
@@ -89,11 +88,7 @@ def _verdict(event: registry.EventRecord) -> tuple[str, str]:
 
 def as_of(arguments: Namespace) -> int:
     """Which version was to answer for each task at a time, and what answered."""
-    try:
-        moment = datetime.fromisoformat(arguments.time)
-    except ValueError as error:
-        raise ValueError(f"{arguments.time!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
-    document = registry.as_of(book(), moment)
+    document = registry.as_of(book(), moment(arguments.time))
     if arguments.json:
         console.emit(document)
         return DONE

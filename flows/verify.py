@@ -13,7 +13,7 @@ from typing import Any
 
 import registry
 from flows import decided
-from flows.documents import DONE, SAID_NO, book, show
+from flows.documents import DONE, SAID_NO, book, moment, show
 from infra.settings import Settings
 from interpret.report import acceptance, inside, stage
 from interpret.report.acceptance import Row, Version
@@ -31,23 +31,16 @@ def verify(arguments: Namespace) -> int:
         raise ValueError("--report needs a version: ./assay verify --report sentiment@1")
     if (arguments.accept is not None) != (arguments.by is not None and arguments.reason is not None):
         raise ValueError("--accept EVENT, --as NAME and --reason TEXT go together")
-    moment = _moment(arguments.as_of)
+    as_of = None if arguments.as_of is None else moment(arguments.as_of)
     opened = book()
     if arguments.accept is not None:
         return show(arguments, registry.accept_fault(opened, arguments.accept, arguments.by, arguments.reason))
     if arguments.report:
         document = accepted(Settings(), opened, arguments.version)
     else:
-        document = verified(opened, arguments.version, arguments.since, moment)
+        document = verified(opened, arguments.version, arguments.since, as_of)
     show(arguments, document)
     return DONE if document["ok"] else SAID_NO
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a time; write ISO 8601, as 2026-11-22T12:00:00+00:00") from error
 
 
 def verified(
