@@ -15,13 +15,14 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import registry as reg
-from registry import checkpoints, database, events, installation, merkle, signing, tables, witness
+from benchmarks.parts.moves import unguarded
+from registry import checkpoints, events, installation, merkle, signing, tables, witness
 from registry.digest import canonical, of_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,22 +101,10 @@ def _point(key: signing.Key, tree: merkle.Frontier, row: dict[str, Any], last: A
 
 def _insert(book: reg.Registry, rows: dict[str, list[dict[str, Any]]]) -> None:
     """One block, past the guards."""
-    with database._locked(book.engine) as connection:
-        run, sqlite = connection.exec_driver_sql, connection.dialect.name == "sqlite"
-        standing: Sequence[Any] = []
-        if sqlite:
-            standing = run("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
-            for name, _ in standing:
-                run(f"DROP TRIGGER {name}")
+    with book.engine.begin() as connection, unguarded(connection):
         for table, held in rows.items():
-            if not sqlite:
-                run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             if held:
                 connection.execute(tables.Event.metadata.tables[table].insert(), held)
-            if not sqlite:
-                run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        for _, text in standing:
-            run(text)
 
 
 def measure(book: reg.Registry, what: str) -> dict[str, Any]:
