@@ -15,6 +15,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from registry import events, persons, signing, statements
+from registry.checking import WHOLE, Span
 from registry.database import Registry, reading
 from registry.errors import NotSigned
 from registry.persons import People
@@ -36,8 +37,8 @@ class Judged:
     again: bool
 
 
-def checks(session: Session) -> Iterator[Failure | None]:
-    """Every entry of a person, every verdict, every author: a failure each, or None where it holds."""
+def checks(session: Session, span: Span) -> Iterator[Failure | None]:
+    """Every entry of a person; every verdict, move and author of a span: a failure each, or None where it holds."""
     everybody = persons.known(session)
     for seq, fault in everybody.faults.items():
         yield _failure(f"person, event {seq}", "an entry signed by an admin in force", fault)
@@ -45,12 +46,12 @@ def checks(session: Session) -> Iterator[Failure | None]:
     alone = col(Event.kind).in_([f"person_{change}" for change in persons.CHANGES])
     for event in session.exec(select(Event).where(alone, col(Event.seq).not_in(select(PersonRow.seq)))):
         yield _failure(f"person, event {event.seq}", "a row", "no row")
-    for each in _judged(session):
+    for each in _judged(session, span):
         fault = _fault(everybody, each)  # what was there before the first admin is held by the chain, once for all
         where = f"{each.version.task}@{each.version.number}, event {each.row.seq}"
         yield _failure(where, f"signed by {each.row.by}", fault) if fault else None
-    yield from _moves(session, everybody)
-    for version in session.exec(select(VersionRow)):
+    yield from _moves(session, everybody, span)
+    for version in session.exec(_within(select(VersionRow), col(VersionRow.seq), span)):
         fault = _unauthored(session, everybody, version)
         where = f"{version.task}@{version.number}"
         yield _failure(where, "signed by its author", fault) if fault else None
@@ -63,7 +64,7 @@ def signature(registry: Registry, ref: str) -> str | None:
     """
     with reading(registry) as session:
         everybody, version = persons.known(session), find(session, ref)
-        judged = list(_judged(session, version))
+        judged = list(_judged(session, WHOLE, version))
         if not judged:
             return None
         fault = _of_version(session, everybody, version, judged)
@@ -81,7 +82,7 @@ def require_signed(registry: Registry, ref: str, home: Path | None = None) -> No
     with reading(registry) as session:
         everybody, version = persons.known(session), find(session, ref)
         other = "" if home is None else foreign(everybody, home)
-        fault = other or _of_version(session, everybody, version, list(_judged(session, version)))
+        fault = other or _of_version(session, everybody, version, list(_judged(session, WHOLE, version)))
     if fault:
         raise NotSigned(f"{ref} is not let in: {fault}; run ./assay verify")
 
@@ -90,14 +91,23 @@ def _failure(where: str, expected: str, found: str) -> Failure:
     return {"what": "signature", "where": where, "expected": expected, "found": found}
 
 
-def _judged(session: Session, version: VersionRow | None = None) -> Iterator[Judged]:
-    """The verdicts of a version, or of all, in their order."""
+def _within(query: Any, key: Any, span: Span) -> Any:
+    """The rows of a query whose events lie in a span, in their order and never all at once."""
+    if span.until is not None:
+        query = query.where(key <= span.until)
+    return query.where(key > span.after).order_by(key).execution_options(yield_per=1000)
+
+
+def _judged(session: Session, span: Span, version: VersionRow | None = None) -> Iterator[Judged]:
+    """The verdicts of a span (of one version) in their order."""
     query = select(VerdictRow, VersionRow, Event).join(VersionRow, col(VersionRow.seq) == col(VerdictRow.version_seq))
-    query = query.outerjoin(Event, col(Event.seq) == col(VerdictRow.seq)).order_by(col(VerdictRow.seq))
+    query = query.outerjoin(Event, col(Event.seq) == col(VerdictRow.seq))
     if version is not None:
         query = query.where(VerdictRow.version_seq == version.seq)
-    approved: set[int] = set()
-    for row, of, event in session.exec(query):
+    later = select(VerdictRow.version_seq).where(col(VerdictRow.seq) > span.after)
+    before = select(VerdictRow.version_seq).where(VerdictRow.approved, col(VerdictRow.seq) <= span.after)
+    approved = set() if span.after < 1 else set(session.exec(before.where(col(VerdictRow.version_seq).in_(later))))
+    for row, of, event in session.exec(_within(query, col(VerdictRow.seq), span)):
         yield Judged(row, of, event, of.seq in approved)
         if row.approved:
             approved.add(of.seq)
@@ -156,11 +166,12 @@ def _unsealed(session: Session, everybody: People, judged: Judged) -> str:
     return ""
 
 
-def _moves(session: Session, everybody: People) -> Iterator[Failure | None]:
-    """Every move of an alias since there are persons: signed, or made by the service."""
+def _moves(session: Session, everybody: People, span: Span) -> Iterator[Failure | None]:
+    """Every move of an alias in a span since there are persons: signed, or made by the service."""
     query = select(AliasRow, VersionRow, Event).join(VersionRow, col(VersionRow.seq) == col(AliasRow.version_seq))
     query = query.join(Event, col(Event.seq) == col(AliasRow.seq)).where(col(AliasRow.seq) > (everybody.founded or 0))
-    for row, version, event in session.exec(query) if everybody.founded else ():
+    asked = _within(query, col(AliasRow.seq), span)
+    for row, version, event in session.exec(asked) if everybody.founded else ():
         person = everybody.at(str(row.by), row.seq)
         allowed = {MOVES} if row.move == "promote" else {MOVES, ROLE}
         if row.by == SERVICE and row.signature is None:

@@ -121,7 +121,7 @@ def _history(session: Session, registry: Registry, where: Scope, found: Found) -
     walk = Walk(session, where.span, where.tree, where.head, marks.walk())
     found.take(walk.checks())
     found.take(marks.found)
-    found.take(signatures.checks(session))
+    found.take(signatures.checks(session, where.span))
     found.take(answers.checks(session, where.span))
     found.take(_evaluations(session, where.span))
     found.take(_booleans(session, where.span))

@@ -218,6 +218,21 @@ def test_an_approval_that_its_person_did_not_sign_is_named_and_loaded_by_nobody(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_forged_since_a_checkpoint_is_named_by_looking_at_that_alone(bank, tmp_path) -> None:
+    reg.approve(bank.book, "risk@2", bank.ann, "once more, of what stood before the checkpoint")
+    made = str(reg.checkpoint(bank.book).number)
+    reg.approve(bank.book, "risk@2", bank.ann, "and once more behind it")
+    assert reg.verify(bank.book, since=made)["failures"] == []
+    for number, attack in enumerate((lambda f: f.verdict("risk@3"), lambda f: f.signed("risk@3", EVE, by="Ann"))):
+        copy = _copy(bank, tmp_path / str(number))
+        with copy.engine.connect().execution_options(assay_writes=True) as connection, connection.begin():
+            attack(Forger(copy, connection))
+        named = [each["where"] for each in reg.verify(copy, since=made)["failures"] if each["what"] == "signature"]
+        assert len(named) == 1 and named[0].startswith("risk@3")
+        reg.close(copy)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_alias_alone_makes_nobody_champion(bank, tmp_path) -> None:
     """Replicas answered with what an alias pointed to, though nobody had approved it."""
     copy = _copy(bank, tmp_path / "copy")
