@@ -10,14 +10,13 @@ from scipy.stats import spearmanr
 
 from interpret.attribution.evidence import mean_answers
 from interpret.attribution.game import Game, Raw
-from interpret.attribution.overview import Explained, Interval, interval
+from interpret.attribution.overview import Explained, Interval, interval, largest
 from interpret.attribution.scaffold import surest
 from interpret.attribution.shapley import attribute
 from interpret.section import ExplainSection
 from tasks.task import FloatArray
 
 ROWS = 12
-TOP = 4
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def backgrounds(rows: Sequence[Explained], section: ExplainSection, seed: int) -
             return None
         halves = [np.arange(start, len(background), 2) for start in (0, 1)]
         games = [replace(row.game, background=background.take(half)) for half in halves]
-        one, other = (_top(_values(game, row.case.output, section, seed)) for game in games)
+        one, other = (set(largest(_values(game, row.case.output, section, seed))) for game in games)
         found.append(len(one & other) / len(one | other))
     return float(np.mean(found)) if found else None
 
@@ -74,7 +73,3 @@ def hidden_alone(rows: Sequence[Explained]) -> float | None:
 def _values(game: Game, output: int, section: ExplainSection, seed: int) -> FloatArray:
     budget = section.text_budget * 2 if game.text_only else section.budget
     return np.asarray(attribute(game, output, budget, section.tolerance, seed).values[:, output])
-
-
-def _top(values: FloatArray) -> set[int]:
-    return set(np.argsort(-np.abs(values), kind="stable")[:TOP].tolist())

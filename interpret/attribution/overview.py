@@ -20,6 +20,10 @@ Interval = tuple[float, float]
 Verdict = Literal["agrees", "disagrees", "undecided", "not declared"]
 
 
+TOP = 4  # players that are compared with another run, another background or a surrogate
+LIVE = 1e-3  # of the sum of |value|: of a player below it, a few pairs may see nothing at all
+
+
 @dataclass(frozen=True)
 class Explained:
     """One explained row: its case, game and values. `served` is the answer of the plain, unmasked row.
@@ -113,6 +117,11 @@ class Phrase:
     error: float
     case: int
     output: int
+
+
+def largest(values: FloatArray) -> list[int]:
+    """The places of the TOP largest of |values| (P,), the largest first."""
+    return [int(place) for place in np.argsort(-np.abs(values), kind="stable")[:TOP]]
 
 
 def interval(samples: FloatArray, seed: int) -> Interval:

@@ -13,18 +13,13 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import spearmanr
 
-from interpret.attribution.overview import Explained
+from interpret.attribution.overview import LIVE, Explained, largest
 from interpret.attribution.shapley import Attribution, attribute
 from interpret.section import ExplainSection
 from tasks.task import FloatArray
 
 ROWS, RUNS = 6, 8  # rows of numbers, each again by so many runs of an eighth of a case's budget
-TEXTS, TEXT_RUNS = (
-    2,
-    3,
-)  # rows of text, each again by runs of a case's whole budget: an evaluation is a pass of the body
-LIVE = 1e-3  # of the sum of |value|: of a player below it, a few pairs may see nothing at all
-TOP = 4
+TEXTS, TEXT_RUNS = 2, 3  # rows of text, by runs of a case's whole budget: an evaluation is a pass of the body
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ def repeats(rows: Sequence[Explained], section: ExplainSection, seed: int) -> Re
         values = [each.values[:, row.case.output] for each in found]
         for other in values if text else [np.mean(values, axis=0)]:
             like.append(_alike(row.values, other))
-            same.append(_top(row.values) == _top(other))
+            same.append(set(largest(row.values)) == set(largest(other)))
     return Repeats(float(np.mean(covers)), float(np.mean(like)), float(np.mean(same)), len(chosen), runs)
 
 
@@ -83,7 +78,3 @@ def _alike(one: FloatArray, other: FloatArray) -> float:
     """The rank correlation of the sizes; of two that are constant it is one."""
     sizes = np.abs(one), np.abs(other)
     return float(spearmanr(*sizes).statistic) if all(np.ptp(size) > 0 for size in sizes) else 1.0
-
-
-def _top(values: FloatArray) -> frozenset[int]:
-    return frozenset(np.argsort(-np.abs(values), kind="stable")[:TOP].tolist())

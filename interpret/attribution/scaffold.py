@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from interpret.attribution.game import Raw
-from interpret.attribution.overview import Explained
+from interpret.attribution.overview import LIVE, Explained, largest
 from interpret.attribution.players import Player
 from tasks.classical import surrogate
 from tasks.task import FloatArray, Inputs, Rows
 
 LEAST_OVERLAP = 0.5  # of shares; a planted scaffold has .1, models of ours .7 and more
 LEAST_FIT = 0.5  # share of the variance below which the surrogate says nothing about the model
-TOP, LIVE = 4, 1e-3
 LEARNED, LEARNED_WITH_TEXT = 2000, 300  # training rows that are answered for it
 
 
@@ -81,10 +80,8 @@ def surest(row: Explained) -> list[tuple[int, str]]:
 
     What is exact has no interval; below a thousandth of the sum it is rounding, and its sign says nothing.
     """
-    order = np.argsort(-np.abs(row.values), kind="stable")[:TOP].tolist()
-    return [
-        (at, row.game.players[at].name) for at in order if abs(row.values[at]) > max(row.reach[at], LIVE * row.weight)
-    ]
+    sure = (at for at in largest(row.values) if abs(row.values[at]) > max(row.reach[at], LIVE * row.weight))
+    return [(at, row.game.players[at].name) for at in sure]
 
 
 def _shares(sizes: Sequence[float]) -> FloatArray:
