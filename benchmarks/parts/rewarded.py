@@ -41,6 +41,7 @@ def learn(bench: Bench, name: str, start: Path, seeds: Mapping[int, Path]) -> No
     section = TrainSection(**config["train"])
     with threadpool_limits(section.threads):
         device.set_threads(section.threads)
+        device.keep_few_kernels()
         job = prepare(config, section, ALONE)
         before = weights.parameters(saved.open_folders({name: start / "models" / name}, section.threads), name)
         for seed, folder in missing.items():

@@ -10,7 +10,7 @@ import registry
 from flows import standing
 
 KNOWN: dict[str, Any] = {
-    "task": "risk", "number": 3, "key": "r/risk", "digest": "a" * 64, "model_digest": "b" * 64,
+    "task": "risk", "number": 3, "seq": 5, "key": "r/risk", "digest": "a" * 64, "model_digest": "b" * 64,
     "report_digest": "c" * 64, "created": "2026-11-27T09:20:00Z", "facts": {}, "status": "registered",
     "approved_by": None, "automatic": False, "aliases": (),
 }  # fmt: skip
