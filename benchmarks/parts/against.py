@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import load, served
+from benchmarks.parts import load, peer_tools, served
 from benchmarks.parts.load import Target
 from benchmarks.parts.served import Server
-from flows import console
 
 FIVE = tuple(f"text_{number}" for number in range(1, 6))
 DEMO = ("compliance", "sentiment")
@@ -92,21 +91,17 @@ def one_task(ground: Ground) -> list[dict[str, Any]]:
         row("one_task_fastapi", mine, same, SAME, 0.9),
         row("one_task_fastapi_1_client", mine_1, same_1, SAME, 0.85),
         row("one_task_peft", mine, peft, PEFT, 0.8),
-        *(_absent(name) for name in ("mlflow", "bentoml", "litserve")),
+        *_beside_tools(home, mine, ground.seconds),
     ]
 
 
-def _absent(name: str) -> dict[str, Any]:
-    console.say(f"bench     one_task_{name}: not measured")
-    return {
-        "case": f"one_task_{name}",
-        "ours": None,
-        "peer": None,
-        "peer_name": name,
-        "ratio": None,
-        "unit": "CPU ms a request",
-        "why": "needs an environment of its own with a second torch, which this benchmark does not install",
-    }
+def _beside_tools(home: Mapping[str, str], mine: Cost, seconds: int) -> list[dict[str, Any]]:
+    """MLflow, BentoML and LitServe with the adapter of that task, sixteen clients each."""
+    root, rows = Path(home["ASSAY_HOME"]), []
+    for name in peer_tools.TOOLS:
+        with peer_tools.served(name, home, root / "made" / "sentiment", root / "peer") as (server, target):
+            rows.append(row(f"one_task_{name}", mine, cost(server, target, CLIENTS, seconds), name, 1.0))
+    return rows
 
 
 def row(case: str, mine: Cost, theirs: Cost, name: str, bar: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,11 @@ MLFLOW = ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "psyc
 MADE = "requirements.txt"
 
 
-def python(name: str, requirements: Sequence[str]) -> Path:
-    """The interpreter of the environment, made where it is not there. Raises ValueError where pip cannot."""
+def python(name: str, requirements: Sequence[str], beside_ours: bool = False) -> Path:
+    """The interpreter of the environment, made where it is not there. Raises ValueError where pip cannot.
+
+    beside_ours  what it lacks (torch, transformers, PEFT) is found where ours is; its own packages come first
+    """
     folder = Settings().root / "cache" / "bench" / name
     program, made, wanted = folder / "bin" / "python", folder / MADE, "\n".join(requirements)
     if made.is_file() and made.read_text(encoding="utf-8") == wanted:
@@ -34,5 +38,8 @@ def python(name: str, requirements: Sequence[str]) -> Path:
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise ValueError(f"{name} cannot be installed ({said}); give pip an index, or leave these cases out")
+    if beside_ours:
+        (site,) = folder.glob("lib/python*/site-packages")
+        (site / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     made.write_text(wanted, encoding="utf-8")
     return program

@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -19,6 +19,11 @@ WORDS = (
     "dividend steady guidance weaker demand",
 )
 PATIENCE = 60.0  # seconds that one answer may take
+
+
+def item(text: str) -> object:
+    """A question as our own endpoints take it."""
+    return {"text": text}
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Target:
     words: int = 24
     size: int = 0
     get: bool = False
+    body: Callable[[str], object] = item
 
 
 @dataclass
@@ -122,14 +128,14 @@ def _questions(target: Target) -> Iterator[bytes]:
     words = " ".join(WORDS).split()
     head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {target.token}\r\n"
 
-    def item() -> dict[str, str]:
-        return {"text": " ".join(draw.choice(words) for _ in range(target.words)) + f" {draw.randrange(10**9)}"}
+    def one() -> object:
+        return target.body(" ".join(draw.choice(words) for _ in range(target.words)) + f" {draw.randrange(10**9)}")
 
     while True:
         if target.get:
             yield f"GET {parts.path} HTTP/1.1\r\n{head}\r\n".encode()
             continue
-        body = json.dumps([item() for _ in range(target.size)] if target.size else item()).encode()
+        body = json.dumps([one() for _ in range(target.size)] if target.size else one()).encode()
         kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         yield f"POST {parts.path} HTTP/1.1\r\n{head}{kind}\r\n".encode() + body
 

@@ -18,11 +18,10 @@ from typing import Any
 import torch
 import uvicorn
 from fastapi import FastAPI
-from peft import PeftModel
 from pydantic import BaseModel
-from transformers import AutoModel, AutoTokenizer
 
 import registry
+from benchmarks.parts.peft_model import Peft
 from infra.settings import Settings
 from serving import loading, service
 from serving.places import of_home
@@ -36,24 +35,6 @@ class Document(BaseModel):
     """What is asked."""
 
     text: str
-
-
-class Peft:
-    """One task as PEFT's documentation has it: tokenizer, adapted body, mean pooling, linear head."""
-
-    def __init__(self, folder: Path, outputs: int) -> None:
-        base = folder_of(BackboneSection())
-        self.tokenizer = AutoTokenizer.from_pretrained(base)
-        self.body = PeftModel.from_pretrained(AutoModel.from_pretrained(base), folder).eval()
-        self.head = torch.nn.Linear(self.body.config.hidden_size, outputs)
-
-    def __call__(self, texts: Sequence[str]) -> list[Any]:
-        """Probabilities of each text."""
-        with torch.inference_mode():
-            read = self.tokenizer(list(texts), padding=True, truncation=True, max_length=256, return_tensors="pt")
-            hidden = self.body(input_ids=read["input_ids"], attention_mask=read["attention_mask"]).last_hidden_state
-            mask = read["attention_mask"].unsqueeze(-1)
-            return list(self.head((hidden * mask).sum(1) / mask.sum(1)).softmax(-1).tolist())
 
 
 class Batcher:
@@ -92,10 +73,10 @@ def main(port: int) -> None:
     release = loading.versions(book, {name: champion.ref for name, champion in champions.items()}, places)
     text = [name for name, served in release.served.items() if served.task.needs == ("text",)]
     thread = ThreadPoolExecutor(1)
-    alone = {}
+    alone, base = {}, folder_of(BackboneSection())
     for name in text:
         folder = registry.fetch(book, champions[name].ref, settings.root / "peer" / name)["model"]
-        alone[name] = Batcher(Peft(Path(folder), len(release.served[name].task.head.outputs)), thread)
+        alone[name] = Batcher(Peft(base, Path(folder), len(release.served[name].task.head.outputs)), thread)
     served = release.served[text[-1]]
 
     def same(texts: Sequence[str]) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -38,7 +37,7 @@ class Server:
 
     def named(self, name: str) -> tuple[int, ...]:
         """Those of its processes, as they are now, whose title holds a word."""
-        return tuple(pid for pid in _tree(self.root) if name in _title(pid))
+        return tuple(pid for pid in tree(self.root) if name in _title(pid))
 
     def cpu(self) -> float:
         """Seconds of processor time since its processes started."""
@@ -62,7 +61,7 @@ def ours(environment: Mapping[str, str], overrides: Sequence[str] = (), replicas
     said = [f"serve.replicas={replicas}", *overrides]
     command = [str(ROOT / "assay"), "serve", "flows/recipes/demo.toml", *(f"--set={each}" for each in said)]
     token = Path(environment["ASSAY_HOME"], "token").read_text(encoding="utf-8").strip()
-    with _running(command, {**environment, "ASSAY_PORT": str(port)}, f"http://127.0.0.1:{port}", "/readyz") as root:
+    with running(command, {**environment, "ASSAY_PORT": str(port)}, f"http://127.0.0.1:{port}", "/readyz") as root:
         end = time.monotonic() + START_SECONDS
         while len(found := _answering(root)) < replicas + 1:
             if time.monotonic() > end:
@@ -73,7 +72,7 @@ def ours(environment: Mapping[str, str], overrides: Sequence[str] = (), replicas
 
 def _answering(root: int) -> tuple[int, ...]:
     """The replicas and HAProxy; a reload starts a second one beside the first for a moment."""
-    titles = {pid: _title(pid) for pid in _tree(root)}
+    titles = {pid: _title(pid) for pid in tree(root)}
     return tuple(pid for pid, title in titles.items() if any(name in title for name in ANSWERING))
 
 
@@ -82,12 +81,12 @@ def peer(environment: Mapping[str, str]) -> Iterator[Server]:
     """benchmarks/parts/peer_server.py on that home."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.parts.peer_server", str(port)]
-    with _running(command, environment, f"http://127.0.0.1:{port}", "/noop") as root:
+    with running(command, environment, f"http://127.0.0.1:{port}", "/noop") as root:
         yield Server(f"http://127.0.0.1:{port}", "", (root,), root)
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], environment: Mapping[str, str], url: str, path: str) -> Iterator[int]:
+def running(command: Sequence[str], environment: Mapping[str, str], url: str, path: str) -> Iterator[int]:
     """A process that answers, until the block ends. Raises RuntimeError with its last words where it does not."""
     log = Path(environment["ASSAY_HOME"], "server.log")
     with log.open("wb") as said:
@@ -106,14 +105,14 @@ def _running(command: Sequence[str], environment: Mapping[str, str], url: str, p
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            json.load(answer)
+        with urllib.request.urlopen(url, timeout=5):
+            pass
     except (OSError, ValueError, urllib.error.URLError):
         return False
     return True
 
 
-def _tree(root: int) -> list[int]:
+def tree(root: int) -> list[int]:
     """A process and all below it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
