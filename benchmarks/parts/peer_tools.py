@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,4 +81,8 @@ def served(name: str, environment: Mapping[str, str], adapter: Path, folder: Pat
         subprocess.run([str(python), "-m", f"{HERE}.{tool.made}", str(folder / name)],
                        cwd=ROOT, env=own, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     with running(tool.command(programs, folder / name, port), own, url, tool.health) as root:
-        yield Server(url, "", tuple(tree(root)), root), Target(url + tool.path, body=tool.body)
+        family = tuple(tree(root))
+        yield Server(url, "", family, root), Target(url + tool.path, body=tool.body)
+    for pid in family:  # LitServe's own processes outlive the one that started them
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
