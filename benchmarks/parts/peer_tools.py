@@ -82,7 +82,8 @@ def served(name: str, environment: Mapping[str, str], adapter: Path, folder: Pat
                        cwd=ROOT, env=own, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     with running(tool.command(programs, folder / name, port), own, url, tool.health) as root:
         family = tuple(tree(root))
-        yield Server(url, "", family, root), Target(url + tool.path, body=tool.body)
-    for pid in family:  # LitServe's own processes outlive the one that started them
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        try:
+            yield Server(url, "", family, root), Target(url + tool.path, body=tool.body)
+        finally:
+            for pid in family:  # LitServe's own processes outlive the one that started them
+                os.kill(pid, signal.SIGKILL)
