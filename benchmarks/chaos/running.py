@@ -184,4 +184,4 @@ def command(process: psutil.Process) -> str:
 
 def _environment(home: Path, port: int) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ASSAY_", "RAY_", "PREFECT_"))}
-    return {**kept, "ASSAY_HOME": str(home), "ASSAY_PORT": str(port)}
+    return {**kept, "ASSAY_HOME": str(home), "ASSAY_PORT": str(port), "ASSAY_PREFECT_PORT": "0"}

@@ -84,7 +84,7 @@ def killed(service: Service, times: int) -> dict[str, Any]:
     client.close()
     alone = [detector.scores(row) for row in values]
     heard = {key: score for key, score in client.scores.items() if key[1] >= HISTORY}
-    different = sum(score != alone[own][at] for (own, at), score in heard.items() if score is not None)
+    different = sum(bool(score != alone[own][at]) for (own, at), score in heard.items() if score is not None)
     without = sum(score is None for score in heard.values())
     passed = not different and not without and not client.odd and client.again >= times
     return {

@@ -86,4 +86,5 @@ def served(name: str, environment: Mapping[str, str], adapter: Path, folder: Pat
             yield Server(url, "", family, root), Target(url + tool.path, body=tool.body)
         finally:
             for pid in family:  # LitServe's own processes outlive the one that started them
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
