@@ -67,6 +67,15 @@ def identifier(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def blanked(text: str, kinds: tuple[str, ...] = NAMED) -> str:
-    """As `masked`, in the same length: a dot for each character, so that places in the text stay what they are."""
-    return replaced(text, find(text, kinds), lambda one, _: HIDDEN * (one.end - one.start))
+def blanked(text: str, beside: tuple[tuple[int, int], ...] = ()) -> str:
+    """As `masked`, in the same length: a dot for each character, so that places in the text stay what they are.
+
+    `beside` are the places of what is shown beside the text anyway, as fields of its row: what the token model finds
+    there is left.
+    """
+    found = [
+        one
+        for one in find(text, NAMED)
+        if one.by != "model" or not any(start < one.end and one.start < end for start, end in beside)
+    ]
+    return replaced(text, found, lambda one, _: HIDDEN * (one.end - one.start))

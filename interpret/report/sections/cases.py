@@ -86,7 +86,7 @@ def _case(facts: Facts, study: Study, row: Explained, number: int) -> Block:
         "runs": row.attribution.runs,
         "evaluations": row.attribution.evaluations,
         "converged": row.converged,
-        "text": _pieces(blanked(text), row),
+        "text": _pieces(blanked(text, _restated(row)), row),
         "players": [
             {
                 "name": p.name,
@@ -109,6 +109,11 @@ def _further(row: Explained) -> dict[str, Any] | None:
     """How many players a page does not show one by one, and the sum of their values."""
     rest = np.argsort(-np.abs(row.values), kind="stable")[blocks.SHOWN :]
     return {"count": len(rest), "value": float(row.values[rest].sum())} if len(rest) else None
+
+
+def _restated(row: Explained) -> tuple[tuple[int, int], ...]:
+    """Where the text says what a field of the row holds, which the case shows below."""
+    return tuple(player.span for player in row.game.players if player.columns and player.hides)
 
 
 def _pieces(content: str, row: Explained) -> list[dict[str, Any]]:
