@@ -18,6 +18,7 @@ from infra.settings import Settings
 from interpret.report import acceptance, inside, stage
 from interpret.report.acceptance import Row, Version
 from interpret.report.stage import HTML, JSON, PDF
+from interpret.report.tamper import flips
 from tasks import digest
 from tasks.data.parquet import load_rows
 from tasks.model.folder import Folder
@@ -94,6 +95,7 @@ def accepted(settings: Settings, book: registry.Registry, ref: str) -> dict[str,
         own = {
             "A2": lambda: _bypasses(asked, Path(scratch), registry.signature(book, ref)),
             "A17": lambda: replayed(settings, book, version),
+            "A18": lambda: _tampering(book, version, (asked.model, asked.report)),
         }
         found = [own[each.row]() if each.row in own else each for each in acceptance.rows(asked)]
     count = {state: sum(each.holds is state for each in found) for state in (True, False, None)}
@@ -134,6 +136,19 @@ def _bypasses(asked: Version, scratch: Path, signature: str | None) -> Row:
     said = f"{len(FORGERIES)} forgeries tried in an empty registry, {len(got_in)} got in; "
     said += "nobody has judged it" if signature is None else f"its newest verdict: {signature}"
     return acceptance.row("A2", len(got_in), not got_in and (signature or "").startswith("signed by"), said)
+
+
+def _tampering(book: registry.Registry, version: registry.Version, folders: tuple[Path, Path]) -> Row:
+    """Flip bits of its files; and does a checkpoint outside the database speak for all that happened to it."""
+    tried, seen = flips(folders)
+    made = registry.witnessed(book, registry.history(book, version.ref, limit=1)[-1].seq)
+    said = f"{tried} flips over model and report, {seen} change a digest that the registry holds; "
+    said += (
+        "no checkpoint outside the database speaks for its newest event: ./assay checkpoint"
+        if made is None
+        else f"cut off with its rows, its newest event is missed by checkpoint {made.number} of {made.size} events"
+    )
+    return acceptance.row("A18", seen / tried, seen == tried and made is not None, said)
 
 
 def _gets_in(book: registry.Registry, asked: Version, forge: Callable[[Path], Any], folder: Path) -> bool:

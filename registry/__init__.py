@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, champions, may_answer, promote, reject, revoke, rollback
 from registry.chain import anchor_decisions
-from registry.checkpoints import checkpoint
+from registry.checkpoints import checkpoint, witnessed
 from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.difference import diff
@@ -186,4 +186,5 @@ __all__ = [
     "verify",
     "versions",
     "was",
+    "witnessed",
 ]

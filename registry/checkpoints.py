@@ -37,6 +37,19 @@ def checkpoint(registry: Registry) -> Checkpoint:
     return made
 
 
+def witnessed(registry: Registry, seq: int) -> Checkpoint | None:
+    """The newest checkpoint of the log where it speaks for event `seq` and for the history as it stands, else None.
+
+    Whoever cuts the database off before that event is told by the next process that opens it. Raises Damaged,
+    RegistryUnreachable.
+    """
+    last = None if registry.log is None else witness.newest(registry.log)
+    if last is None or last.size < seq:
+        return None
+    with reading(registry) as session:
+        return last if digest_at(session, last.size) == last.head else None
+
+
 def keep(registry: Registry, at_once: bool) -> Checkpoint | None:
     """Make the checkpoint that is due and bring the log up to it; gives the newest. `at_once`: it is due now."""
     if not at_once:

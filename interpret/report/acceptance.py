@@ -1,8 +1,8 @@
 """The acceptance rows of a report, A1 to A18: a figure, its bar, and how it was measured, from the version's files.
 
 A row holds only where it was measured here. What the report says of its own explanations (`evidence`, cases, reasons)
-is held against the same version explained once more; where its run's rows are gone, it is not believed. A2 and A17 need
-the registry and are measured above this floor.
+is held against the same version explained once more; where its run's rows are gone, it is not believed. A2, A17 and A18
+need the registry and are measured above this floor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from interpret.report.bars import BARS, MOST_PAGES
 from interpret.report.sections.explanation_quality import LEAST_TAU, WORST_ERROR
 from interpret.report.sections.findings import ENOUGH_ROWS, MOST_ADDITIVITY
 from interpret.report.stage import HTML
-from interpret.report.tamper import flips
 from tasks.model import forward
 from tasks.model.saved import open_folders
 from tasks.privacy.redact import HIDDEN, identifier
@@ -65,7 +64,7 @@ def row(name: str, figure: float | None, holds: bool | None, measured: str) -> R
 
 
 def rows(version: Version) -> list[Row]:
-    """Every row that the version's files can answer; A2 and A17 are said to be unmeasured."""
+    """Every row that the version's files can answer; A2, A17 and A18 are said to be unmeasured."""
     known = {each["row"]: each for each in version.document.get("evidence", ())}
     return [_row(name, version, known.get(name)) for name in BARS]
 
@@ -236,13 +235,6 @@ def _ways_out(version: Version) -> Row:
     return _given_again(row("A16", share, not wrong, said), version, "12")
 
 
-def _tampering(version: Version) -> Row:
-    tried, seen = flips((version.model, version.report))
-    said = f"{tried} flips over model and report, {seen} change a digest that the registry holds; "
-    said += "the newest events, cut off with their rows, are seen only by a copy kept elsewhere"
-    return row("A18", seen / tried, False, said)
-
-
 def _cases(version: Version) -> Iterator[Mapping[str, Any]]:
     return (block for part in version.document["sections"] for block in part["blocks"] if block["kind"] == "case")
 
@@ -265,5 +257,4 @@ MEASURES: Mapping[str, Callable[[Version], Row]] = {
     "A10": _order,
     "A15": _reasons,
     "A16": _ways_out,
-    "A18": _tampering,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -64,3 +65,13 @@ def test_every_event_of_a_longer_history_is_proved_by_reading_few_of_them(regist
             assert trees.read <= 10
     with pytest.raises(reg.UnknownVersion, match="there is no event 33"):
         reg.prove(registry, 33)
+
+
+def test_an_event_is_witnessed_where_the_newest_checkpoint_of_the_log_speaks_for_it(registry, champion) -> None:
+    champion(1)
+    made = reg.checkpoint(registry)
+    assert reg.witnessed(registry, made.size) == made
+    assert reg.witnessed(registry, made.size + 1) is None
+    reg.start_run(registry, "later", "retrain")
+    assert reg.witnessed(registry, made.size) == made
+    assert reg.witnessed(dataclasses.replace(registry, log=None), 1) is None
