@@ -37,7 +37,7 @@ class Desk:
     def assay(self, *words: str) -> Any:
         command = [str(ROOT / "assay"), *words, "--json"]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
         assert "Traceback" not in done.stderr

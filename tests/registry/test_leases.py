@@ -95,7 +95,9 @@ def test_a_lease_is_renewed_while_its_holder_works_and_given_back_at_the_end(reg
         lease = fenced.leases[0]
         with pytest.raises(reg.Conflict, match="is held by 'first'"):
             reg.take_lease(registry, "retrain demo", "second", 1)
+        last = time.monotonic() + 60
         while until() == lease.until:
+            assert time.monotonic() < last, "nobody renewed it"
             time.sleep(0.05)
         assert until() > lease.until and reg.holds(registry, lease)
     assert not reg.holds(registry, lease)
@@ -116,7 +118,9 @@ def test_who_lost_a_lease_is_told_and_does_not_take_it_from_the_next(registry) -
             except reg.Conflict:
                 with registry.engine.begin() as connection:
                     connection.exec_driver_sql("UPDATE lease SET until = '2020-01-01T00:00:00.000000Z'")
+        last = time.monotonic() + 60
         while not told:
+            assert time.monotonic() < last, "the holder was not told"
             time.sleep(0.01)
     assert "'third' (token 3) to 'fourth' (token 4)" in told[0]
 
