@@ -111,7 +111,8 @@ def test_who_lost_a_lease_is_told_and_does_not_take_it_from_the_next(registry) -
     with reg.held(registry, "retrain demo", "second", 60), pytest.raises(reg.Conflict, match=r"token 1.*token 2"):
         reg.renew_lease(registry, lease, 60)
     with reg.held(registry, "retrain demo", "third", 0.03, lost=told.append):
-        with registry.engine.begin() as connection:  # at once, since a beat comes between any two statements
+        with registry.engine.begin() as connection:  # in one transaction: a beat comes between any two
+            connection.exec_driver_sql("UPDATE lease SET until = '2020-01-01T00:00:00.000000Z'")
             taken = "UPDATE lease SET holder = 'fourth', token = token + 1, until = '2099-01-01T00:00:00.000000Z'"
             connection.exec_driver_sql(taken)
         last = time.monotonic() + 60
