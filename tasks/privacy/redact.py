@@ -66,7 +66,7 @@ def identifier(name: str) -> str:
     return masked(name, NAMED if " " in name else RULED)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8)  # one case's text, for each of its players; a replica keeps no more of what was asked
 def blanked(text: str, beside: tuple[tuple[int, int], ...] = ()) -> str:
     """As `masked`, in the same length: a dot for each character, so that places in the text stay what they are.
 
