@@ -113,6 +113,12 @@ TOKENS: tuple[Argument, ...] = (
     (("--days",), {"type": int, "default": 90, "metavar": "N", "help": "new: how long it lives"}),
 )
 
+EXPORT: tuple[Argument, ...] = (
+    VERSION,
+    (("--to",), {"required": True, "choices": ["hf"], "help": "in which form"}),
+    (("folder",), {"metavar": "DIR", "type": paths.given, "help": "a folder that is new or empty"}),
+)
+
 KEYS: tuple[Argument, ...] = (
     (("verb",), {"choices": ["init", "add", "rotate", "retire", "list"], "help": "what is done"}),
     (("name",), {"metavar": "NAME", "nargs": "?", "help": "the person"}),
@@ -156,6 +162,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
     ("rollback", "give the task back to the champion before", (TASK, MOVER)),
+    ("export", "write a version for others: a PEFT folder", EXPORT),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
@@ -190,7 +197,7 @@ ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "data": "data_commands",
     **dict.fromkeys(("versions", "show", "as-of", "history", "diff"), "known"),
-    **{name: name for name in ("checkpoint", "keys", "migrate", "tokens", "trace", "verify")},
+    **{name: name for name in ("checkpoint", "export", "keys", "migrate", "tokens", "trace", "verify")},
 }
 
 
