@@ -115,7 +115,7 @@ TOKENS: tuple[Argument, ...] = (
 
 EXPORT: tuple[Argument, ...] = (
     VERSION,
-    (("--to",), {"required": True, "choices": ["hf"], "help": "in which form"}),
+    (("--to",), {"required": True, "choices": ["hf", "mlflow"], "help": "in which form"}),
     (("folder",), {"metavar": "DIR", "type": paths.given, "help": "a folder that is new or empty"}),
 )
 
@@ -162,7 +162,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
     ("rollback", "give the task back to the champion before", (TASK, MOVER)),
-    ("export", "write a version for others: a PEFT folder", EXPORT),
+    ("export", "write a version for others: a PEFT folder, an MLflow model", EXPORT),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),

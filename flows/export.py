@@ -18,7 +18,7 @@ def export(arguments: Namespace) -> int:
     opened, target = book(), Path(arguments.folder)
     version = registry.show(opened, arguments.version)
     registry.require_signed(opened, version.ref, Settings().root)
-    forms: dict[str, Callable[[registry.Registry, registry.Version, Path], None]] = {"hf": _hf}
+    forms: dict[str, Callable[[registry.Registry, registry.Version, Path], None]] = {"hf": _hf, "mlflow": _mlflow}
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
@@ -50,6 +50,14 @@ def _hf(opened: registry.Registry, version: registry.Version, made: Path) -> Non
         files = registry.fetch(opened, version, Path(scratch))
         told = {"ref": version.ref, "digest": version.digest, "status": version.status}
         peft_folder.write(tasks.get(version.task), Folder(files["model"]), made, told)
+
+
+def _mlflow(opened: registry.Registry, version: registry.Version, made: Path) -> None:
+    from flows import mlflow_folder
+
+    _answers(version)
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        mlflow_folder.write(version, Path(registry.fetch(opened, version, Path(scratch))["model"]), made)
 
 
 def _answers(version: registry.Version) -> None:
