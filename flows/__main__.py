@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -115,8 +116,17 @@ TOKENS: tuple[Argument, ...] = (
 
 EXPORT: tuple[Argument, ...] = (
     VERSION,
-    (("--to",), {"required": True, "choices": ["hf", "mlflow"], "help": "in which form"}),
+    (("--to",), {"required": True, "choices": ["hf", "mlflow", "bundle"], "help": "in which form"}),
     (("folder",), {"metavar": "DIR", "type": paths.given, "help": "a folder that is new or empty"}),
+)
+
+IMPORT: tuple[Argument, ...] = (
+    (("bundle",), {"metavar": "BUNDLE", "type": paths.given, "help": "the folder that export --to bundle wrote"}),
+    (
+        ("--key",),
+        {"action": "append", "default": [], "metavar": "KEY", "help": "the public key that must have sealed it"},
+    ),
+    (("--as",), {"dest": "by", "default": "", "metavar": "NAME", "help": "who stands for it here as its author"}),
 )
 
 KEYS: tuple[Argument, ...] = (
@@ -162,7 +172,8 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
     ("rollback", "give the task back to the champion before", (TASK, MOVER)),
-    ("export", "write a version for others: a PEFT folder, an MLflow model", EXPORT),
+    ("export", "write a version for others: a PEFT folder, an MLflow model, a bundle with its proofs", EXPORT),
+    ("import", "take a bundle in: registered with its origin told, awaiting approval", IMPORT),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
@@ -196,6 +207,7 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "data": "data_commands",
+    "import": "bundle",
     **dict.fromkeys(("versions", "show", "as-of", "history", "diff"), "known"),
     **{name: name for name in ("checkpoint", "export", "keys", "migrate", "tokens", "trace", "verify")},
 }
@@ -237,8 +249,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     console.keep_stdout()
     module = importlib.import_module(f"flows.{ELSEWHERE.get(arguments.command, 'commands')}")
-    command: Callable[[argparse.Namespace], int] = getattr(module, arguments.command.replace("-", "_"))
+    command: Callable[[argparse.Namespace], int] = getattr(module, _function(arguments.command))
     return command(arguments)
+
+
+def _function(command: str) -> str:
+    """The name of its function, which must not be a word of the language."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 if __name__ == "__main__":

@@ -18,7 +18,11 @@ def export(arguments: Namespace) -> int:
     opened, target = book(), Path(arguments.folder)
     version = registry.show(opened, arguments.version)
     registry.require_signed(opened, version.ref, Settings().root)
-    forms: dict[str, Callable[[registry.Registry, registry.Version, Path], None]] = {"hf": _hf, "mlflow": _mlflow}
+    forms: dict[str, Callable[[registry.Registry, registry.Version, Path], None]] = {
+        "hf": _hf,
+        "mlflow": _mlflow,
+        "bundle": _bundle,
+    }
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
@@ -58,6 +62,12 @@ def _mlflow(opened: registry.Registry, version: registry.Version, made: Path) ->
     _answers(version)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         mlflow_folder.write(version, Path(registry.fetch(opened, version, Path(scratch))["model"]), made)
+
+
+def _bundle(opened: registry.Registry, version: registry.Version, made: Path) -> None:
+    from flows import bundle
+
+    bundle.write(opened, version, made)
 
 
 def _answers(version: registry.Version) -> None:

@@ -149,7 +149,11 @@ def require(session: Session, signer: Signer, role: str) -> Person:
 def known(session: Session) -> People:
     """Every entry in its order, each held against those before it."""
     query = select(PersonRow, Event).outerjoin(Event, col(Event.seq) == col(PersonRow.seq))
-    entries = [(row, event) for row, event in session.exec(query.order_by(col(PersonRow.seq)))]
+    return held_against([(row, event) for row, event in session.exec(query.order_by(col(PersonRow.seq)))])
+
+
+def held_against(entries: Sequence[tuple[PersonRow, Event | None]]) -> People:
+    """The persons of all entries, in their order, with the event of each."""
     held: list[Person] = []
     faults: dict[int, str] = {}
     for row, event in entries:
