@@ -196,6 +196,11 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("keys", "init, add, rotate, retire NAME, list: persons, by whose keys verdicts are signed", KEYS),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
+    (
+        "collect",
+        "list what the store holds and no version names; --remove what is a day old",
+        ((("--remove",), {"action": "store_true", "help": "orphans and unfinished files of more than 24 hours"}),),
+    ),
     ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check | card | synthesise RECIPE, get NAME, redact FILE, restore FILE: data before it is learned", DATA),
@@ -209,7 +214,7 @@ ELSEWHERE = {
     "data": "data_commands",
     "import": "bundle",
     **dict.fromkeys(("versions", "show", "as-of", "history", "diff"), "known"),
-    **{name: name for name in ("checkpoint", "export", "keys", "migrate", "tokens", "trace", "verify")},
+    **{name: name for name in ("checkpoint", "collect", "export", "keys", "migrate", "tokens", "trace", "verify")},
 }
 
 

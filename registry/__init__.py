@@ -7,6 +7,7 @@ from registry.approval import approve, champions, may_answer, promote, reject, r
 from registry.bundle import Bundle, lay_out, seal, unseal
 from registry.chain import anchor_decisions
 from registry.checkpoints import checkpoint
+from registry.collecting import Stray, collect
 from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.difference import diff
@@ -105,6 +106,7 @@ __all__ = [
     "Signer",
     "Stated",
     "Step",
+    "Stray",
     "UnknownVersion",
     "Version",
     "accept_checkpoint",
@@ -119,6 +121,7 @@ __all__ = [
     "champions",
     "checkpoint",
     "close",
+    "collect",
     "count_versions",
     "covered",
     "decision",

@@ -14,6 +14,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from registry import proofs, signatures, statements, states, witness
+from registry.checkpoints import checkpoint
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.errors import Damaged, RegistryError
@@ -56,7 +57,7 @@ def told(registry: Registry, ref: str) -> dict[str, Any]:
 
     Makes a checkpoint where events came after the last one. Raises as `checkpoint` and `prove`.
     """
-    made = proofs.checkpoint(registry)
+    made = checkpoint(registry)
     with reading(registry) as session:
         row = find(session, ref)
         named, facts = f"{row.task}@{row.number}", json.loads(row.facts)

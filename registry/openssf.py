@@ -10,6 +10,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,7 +33,8 @@ def sign(folder: Path, into: Path, key: Path) -> None:
             f"nothing is exported unsigned, and the library that signs is absent ({error}); run make install"
         ) from error
     public = _public(key)
-    signing.Config().use_elliptic_key_signer(private_key=key).sign(folder, into / SIGNATURE)
+    config: Any = signing.Config  # the library types its parts, not the whole
+    config().use_elliptic_key_signer(private_key=key).sign(folder, into / SIGNATURE)
     (into / PUBLIC).write_bytes(public)
 
 

@@ -42,8 +42,8 @@ class Scored:
         frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(list(model_input))
         task, names = self.served.task, [name for name in self.served.task.item.model_fields if name in frame]
         if not names:
-            fields = ", ".join(task.item.model_fields)
-            raise ValueError(f"no column is a field of {task.name}; name them {fields}, found {list(frame.columns)}")
+            wanted = ", ".join(task.item.model_fields)
+            raise ValueError(f"no column is a field of {task.name}; name them {wanted}, found {list(frame.columns)}")
         given = frame[names].astype(object)
         fields = {name: [_plain(value) for value in given[name].where(given[name].notna(), None)] for name in names}
         said = answer(self.served, read(task, fields, len(frame), False, FileSection()), many(task))

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 import registry
 import tasks
@@ -140,3 +142,35 @@ def test_what_has_no_adapter_or_answers_nobody_leaves_in_no_form_that_answers(
     (tmp_path / "out" / "mine").write_text("")
     assert main(["export", "sentiment@1", "--to", "hf", str(tmp_path / "out")]) == 2
     assert "holds something already" in capsys.readouterr().err
+
+
+def test_a_bundle_is_signed_for_others_and_its_bill_of_materials_keeps_the_official_schema(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    assert main(["export", "sentiment@1", "--to", "bundle", str(out), "--json"]) == 0
+    bill = (out / "bom.cdx.json").read_text(encoding="utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    assert json.loads(bill)["metadata"]["component"]["modelCard"]["modelParameters"]["task"] == "classify"
+    verify = [sys.executable, "-m", "model_signing", "verify", "key", "model"]
+    verify += ["--signature", "model.sig", "--public_key", "model.pub.pem"]
+    assert subprocess.run(verify, cwd=out, capture_output=True, check=False).returncode == 0
+    head = out / "model" / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1] + b"\1")
+    assert subprocess.run(verify, cwd=out, capture_output=True, check=False).returncode != 0
+    assert (Settings().root / "keys" / "files.pem").stat().st_mode & 0o077 == 0
+    capsys.readouterr()
+    assert main(["import", str(out)]) == 1
+    assert "model/head.safetensors is not what was sealed with this bundle" in capsys.readouterr().err
+
+
+def test_what_is_taken_in_must_be_the_report_of_its_model(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["export", "sentiment@1", "--to", "bundle", str(tmp_path / "bundle"), "--json"]) == 0
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "elsewhere"))
+    capsys.readouterr()
+    assert main(["import", str(tmp_path / "bundle")]) == 2
+    assert "the report of 'sentiment' is refused" in capsys.readouterr().err
+    assert main(["import", str(tmp_path / "bundle"), "--key", "0" * 64]) == 2
+    assert "the bundle was sealed by the key" in capsys.readouterr().err
