@@ -140,14 +140,14 @@ def _version(document: Mapping[str, Any], events: Sequence[Event]) -> tuple[Vers
 
 
 def _persons(events: Sequence[Event]) -> People:
-    entries: list[tuple[PersonRow, Event | None]] = []
+    rows: list[PersonRow] = []
     for event in events:
         if event.kind in PERSONS:
             said = json.loads(event.payload)
             told = {name: said[name] for name in ("name", "key", "signer", "signature")}
             change, roles = PERSONS[event.kind], canonical(said["roles"])
-            entries.append((PersonRow(seq=event.seq, time=event.time, change=change, roles=roles, **told), event))
-    found = held_against(entries)
+            rows.append(PersonRow(seq=event.seq, time=event.time, change=change, roles=roles, **told))
+    found = held_against(rows, {event.seq: event for event in events})
     for seq, fault in found.faults.items():
         raise Damaged(f"the entry of a person at event {seq} does not hold: {fault}")
     return found
