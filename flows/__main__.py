@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -113,6 +114,21 @@ TOKENS: tuple[Argument, ...] = (
     (("--days",), {"type": int, "default": 90, "metavar": "N", "help": "new: how long it lives"}),
 )
 
+EXPORT: tuple[Argument, ...] = (
+    VERSION,
+    (("--to",), {"required": True, "choices": ["hf", "mlflow", "bundle"], "help": "in which form"}),
+    (("folder",), {"metavar": "DIR", "type": paths.given, "help": "a folder that is new or empty"}),
+)
+
+IMPORT: tuple[Argument, ...] = (
+    (("bundle",), {"metavar": "BUNDLE", "type": paths.given, "help": "the folder that export --to bundle wrote"}),
+    (
+        ("--key",),
+        {"action": "append", "default": [], "metavar": "KEY", "help": "the public key that must have sealed it"},
+    ),
+    (("--as",), {"dest": "by", "default": "", "metavar": "NAME", "help": "who stands for it here as its author"}),
+)
+
 KEYS: tuple[Argument, ...] = (
     (("verb",), {"choices": ["init", "add", "rotate", "retire", "list"], "help": "what is done"}),
     (("name",), {"metavar": "NAME", "nargs": "?", "help": "the person"}),
@@ -156,6 +172,8 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("revoke", "a person takes an approval back; the version before answers", (VERSION, PERSON, REASON)),
     ("promote", "make an approved version the champion of its task", (VERSION, MOVER)),
     ("rollback", "give the task back to the champion before", (TASK, MOVER)),
+    ("export", "write a version for others: a PEFT folder, an MLflow model, a bundle with its proofs", EXPORT),
+    ("import", "take a bundle in: registered with its origin told, awaiting approval", IMPORT),
     ("releases", "what answers, what is on trial, and every step of it", ()),
     ("release", "start VERSION | stop TASK: try a version beside the champion", (MOVE, MOVED)),
     ("serve", "answer over HTTP with the champions, until Ctrl-C", (RECIPE, SET)),
@@ -178,6 +196,11 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
     ("erase", "destroy the keys of a tenant's inputs of past months; the rows stay", (TENANT, BEFORE)),
     ("keys", "init, add, rotate, retire NAME, list: persons, by whose keys verdicts are signed", KEYS),
     ("tokens", "new, list, rotate ID, revoke ID: keys of the endpoints", TOKENS),
+    (
+        "collect",
+        "list what the store holds and no version names; --remove what is a day old",
+        ((("--remove",), {"action": "store_true", "help": "orphans and unfinished files of more than 24 hours"}),),
+    ),
     ("migrate", "bring the registry's tables up to date, and PostgreSQL's roles to their rights", ()),
     ("bench", "measure ours beside a peer in one run", (NAME, SET)),
     ("data", "check | card | synthesise RECIPE, get NAME, redact FILE, restore FILE: data before it is learned", DATA),
@@ -189,8 +212,9 @@ COMMANDS: tuple[tuple[str, str, tuple[Argument, ...]], ...] = (
 ELSEWHERE = {
     **dict.fromkeys(("promote", "rollback", "revoke", "releases", "release"), "moves"),
     "data": "data_commands",
+    "import": "bundle",
     **dict.fromkeys(("versions", "show", "as-of", "history", "diff"), "known"),
-    **{name: name for name in ("checkpoint", "keys", "migrate", "tokens", "trace", "verify")},
+    **{name: name for name in ("checkpoint", "collect", "export", "keys", "migrate", "tokens", "trace", "verify")},
 }
 
 
@@ -230,8 +254,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     console.keep_stdout()
     module = importlib.import_module(f"flows.{ELSEWHERE.get(arguments.command, 'commands')}")
-    command: Callable[[argparse.Namespace], int] = getattr(module, arguments.command.replace("-", "_"))
+    command: Callable[[argparse.Namespace], int] = getattr(module, _function(arguments.command))
     return command(arguments)
+
+
+def _function(command: str) -> str:
+    """The name of its function, which must not be a word of the language."""
+    name = command.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from registry.api_keys import ApiKey, ApiKeys, Grant, api_keys, hashed, new_api_key, revoke_api_key, rotate_api_key
 from registry.approval import approve, champions, may_answer, promote, reject, revoke, rollback
+from registry.bundle import Bundle, lay_out, seal, unseal
 from registry.chain import anchor_decisions
 from registry.checkpoints import checkpoint, witnessed
+from registry.collecting import Stray, collect
 from registry.database import Migrated, Registry, close, migrate, unbound
 from registry.decisions import DOUBTS, decision, decisions, log_decisions, of_request
 from registry.difference import diff
@@ -22,13 +24,17 @@ from registry.errors import (
 )
 from registry.evaluations import log_evaluation
 from registry.events import EventRecord, history
+from registry.evidence import Origin
 from registry.expiry import expire
 from registry.feedback import Entered, Said, Stated, labelled, log_feedback, log_review, review_queue
 from registry.fence import Lease
+from registry.importing import import_version, origin
+from registry.importing import run_of as import_run
 from registry.leases import fenced, held, holds, renew_lease, take_lease
 from registry.lineage import Answered, answered, fetch_snapshot, keep_snapshot, made_of, snapshots
 from registry.moments import as_of
 from registry.opening import open_registry
+from registry.openssf import sign as sign_files
 from registry.orders import (
     Challenger,
     Orders,
@@ -74,6 +80,7 @@ __all__ = [
     "Answered",
     "ApiKey",
     "ApiKeys",
+    "Bundle",
     "Challenger",
     "Conflict",
     "Damaged",
@@ -86,6 +93,7 @@ __all__ = [
     "NotAllowed",
     "NotSigned",
     "Orders",
+    "Origin",
     "People",
     "Person",
     "Registry",
@@ -98,6 +106,7 @@ __all__ = [
     "Signer",
     "Stated",
     "Step",
+    "Stray",
     "UnknownVersion",
     "Version",
     "accept_checkpoint",
@@ -112,6 +121,7 @@ __all__ = [
     "champions",
     "checkpoint",
     "close",
+    "collect",
     "count_versions",
     "covered",
     "decision",
@@ -131,9 +141,12 @@ __all__ = [
     "held_keys",
     "history",
     "holds",
+    "import_run",
+    "import_version",
     "keep_key",
     "keep_snapshot",
     "labelled",
+    "lay_out",
     "loaded",
     "log_decisions",
     "log_erasure",
@@ -149,6 +162,7 @@ __all__ = [
     "open_registry",
     "open_runs",
     "orders",
+    "origin",
     "people",
     "person_name",
     "pin",
@@ -172,7 +186,9 @@ __all__ = [
     "rotate_api_key",
     "rotate_person",
     "run",
+    "seal",
     "show",
+    "sign_files",
     "sign_run",
     "signature",
     "snapshots",
@@ -183,6 +199,7 @@ __all__ = [
     "take_step",
     "unbound",
     "unloadable",
+    "unseal",
     "verify",
     "versions",
     "was",

@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import fsspec
 
 from registry.digest import canonical, check_name, manifest, of_file, of_text
 from registry.errors import Damaged, RegistryError, RegistryUnreachable
+
+FRESH = timedelta(hours=12)  # half of what collect keeps
 
 
 @dataclass(frozen=True)
@@ -143,16 +146,35 @@ def names(store: Store, folder: str) -> list[str]:
     return [str(path).rstrip("/").rsplit("/", 1)[-1] for path in found]
 
 
+def written(store: Store, name: str) -> datetime | None:
+    """When a file of the store was written, in UTC; None where its file system does not tell."""
+    try:
+        found: datetime = store.files.modified(f"{store.root}/{name}")
+    except (FileNotFoundError, NotImplementedError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def remove(store: Store, name: str) -> None:
+    """Remove a file of the store, if it is still there."""
+    with _reached(store), contextlib.suppress(FileNotFoundError):
+        store.files.rm_file(f"{store.root}/{name}")
+
+
 def _path(store: Store, digest: str) -> str:
     return f"{store.root}/{digest[:2]}/{digest}"
 
 
 def _is_there(store: Store, digest: str, size: int) -> bool:
+    """Whether these bytes need not be written. What is old is written anew, or `collect` might take it away."""
     try:
         found: int = store.files.size(_path(store, digest))
     except FileNotFoundError:
         return False
-    return found == size
+    if found != size:
+        return False
+    age = written(store, f"{digest[:2]}/{digest}")
+    return age is not None and datetime.now(UTC) - age < FRESH
 
 
 def _put(store: Store, source: Path, digest: str) -> None:

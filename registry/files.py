@@ -16,6 +16,7 @@ from registry.checking import Check, Span, check, every_byte, held, pages
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.errors import Damaged
+from registry.lineage import snapshots
 from registry.looking import Look
 from registry.tables import VersionRow
 
@@ -89,14 +90,15 @@ def _named(store: Store, digest: str) -> Iterator[bytes]:
     yield from (bytes.fromhex(each) for each in held if NAME.fullmatch(each))
 
 
-def strays(registry: Registry, named: set[bytes]) -> list[dict[str, Any]]:
-    """Files of the store that no version names, at most 100: none of them is ever loaded.
+def strays(registry: Registry, named: set[bytes], limit: int | None = SHOWN) -> list[dict[str, Any]]:
+    """Files of the store that neither a version nor `named` names, at most `limit`: none of them is ever loaded.
 
     orphan      bytes under their own digest: a registration was killed before its commit
     unfinished  a file that was being written
     foreign     anything else
     """
     found: list[dict[str, Any]] = []
+    named = named | {each for digest in snapshots(registry) for each in _named(registry.store, digest)}
     for folder in sorted(artifacts.names(registry.store, "")):
         if folder == witness.FOLDER:
             continue
@@ -106,6 +108,6 @@ def strays(registry: Registry, named: set[bytes]) -> list[dict[str, Any]]:
                 kind = None if bytes.fromhex(name) in named else "orphan"
             else:
                 kind = "unfinished" if name.endswith(".part") else "foreign"
-            if kind is not None and len(found) < SHOWN:
+            if kind is not None and (limit is None or len(found) < limit):
                 found.append({"what": kind, "where": path})
     return found

@@ -149,21 +149,26 @@ def require(session: Session, signer: Signer, role: str) -> Person:
 def known(session: Session) -> People:
     """Every entry in its order, each held against those before it."""
     query = select(PersonRow, Event).outerjoin(Event, col(Event.seq) == col(PersonRow.seq))
-    entries = [(row, event) for row, event in session.exec(query.order_by(col(PersonRow.seq)))]
+    entries = session.exec(query.order_by(col(PersonRow.seq))).all()
+    return held_against([row for row, _ in entries], {row.seq: event for row, event in entries if event is not None})
+
+
+def held_against(rows: Sequence[PersonRow], told: Mapping[int, Event]) -> People:
+    """The persons of all entries, in their order, with the event of each by its number."""
     held: list[Person] = []
     faults: dict[int, str] = {}
-    for row, event in entries:
+    for row in rows:
         so_far = People(tuple(held), {}, None, None)
-        wrong = _fault(so_far, row, event, first=row is entries[0][0])
+        wrong = _fault(so_far, row, told.get(row.seq), first=row is rows[0])
         if wrong:
             faults[row.seq] = wrong
             continue
         held = [replace(p, until=row.time, last=row.seq) if p.name == row.name and p.last is None else p for p in held]
         if row.change != RETIRED:
             held.append(_person(row))
-    if not entries:
+    if not rows:
         return People((), {}, None, None)
-    first = entries[0][0]
+    first = rows[0]
     return People(tuple(held), faults, first.seq, first.key)
 
 

@@ -6,6 +6,7 @@ signed; only where none had it, events are read, 1,024 at a time: of 10^6 events
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -28,15 +29,27 @@ def prove(registry: Registry, seq: int) -> dict[str, Any]:
     Raises UnknownVersion for an event that is not there, Damaged where the proof does not hold, and as `checkpoint`.
     """
     made = checkpoint(registry)
+    (found,) = proved(registry, made, [seq])
+    return {"event": found["event"], "checkpoint": told(made), "inclusion": found["inclusion"]}
+
+
+def proved(registry: Registry, made: Checkpoint, seqs: Iterable[int]) -> list[dict[str, Any]]:
+    """Some events with the hashes between each and one checkpoint: [{"event": {field: value}, "inclusion": [hash]}].
+
+    Raises UnknownVersion for an event that the checkpoint does not speak for, Damaged where a proof does not hold.
+    """
+    found = []
     with reading(registry) as session:
-        event = session.get(Event, seq)
-        if event is None or seq > made.size:
-            raise UnknownVersion(f"there is no event {seq}; the history holds 1 to {made.size}")
-        proof = merkle.inclusion(seq - 1, made.size, _Trees(session, made.key).of)
-        told = event.model_dump()
-    if _root_by(told["digest"], seq, made, proof) != made.root:
-        raise Damaged(f"event {seq} is not in the history of checkpoint {made.number}; run verify")
-    return {"event": told, "checkpoint": _told(made), "inclusion": [each.hex() for each in proof]}
+        of = _Trees(session, made.key).of
+        for seq in seqs:
+            event = session.get(Event, seq)
+            if event is None or seq > made.size:
+                raise UnknownVersion(f"there is no event {seq}; the history holds 1 to {made.size}")
+            proof, fields = merkle.inclusion(seq - 1, made.size, of), event.model_dump()
+            if root_by(fields["digest"], seq, made, proof) != made.root:
+                raise Damaged(f"event {seq} is not in the history of checkpoint {made.number}; run verify")
+            found.append({"event": fields, "inclusion": [each.hex() for each in proof]})
+    return found
 
 
 def extend(registry: Registry, number: int) -> dict[str, Any]:
@@ -55,7 +68,7 @@ def extend(registry: Registry, number: int) -> dict[str, Any]:
     roots = merkle.roots_by(first.size, made.size, bytes.fromhex(first.root), proof)
     if roots is None or [each.hex() for each in roots] != [first.root, made.root]:
         raise Damaged(f"checkpoint {number} is not the beginning of checkpoint {made.number}; run verify")
-    return {"first": _told(first), "checkpoint": _told(made), "consistency": [each.hex() for each in proof]}
+    return {"first": told(first), "checkpoint": told(made), "consistency": [each.hex() for each in proof]}
 
 
 class _Trees:
@@ -91,10 +104,12 @@ class _Trees:
         return None
 
 
-def _root_by(digest: str, seq: int, made: Checkpoint, proof: list[bytes]) -> str | None:
+def root_by(digest: str, seq: int, made: Checkpoint, proof: list[bytes]) -> str | None:
+    """The root that the proof of an event leads to; None where it leads to none."""
     root = merkle.root_by(seq - 1, made.size, bytes.fromhex(digest), proof)
     return None if root is None else root.hex()
 
 
-def _told(made: Checkpoint) -> dict[str, Any]:
+def told(made: Checkpoint) -> dict[str, Any]:
+    """A checkpoint with its signature, as a document."""
     return {**made.said, "signature": made.signature}

@@ -65,7 +65,7 @@ def checks(session: Session, span: Span) -> Iterator[Failure | None]:
     for event in session.exec(select(Event).where(alone, col(Event.seq).not_in(select(PersonRow.seq)))):
         yield _failure(f"person, event {event.seq}", "a row", "no row")
     for each in _judged(session, span):
-        fault = _fault(everybody, each)  # what was there before the first admin is held by the chain, once for all
+        fault = fault_of(everybody, each)  # what was there before the first admin is held by the chain, once for all
         where = f"{each.version.task}@{each.version.number}, event {each.row.seq}"
         yield _failure(where, f"signed by {each.row.by}", fault) if fault else None
     yield from _moves(session, everybody, span)
@@ -134,11 +134,11 @@ def _judged(session: Session, span: Span, version: VersionRow | None = None) -> 
 
 
 def _of_version(session: Session, everybody: People, version: VersionRow, judged: list[Judged]) -> str:
-    faults = (_fault(everybody, each) or _unsealed(session, everybody, each) for each in judged)
+    faults = (fault_of(everybody, each) or _unsealed(session, everybody, each) for each in judged)
     return next((fault for fault in faults if fault), "") or _unauthored(session, everybody, version)
 
 
-def _fault(everybody: People, judged: Judged) -> str:
+def fault_of(everybody: People, judged: Judged) -> str:
     """Why a verdict is not its person's; empty where it is, or where the registry had no persons."""
     row, event = judged.row, judged.event
     if event is None:
@@ -205,12 +205,21 @@ def _moves(session: Session, everybody: People, span: Span) -> Iterator[Failure 
 
 
 def _unauthored(session: Session, everybody: People, version: VersionRow) -> str:
-    """Why the author that a version names is not known to be it, in a registry with persons."""
+    if everybody.founded is None or version.seq < everybody.founded:
+        return ""
+    run = str(facts_of(version).get("run_id", ""))
+    return unauthored(everybody, version, session.exec(select(RunRow.seq).where(RunRow.run_id == run)).first())
+
+
+def unauthored(everybody: People, version: VersionRow, began: int | None) -> str:
+    """Why the author that a version names is not known to be it, in a registry with persons.
+
+    began  the event that began the version's run
+    """
     facts = facts_of(version)
     author, run = str(facts.get("author", "")), str(facts.get("run_id", ""))
     if not author or everybody.founded is None or version.seq < everybody.founded:
         return ""
-    began = session.exec(select(RunRow.seq).where(RunRow.run_id == run)).first()
     person = everybody.at(author, began or version.seq)
     if person is None or "author" not in person.roles:
         return f"its author {author!r} was not in force as author"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -45,6 +47,28 @@ def test_the_seventh_folder_is_explained(living: Living) -> None:
         page = (folder / "report.html").read_text(encoding="utf-8")
         assert inside.faults(name, run / "models" / name, folder) == []
         assert pointers.loose(page, json.loads((folder / "report.json").read_text(encoding="utf-8"))) == []
+
+
+def test_a_version_goes_into_an_empty_home_without_a_network(living: Living, tmp_path: Path) -> None:
+    alone = ["unshare", "--net", "--map-root-user"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        alone = []  # this machine lets nobody leave the network
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "RAY_", "PREFECT_"))}
+
+    def assay(home: Path, *words: str) -> Any:
+        command = [*alone, "./assay", *words, "--json"]
+        own = {**kept, "ASSAY_HOME": str(home)}
+        done = subprocess.run(command, cwd=living.checkout, env=own, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    bundle, home = str(tmp_path / "bundle"), tmp_path / "elsewhere"
+    sent = assay(living.state, "export", "urgency@1", "--to", "bundle", bundle)
+    came = assay(home, "import", bundle)
+    assert sent["version"] == came["version"] == "urgency@1"
+    assert (came["status"], came["imported"]["status"]) == ("registered", "approved")
+    assert assay(home, "verify")["ok"]
+    assert assay(home, "as-of", "2999-01-01T00:00:00+00:00")["champions"] == {}
 
 
 def test_the_rows_of_a_report_are_measured_on_the_version_that_answers(
