@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.special import gammaln, logsumexp
 from scipy.stats import norm
@@ -108,10 +107,10 @@ def _composed(below: Distribution, steps: int, delta: float, reach: float, width
     shift = steps * (mean - float(mass @ grid))
     # Circular: the middle of the grid is the zero of the transform.
     total = np.fft.fftshift(irfft(rfft(np.fft.ifftshift(mass)) ** steps, len(grid)))
-    return _at(grid + shift, np.clip(total, 0.0, None), delta)
+    return _at(np.asarray(grid + shift, np.float64), np.asarray(np.clip(total, 0.0, None)), delta)
 
 
-def _at(losses: NDArray[np.float64], mass: NDArray[np.float64], delta: float) -> float:
+def _at(losses: FloatArray, mass: FloatArray, delta: float) -> float:
     """The least epsilon with sum of mass * (1 - exp(epsilon - loss)) over losses above it at most delta."""
     low, high = 0.0, float(losses[-1])
     while high - low > 1e-6:
