@@ -1,8 +1,7 @@
 """Learning under differential privacy: Poisson batches, clipped gradients, Gaussian noise (Abadi et al. 2016).
 
-Nothing else of a private version may look at a row: no classical part, no frame, no check on valid rows, no sweep. What
-the recipe cannot have then is refused here, with the cure. The noise comes from the operating system and is written
-nowhere: with a seed that stands in the recipe, anyone could take it off again.
+Nothing else may look at a row: no classical part, no frame, no check on valid rows, no sweep; what the recipe cannot
+have then is refused, with the cure. The noise is drawn from the operating system: a seed could be used to take it off.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from tasks.train.per_row import PerRow
 from tasks.train.section import TrainSection
 
 RATE, MOMENTUM = 4.0, 0.9  # of a head on states of length one
-# Deviation of the noise in the mean gradient up to which RATE holds; above it the rate falls by the power FALL. Chosen
-# by cross-validation over PhraseBank's training rows, which are public; it is no part of anyone's budget.
+# Noise in the mean gradient up to which RATE holds; above it the rate falls. Chosen over public rows: DECISIONS.md.
 QUIET, FALL = 0.0018, 2 / 3
 OPEN = 20.0  # a gate of sigmoid(20) is 1: it learns nothing
 BATCH = 128  # rows whose gradients are held at once
+LEARNS = {"head": ("net.heads.text.read.",), "all": ("net.heads.text.read.", "adapter.")}
 KEPT = 0.5  # the mean of the last steps' weights is what is kept: it costs nothing and takes noise off
 
 
@@ -59,10 +58,6 @@ class Spent:
     rows: int
     learns: str
     epsilon_renyi: float
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict."""
-        return asdict(self)
 
 
 def check(train: TrainSection, lora: LoraSection, tasks: Mapping[str, Task]) -> None:
@@ -119,7 +114,7 @@ def learn_all(model: Model, courses: Mapping[str, Course], section: PrivacySecti
     for name, course in courses.items():
         cost = spent(section, noise, len(course.train.rows))
         found = learn(model, course, section, noise, np.random.default_rng())  # entropy of the operating system
-        privacy = cost.to_json() | ({} if found is None else {"audit": found.to_json()})
+        privacy = asdict(cost) | ({} if found is None else {"audit": found.to_json()})
         told[name] = {"rows": cost.rows, "steps": cost.steps, "trials": [], "privacy": privacy}
     return told
 
@@ -156,15 +151,12 @@ def learn(
 
 def audited(
     model: Model, name: str, states: Any, target: Any, noise: Noise, draw: np.random.Generator, delta: float
-) -> Audit | None:
+) -> Audit:
     """An audit of one more run, on rows that are in by a coin; what is left in the head is that run's.
 
     Who attacks knows all rows, so the loss of each is held against that of a head which learned all without noise.
-    None where the coins put all rows on one side.
     """
     inside = audit.coins(len(states), draw)
-    if inside.all() or not inside.any():
-        return None
     at, everyone = torch.from_numpy(np.flatnonzero(inside)), np.arange(len(states))
 
     def lost() -> FloatArray:
@@ -209,9 +201,8 @@ def _descend(
         for key, value in noisy_sum(rows, of, index, learning, noise, draw).items():
             learning[key].grad = value / (noise.sample_rate * count)
         step()
-        if at >= from_step:
-            for key, value in learning.items():
-                kept[key] += value.detach() / (noise.steps - from_step)
+        for key, value in learning.items() if at >= from_step else ():
+            kept[key] += value.detach() / (noise.steps - from_step)
     with torch.no_grad():
         for key, value in learning.items():
             value.copy_(kept[key])
@@ -253,8 +244,7 @@ def plain_head(model: Model, name: str) -> None:
 def parameters(model: Model, name: str, learns: str) -> dict[str, Any]:
     """The weights that learn: what the head reads with, and of "all" the adapter too."""
     found = weights.parameters(model, name)
-    first = ("net.heads.text.read.", *(("adapter.",) if learns == "all" else ()))
-    return {key: value for key, value in found.items() if key.startswith(first)}
+    return {key: value for key, value in found.items() if key.startswith(LEARNS[learns])}
 
 
 def modules(model: Model, name: str) -> dict[str, Any]:
