@@ -1,6 +1,6 @@
 """What tells people, what was known when, and rows that nobody is: `./assay bench privacy`.
 
-./assay bench privacy --set data.root=FOLDER [--set bench.cases=vintages,redact,pseudonyms,network,synthetic_auc,leaks]
+./assay bench privacy --set data.root=FOLDER [--set bench.cases=redact,private_step,private_phrasebank,audit]
 
 Times are CPU time of one process.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parts import copula, planted_people, redaction
+from benchmarks.parts import copula, planted_people, private_head, redaction
 from flows import bench, console
 from tasks.data import vintages
 from tasks.data.vintages import Facts
@@ -140,6 +140,40 @@ def _leaks(_: Path | None) -> list[dict[str, Any]]:
         return [planted_people.row(Path(folder))]
 
 
+def _needed(root: Path | None) -> Path:
+    if root is None:
+        raise ValueError("private learning is measured on PhraseBank: say where it lies, --set data.root=FOLDER")
+    return root
+
+
+def _private_step(root: Path | None) -> list[dict[str, Any]]:
+    ours, plain = private_head.step(_needed(root))
+    ratio, most = round(ours / plain, 2), private_head.MOST_STEP
+    return [_row("step", ratio, "times the CPU of a plain step", f"at most {most}", ratio <= most)]
+
+
+def _private_phrasebank(root: Path | None) -> list[dict[str, Any]]:
+    rows = []
+    for epsilon, bar in private_head.BARS.items():
+        found, other = private_head.f1(_needed(root), epsilon)
+        row = _row(f"epsilon_{epsilon:g}", round(found, 4), "weighted F1, three seeds", f"at least {bar}", found >= bar)
+        rows.append(row | {"epsilon_renyi": round(other, 3)})
+    return rows
+
+
+def _audit(root: Path | None) -> list[dict[str, Any]]:
+    sound = private_head.bounds(_needed(root), "sound")
+    told = sum(bound > 1 for bound in sound)
+    rows = [_row("audit", told, f"of {private_head.RUNS} private versions bounded above 1", "none", not told)]
+    for fault in ("no noise", "noise over the batch twice", "shipped bag of words", "plain bag of words"):
+        bounds = private_head.bounds(_needed(root), fault)
+        found, least = sum(bound > 1 for bound in bounds), private_head.FOUND
+        unit = f"of {private_head.RUNS} versions found: {fault}"
+        row = _row("audit_" + fault.replace(" ", "_"), found, unit, f"at least {least}", found >= least)
+        rows.append(row | {"bound": round(float(np.median(bounds)), 2)})
+    return rows
+
+
 CASES: Mapping[str, Case] = {
     "vintages": _vintages,
     "redact": _redact,
@@ -147,4 +181,7 @@ CASES: Mapping[str, Case] = {
     "network": _network,
     "synthetic_auc": lambda _: copula.rows(),
     "leaks": _leaks,
+    "private_step": _private_step,
+    "private_phrasebank": _private_phrasebank,
+    "audit": _audit,
 }

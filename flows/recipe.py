@@ -20,6 +20,7 @@ from serving.section import ReleaseSection, ServeSection
 from tasks.backbone.section import BackboneSection, LoraSection
 from tasks.data.section import DataSection, TaskSection
 from tasks.digest import of_json
+from tasks.privacy.section import PrivacySection
 from tasks.task import Section
 from tasks.train.section import TrainSection
 from tasks.validate.section import ValidateSection
@@ -50,6 +51,7 @@ class Recipe(Section):
     tasks: Mapping[str, SerializeAsAny[TaskSection]]
     train: TrainSection = TrainSection()
     validation: ValidateSection = Field(default=ValidateSection(), alias="validate")
+    privacy: PrivacySection = PrivacySection()
     explain: ExplainSection = ExplainSection()
     release: ReleaseSection = ReleaseSection()
     serve: ServeSection = ServeSection()

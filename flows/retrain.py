@@ -162,6 +162,7 @@ def train(plan: recipe.Recipe, folder: Path) -> dict[str, Any]:
         "backbone": plan.backbone.model_dump(mode="json"),
         "lora": plan.lora.model_dump(mode="json"),
         "train": plan.train.model_dump(mode="json"),
+        "privacy": plan.privacy.model_dump(mode="json"),
         "tasks": {
             name: {
                 "section": section.model_dump(mode="json"),

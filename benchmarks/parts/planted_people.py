@@ -68,17 +68,19 @@ def write_rows(path: Path) -> None:
             out.writerow((f"{at} {one.email}", said, label))
 
 
-def learn(folder: Path) -> None:
-    """The file, and a version of it with its report, in models/ and reports/ of a folder."""
+def learn(folder: Path, privacy: Mapping[str, Any] | None = None) -> None:
+    """The file, and a version of it with its report, in models/ and reports/ of a folder; `privacy` is its section."""
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / "complaints.csv")
-    plan = recipe.parse({**RECIPE, "tasks": {"sentiment": {"source": str(folder / "complaints.csv")}}})
+    plan = recipe.parse(
+        {**RECIPE, "privacy": privacy or {}, "tasks": {"sentiment": {"source": str(folder / "complaints.csv")}}}
+    )
     name, data = "sentiment", folder / "data" / "sentiment"
     section = plan.tasks[name].model_dump(mode="json")
     splits = plan.validation.splits.model_dump(mode="json")
     card = prepare(name, section, plan.data.model_dump(mode="json"), plan.train.seed, str(data), splits)
     rows = {side: str(data / f"{side}.parquet") for side in ("train", "valid", "test")}
-    parts = {part: getattr(plan, part).model_dump(mode="json") for part in ("backbone", "lora", "train")}
+    parts = {part: getattr(plan, part).model_dump(mode="json") for part in ("backbone", "lora", "train", "privacy")}
     loop.fit(
         {
             **parts,

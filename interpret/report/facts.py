@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Facts:
     model_digest          over all files of the version
     rows, periods         number of rows by part, and their first and last day
     behaviour             the behaviour cases with their verdicts
+    privacy               what the version spent of its budget; {} where it has none
     decided               decisions that several rows lead to together, by what moved them; None where each is alone
     """
 
@@ -77,6 +78,7 @@ class Facts:
     libraries: Mapping[str, str]
     behaviour: tuple[Behaviour, ...] = ()
     decided: tuple[Decided, ...] | None = None
+    privacy: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def governance(self) -> GovernanceSection:
@@ -113,6 +115,7 @@ def read(task: Task, folder: Folder, rows: Mapping[str, Rows], run: Run) -> Fact
         rows={name: len(part) for name, part in rows.items()},
         periods={name: period(part) for name, part in rows.items() if len(part)},
         libraries={name: version(name) for name in LIBRARIES},
+        privacy=_written(folder, folder.privacy),
     )
 
 

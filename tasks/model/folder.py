@@ -81,6 +81,11 @@ class Folder:
         return self.path / "metrics.json"
 
     @property
+    def privacy(self) -> Path:
+        """What it spent of its privacy budget, and what lies outside; there where the recipe sets an epsilon."""
+        return self.path / "privacy.json"
+
+    @property
     def has_text(self) -> bool:
         """Whether an adapter on a backbone belongs to it."""
         return self.adapter_config.is_file()

@@ -137,27 +137,38 @@ def warmup_and_decay(done: float, warmup: float, one: float) -> float:
     return min(rising, max((1.0 - done + one) / (1.0 - warmup + one), one))
 
 
-def set_up(net: Model, name: str, rows: Rows, valid: Rows, train: TrainSection, section: Mapping[str, Any]) -> Course:
+def set_up(
+    net: Model,
+    name: str,
+    rows: Rows,
+    valid: Rows,
+    train: TrainSection,
+    section: Mapping[str, Any],
+    *,
+    blind: bool = False,
+) -> Course:
     """Fit the classical part on the train rows, give the task its frame, and lay out its steps.
 
     The offset of the train rows is cross-fitted, so that the net sees what the classical part leaves over on rows that
     it has not seen; the part that stays, and that the valid rows meet, is fitted on all train rows. The net of an
-    additive task sees no offset.
+    additive task sees no offset. A `blind` one looks at no row for any of this: it has no classical part, and the
+    frame that changes nothing.
     """
     task = net.tasks[name]
     offset = None
-    if not task.additive:
+    if not (task.additive or blind):
         groups = rows.group if len(np.unique(rows.group)) > 1 else np.arange(len(rows)).astype(np.str_)
         offset = out_of_fold(task.classical, rows.inputs, rows.target, groups, train.folds, train.seed)
-    net.classical[name] = task.classical.fit(rows.inputs, rows.target)
-    net.frames[name] = frame_of(task, net.parts[name], rows.inputs, rows.target, offset)
+    if not blind:
+        net.classical[name] = task.classical.fit(rows.inputs, rows.target)
+        net.frames[name] = frame_of(task, net.parts[name], rows.inputs, rows.target, offset)
     if len(valid) > VALID_ROWS:
         drawn = np.random.default_rng([train.seed, 3]).permutation(len(valid))[:VALID_ROWS]
         valid = valid.take(np.sort(drawn))
     if task.writer is not None:
         learn, check = (Side(writing.prepare(net, name, each), each.target) for each in (rows, valid))
     else:
-        later = task.classical.raw(net.classical[name], valid.inputs)
+        later = None if blind else task.classical.raw(net.classical[name], valid.inputs)
         learn = Side(forward.prepare(net, name, rows.inputs, offset), rows.target)
         check = Side(forward.prepare(net, name, valid.inputs, later), valid.target)
     plan = _plan(len(learn.rows), "text" in net.parts[name], train, section)

@@ -20,7 +20,9 @@ from tasks.backbone.section import DEFAULT, BackboneSection, LoraSection
 from tasks.data.parquet import load_rows
 from tasks.model import build, weights
 from tasks.model.model import Model
+from tasks.privacy.section import PrivacySection
 from tasks.task import Modality, Rows
+from tasks.train import private
 from tasks.train.course import Course, rates, set_up
 from tasks.train.section import TrainSection
 from tasks.train.world import World
@@ -31,7 +33,7 @@ class Job:
     """One job. `weights` is every weight that learns, `of` the same by trial; `run` is the digest of what was asked.
 
     `stored` counts the texts whose states were held on disk: 0 where there was no room for them, None where no block
-    lies below the adapters.
+    lies below the adapters. `privacy` says whether the job learns under a budget.
     """
 
     section: TrainSection
@@ -43,6 +45,7 @@ class Job:
     courses: Mapping[str, Course]
     run: str
     stored: int | None
+    privacy: PrivacySection
 
 
 def prepare(
@@ -58,12 +61,18 @@ def prepare(
     lora = LoraSection(**config["lora"])
     if section.sweep and lora.mode == "shared":
         raise ValueError("train.sweep tries rates for each task, which one shared adapter cannot follow; leave it out")
+    privacy = PrivacySection(**config.get("privacy", {}))
     names = sorted(config["tasks"])
+    if privacy.epsilon is not None:
+        private.check(section, lora, {name: tasks.get(name) for name in names})
     rows = {name: [load_rows(config["tasks"][name][side]) for side in ("train", "valid")] for name in names}
     _check(rows)
     sections = {name: config["tasks"][name]["section"] for name in names}
     trials = {trial: name for name in names for trial in rates(name, section, sections[name])}
     parts = {trial: _parts(rows[name][0], sections[name]) for trial, name in trials.items()}
+    if privacy.epsilon is not None:
+        for trial, held in parts.items():
+            private.check_parts(trial, held)
     reads = any("text" in held for held in parts.values())
     backbone = _opened(BackboneSection(**config["backbone"])) if reads else None
     known = {trial: tasks.get(name) for trial, name in trials.items()}
@@ -73,7 +82,11 @@ def prepare(
     net = _in_bf16(net, section.bf16)
     if section.recompute and net.body is not None:
         net.body.get_base_model().activation_checkpointing_enable()
-    courses = {name: set_up(net, name, train, valid, section, sections[name]) for name, (train, valid) in rows.items()}
+    blind = privacy.epsilon is not None
+    courses = {
+        name: set_up(net, name, train, valid, section, sections[name], blind=blind)
+        for name, (train, valid) in rows.items()
+    }
     asked = {key: config[key] for key in ("backbone", "lora", "train")}
     shapes = {name: [len(sides[0]), len(sides[1])] for name, sides in rows.items()}
     run = digest.of_json({**asked, "tasks": sections, "rows": shapes})
@@ -83,7 +96,7 @@ def prepare(
     stored = _fill_states(net, courses, place, _worker(world, tell, together=section.shard))
     device.trim_heap()
     optimizer = _optimizer(learning, section, net.device)
-    return Job(section, world, net, learning, of, optimizer, courses, run, stored)
+    return Job(section, world, net, learning, of, optimizer, courses, run, stored, privacy)
 
 
 def _opened(section: BackboneSection) -> Backbone:

@@ -21,7 +21,7 @@ from tasks.backbone import device
 from tasks.model import saved
 from tasks.model.folder import Folder
 from tasks.model.model import Model
-from tasks.train import flops, mixture, process_group, resume, reward, writing
+from tasks.train import flops, mixture, private, process_group, resume, reward, writing
 from tasks.train.course import Course, Labelled, Trial, batch, losses
 from tasks.train.early_stopping import halve, judge, valid_losses
 from tasks.train.job import Job, prepare
@@ -34,7 +34,8 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
     """Learn every task of `config`; rank 0 writes one model folder per task under `config["out"]`.
 
     config: {"backbone", "lora", "train": sections of the recipe, "tasks": {name: {"section", "train", "valid"}}, "out"}
-    with paths of Parquet files, and "states": {"folder", "gigabytes"} where the store of hidden states lies. Gives
+    with paths of Parquet files, "states": {"folder", "gigabytes"} where the store of hidden states lies, and "privacy"
+    where the recipe sets a budget. Gives
     {"steps", "seconds", "resumed", "stored", "tasks": {name: {...}}}, every trial of a sweep in it; lines of progress
     go to progress.jsonl beside `out`. Raises ValueError where a section, a file or the backbone cannot be used.
     """
@@ -46,16 +47,21 @@ def fit(config: Mapping[str, Any], world: World = ALONE) -> dict[str, Any]:
         progress = Progress(Path(config["out"]).parent / "progress.jsonl", world.rank)
         process_group.join(world)
         job = prepare(config, section, world, progress.fill)
-        resumed = resume.restore(job)
-        step = _learn(job, resumed, progress)
-        _write(job, Path(config["out"]))
+        if job.privacy.epsilon is not None:
+            told = private.learn_all(job.model, job.courses, job.privacy)
+            resumed, step = 0, sum(course.step for course in job.courses.values())
+        else:
+            resumed = resume.restore(job)
+            step = _learn(job, resumed, progress)
+            told = {name: course.summary() for name, course in job.courses.items()}
+        _write(job, told, Path(config["out"]))
     return {
         "steps": step,
         "resumed": resumed,
         "stored": job.stored,
         "bf16": job.model.bf16,
         "seconds": round(time.monotonic() - began, 3),
-        "tasks": {name: course.summary() for name, course in job.courses.items()},
+        "tasks": told,
     }
 
 
@@ -164,8 +170,8 @@ def train_mode(net: Model) -> None:
                 module.training = True  # transformers recomputes in this mode alone; what the module holds stays
 
 
-def _write(job: Job, out: Path) -> None:
-    """Put the best weights of each task's best trial into its own, and save it."""
+def _write(job: Job, told: Mapping[str, Any], out: Path) -> None:
+    """Put the best weights of each task's best trial into its own, and save it with what is told of its learning."""
     if job.world.rank:
         return
     for name, course in job.courses.items():
@@ -176,7 +182,9 @@ def _write(job: Job, out: Path) -> None:
         if isinstance(course.valid.rows, writing.Lines):
             writing.balance(job.model, name, course.valid.rows.rows)
         saved.save(job.model, name, out / name)
-        digest.write_json(Folder(out / name).training, course.summary())
+        digest.write_json(Folder(out / name).training, told[name])
+        if "privacy" in told[name]:
+            digest.write_json(Folder(out / name).privacy, told[name]["privacy"])
 
 
 if __name__ == "__main__":

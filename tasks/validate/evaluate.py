@@ -19,7 +19,7 @@ from tasks.model.folder import Folder
 from tasks.model.model import Model
 from tasks.model.saved import open_folders
 from tasks.task import Rows
-from tasks.validate import contamination, drivers, reasons_file
+from tasks.validate import contamination, drivers, private, reasons_file
 from tasks.validate.calibration import calibrated, from_json, to_json
 from tasks.validate.judge import BASELINE, FULL, WITHOUT, Champion, Measured, Sides, judge
 from tasks.validate.section import ValidateSection
@@ -43,17 +43,22 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
         places = config["tasks"][name]
         sides = Sides(*(load_rows(places[part]) for part in ("train", "valid", "test")))
         folder.write(folder.recipe, config["recipe"])
-        folder.write(folder.data, places["card"])
-        contamination.write(folder, sides.train, sides.valid)
-        contamination.write_tested(folder, sides.test)
+        spent = folder.read(folder.privacy) if folder.privacy.is_file() else None
+        folder.write(folder.data, places["card"] if spent is None else private.card(places["card"]))
+        if spent is None:
+            contamination.write(folder, sides.train, sides.valid)
+            contamination.write_tested(folder, sides.test)
+        else:
+            folder.write(folder.privacy, private.document(spent, get(name)))
         measured = dataclasses.replace(
             measure(model, name, folder, sides, section.ablation),
             champion=_champion(config, name, sides.test),
             contaminated=_contaminated(config, name, folder, sides.test),
+            spent=spent,
         )
         calibration, judgement = judge(get(name), sides, measured, section, config["seed"])
         folder.write(folder.calibration, to_json(calibration))
-        known = drivers.learn(model, name, sides.train, sides.valid, config["seed"])
+        known = None if spent else drivers.learn(model, name, sides.train, sides.valid, config["seed"])
         if known is not None:
             folder.write(folder.reasons, reasons_file.to_json(known))
         judged[name] = judgement.model_dump(mode="json")
@@ -89,25 +94,35 @@ def _contaminated(config: Mapping[str, Any], name: str, folder: Folder, test: Ro
     return contamination.of_backbone(body["name"] if body else "", str(source))
 
 
+def _baseline_name(name: str, folder: Folder) -> str:
+    if folder.privacy.is_file():
+        return "one answer to all"
+    baseline = get(name).baseline
+    return str(folder.read(folder.classical)["name"]) if baseline is None else baseline.name
+
+
 def measure(model: Model, name: str, folder: Folder, sides: Sides, ablation: bool) -> Measured:
     """Run the body once on each row; the classical model alone, and the model without each part, come from that."""
     valid, test = (forward.features(model, name, part.inputs) for part in (sides.valid, sides.test))
-    if valid.offset is None or test.offset is None:
+    baseline, blind = get(name).baseline, folder.privacy.is_file()
+    if blind:  # a baseline that learned from the rows would tell of them beside the budget
+        on_valid, on_test = (np.zeros((len(part), get(name).head.width)) for part in (sides.valid, sides.test))
+    elif valid.offset is None or test.offset is None:
         raise ValueError(
             f"{folder.path} has no {folder.classical.name}, so {name} has no baseline to be judged by: train it again"
         )
-    on_valid, on_test = valid.offset, test.offset
-    baseline = get(name).baseline
-    if baseline is not None:
+    else:
+        on_valid, on_test = valid.offset, test.offset
+    if baseline is not None and not blind:
         state = baseline.fit(sides.train.inputs, sides.train.target)
         on_valid, on_test = (baseline.raw(state, part.inputs) for part in (sides.valid, sides.test))
     raws = {FULL: forward.combine(model, name, test), BASELINE: on_test}
-    for part in sorted({*test.hidden, CLASSICAL}) if ablation else ():
+    for part in sorted({*test.hidden, *(() if blind else (CLASSICAL,))}) if ablation else ():
         raws[WITHOUT + part] = forward.combine(model, name, test, without=frozenset({part}))
     return Measured(
         valid={FULL: forward.combine(model, name, valid), BASELINE: on_valid},
         test=raws,
-        baseline_name=folder.read(folder.classical)["name"] if baseline is None else baseline.name,
+        baseline_name=_baseline_name(name, folder),
         hidden=forward.side_by_side(model, name, valid),
         hidden_test=forward.side_by_side(model, name, test),
         beyond_test=forward.beyond(model, name, sides.test.inputs),

@@ -22,6 +22,7 @@ class Evidence:
     reliability    calibration error, and how often the 90 % sets held the truth
     segments       every segment of the test rows
     champion       name of the version that answers now, and the lift over it where it could be compared
+    beyond_budget  a sentence where an audit bounds epsilon above the claim
     contaminated   a sentence where test rows have been learned from, by this version or its backbone
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     champion: str | None = None
     champion_lift: Estimate | None = None
     contaminated: str | None = None
+    beyond_budget: str | None = None
 
 
 def verdict(gates: Gates, evidence: Evidence) -> tuple[Literal["accepted", "refused"], list[str]]:
@@ -114,6 +116,12 @@ def _coverage(gates: Gates, evidence: Evidence) -> Iterator[str]:
             )
 
 
+def _budget(_: Gates, evidence: Evidence) -> Iterator[str]:
+    """A claim of privacy that an audit refutes."""
+    if evidence.beyond_budget is not None:
+        yield evidence.beyond_budget
+
+
 def _contamination(_: Gates, evidence: Evidence) -> Iterator[str]:
     """A figure on rows that were learned from is no evidence."""
     if evidence.contaminated is not None:
@@ -126,7 +134,7 @@ def _collapse(gates: Gates, evidence: Evidence) -> Iterator[str]:
         yield "every test row gets the same answer (one-class collapse): lower the learning rate or balance the classes"
 
 
-CHECKS = (_contamination, _figure, _lift, _champion, _segments, _calibration, _coverage, _collapse)
+CHECKS = (_budget, _contamination, _figure, _lift, _champion, _segments, _calibration, _coverage, _collapse)
 
 
 def _found(evidence: Evidence) -> list[str]:

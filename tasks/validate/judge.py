@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.task import FloatArray, Rows, Task
-from tasks.validate import calibrate, fairness, segments
+from tasks.validate import calibrate, fairness, private, segments
 from tasks.validate.bootstrap import Comparison, Score, clusters, compare
 from tasks.validate.calibration import (
     Calibration,
@@ -51,6 +52,7 @@ class Measured:
     truncated     share of test rows that were longer than the model can read
     champion      what answers now, asked on the test rows
     contaminated  a sentence where test rows have been learned from
+    spent         of a version under a privacy budget: what its folder says of it
     """
 
     valid: Mapping[str, FloatArray]
@@ -62,6 +64,7 @@ class Measured:
     truncated: float = 0.0
     champion: Champion | None = None
     contaminated: str | None = None
+    spent: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def judge(
     calibration, raws = _calibrations(task, sides.valid, measured)
     scores, drawn = {name: _score(task, test, raw) for name, raw in raws.items()}, clusters(test, task.metric.cluster)
     comparison = compare(scores, drawn, section.draws, seed)
-    kinds = segments.judged(segments.segments(task, test, sides.train), scores[FULL], scores[BASELINE], drawn, seed)
+    train = sides.train if measured.spent is None else None
+    kinds = segments.judged(segments.segments(task, test, train), scores[FULL], scores[BASELINE], drawn, seed)
     reliability = _reliability(task, sides, calibration, measured, raws)
     evidence = _evidence(task, measured, comparison, reliability, kinds, collapsed(task.head, raws[FULL], test.target))
     decision, reasons = verdict(section.gates, evidence)
@@ -131,8 +135,12 @@ def _numbers(measured: Measured) -> Measured:
 
 def _calibrations(task: Task, valid: Rows, measured: Measured) -> tuple[Calibration, dict[str, FloatArray]]:
     """The version's calibration, and the calibrated raw of every model on the test rows, each by its own."""
-    own = _calibration(task, measured.valid[FULL], valid, measured.hidden)
-    fitted = {name: _calibration(task, raw, valid, None) for name, raw in measured.valid.items()}
+    if measured.spent is not None:
+        own = private.calibration(task.head, measured.valid[FULL], valid.target, measured.spent["epsilon"])
+        fitted = {FULL: own, BASELINE: Calibration()}
+    else:
+        own = _calibration(task, measured.valid[FULL], valid, measured.hidden)
+        fitted = {name: _calibration(task, raw, valid, None) for name, raw in measured.valid.items()}
     raws = {name: calibrated(task.head, fitted.get(name, own), raw) for name, raw in measured.test.items()}
     if measured.champion is not None and measured.champion.raw is not None:
         raws[CHAMPION] = measured.champion.raw
@@ -204,6 +212,7 @@ def _evidence(
         champion=None if champion is None else champion.version,
         champion_lift=comparison.lifts.get(CHAMPION),
         contaminated=measured.contaminated,
+        beyond_budget=None if measured.spent is None else private.beyond(measured.spent),
     )
 
 

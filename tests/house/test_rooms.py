@@ -14,8 +14,8 @@ from tests.house.tree import FOLDERS, ROOT, Tree, imported, trees  # type: ignor
 # A room bears the name of the recipe section that it reads. Arrows point down; every room may use tasks/task.py and
 # tasks/digest.py, which stand flat, and tasks/__init__.py, which finds the tasks.
 ROOMS = {
-    "train": {"model", "backbone", "classical", "data"},
-    "validate": {"model", "backbone", "data"},
+    "train": {"model", "backbone", "classical", "data", "privacy"},
+    "validate": {"model", "backbone", "data", "privacy"},
     "model": {"backbone", "data"},
     "data": {"privacy"},
     "classical": {"privacy"},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from interpret.attribution.study import Study
 from interpret.report import blocks, numbers
@@ -43,6 +44,23 @@ def _data(facts: Facts) -> Iterator[Block]:
             "how the model does on real documents or markets."
         )
         yield blocks.finding("synthetic", "warn", "The data are synthetic", body)
+    if facts.privacy.get("outside"):
+        yield blocks.finding("budget", "warn", "Not private as a whole", _budget(facts.privacy))
+
+
+def _budget(spent: Mapping[str, Any]) -> str:
+    """What the budget covers, and everything of the version and its report that it does not."""
+    told = f"Epsilon {numbers.said(spent['epsilon'], 'number')} at delta {spent['delta']:g} covers: "
+    told += f"{', '.join(spent['inside'])}. Switched off: {', '.join(spent['off'])}. "
+    told += f"Outside it: {'; '.join(spent['outside'])}. So the version is not called private."
+    found = spent.get("audit")
+    if found:
+        told += (
+            f" An audit of a run on half of the rows tells members by AUC {numbers.said(found['auc'], 'number')}"
+            f", finds {numbers.said(found['tpr_at_1_fpr'], 'share')} of them at 1 % false alarms, and bounds epsilon "
+            f"at {numbers.said(found['epsilon_at_least'], 'number')} or more."
+        )
+    return told
 
 
 def _validation(metrics: Judgement) -> Iterator[Block]:
