@@ -57,7 +57,7 @@ def gaps(card: Mapping[str, Any]) -> list[str]:
     if missing:
         name, share = max(missing.items(), key=lambda one: one[1])
         found.append(f"{len(missing)} features have missing values, {name} most of all ({share:.1%}).")
-    found.append("Training on these rows is not differentially private, and no membership audit was made.")
+    found.append("What a version gives away of these rows is told by its report: a privacy budget, if it has one.")
     return found
 
 
