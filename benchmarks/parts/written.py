@@ -25,6 +25,7 @@ from tasks.validate.bootstrap import Comparison, clusters, compare
 
 NAME = "reasoning"
 OURS, PROGRAM = "ours", "program"
+REFUSES, REFUSES_TOO_MUCH = 0.65, 0.12  # where the cells are gone, and where they are there; DECISIONS has the reason
 
 
 @dataclass
@@ -141,7 +142,8 @@ def refuses(ground: Ground) -> list[dict[str, Any]]:
              if (twin := _twin(text, target)) is not None]  # fmt: skip
     gone = forward.raw(ground.model(), NAME, _inputs(texts))
     shares = [float(np.mean(raw[:, 1] == language.FIXED.index(language.REFUSAL))) for raw in (gone, learned.raw)]
-    return [_row("refuses", shares[0], shares[1], "share", ok=shares[0] >= 0.8 and shares[1] <= 0.05, asked=len(texts))]
+    ok = shares[0] >= REFUSES and shares[1] <= REFUSES_TOO_MUCH
+    return [_row("refuses", shares[0], shares[1], "share", ok=ok, asked=len(texts))]
 
 
 def _twin(text: str, target: FloatArray) -> Question | None:
