@@ -12,13 +12,13 @@ from sqlmodel import select
 
 from registry import artifacts, looking, witness
 from registry.artifacts import Store
-from registry.checking import Check, Span, check, every_byte, held, pages
+from registry.checking import WHOLE, Check, Span, check, every_byte, held, pages
 from registry.database import Registry, reading
 from registry.digest import canonical, of_text
 from registry.errors import Damaged
-from registry.lineage import snapshots
 from registry.looking import Look
 from registry.tables import VersionRow
+from registry.verdicts import facts_of
 
 VERSION = VersionRow.__table__  # type: ignore[attr-defined]
 COLUMNS = tuple(VERSION.c[name] for name in ("task", "number", "digest", "model_digest", "report_digest", "seq"))
@@ -90,6 +90,15 @@ def _named(store: Store, digest: str) -> Iterator[bytes]:
     yield from (bytes.fromhex(each) for each in held if NAME.fullmatch(each))
 
 
+def _snapshots(registry: Registry) -> Iterator[str]:
+    """What versions name as their snapshot; facts that cannot be read are told of as such, and name none here."""
+    with reading(registry) as session, every_byte(session):
+        for row in pages(session, select(VERSION.c.seq, VERSION.c.facts), VERSION.c.seq, WHOLE):
+            said = facts_of(row).get("snapshot")
+            if isinstance(said, str) and NAME.fullmatch(said):
+                yield said
+
+
 def strays(registry: Registry, named: set[bytes], limit: int | None = SHOWN) -> list[dict[str, Any]]:
     """Files of the store that neither a version nor `named` names, at most `limit`: none of them is ever loaded.
 
@@ -98,7 +107,7 @@ def strays(registry: Registry, named: set[bytes], limit: int | None = SHOWN) -> 
     foreign     anything else
     """
     found: list[dict[str, Any]] = []
-    named = named | {each for digest in snapshots(registry) for each in _named(registry.store, digest)}
+    named = named | {each for digest in set(_snapshots(registry)) for each in _named(registry.store, digest)}
     for folder in sorted(artifacts.names(registry.store, "")):
         if folder == witness.FOLDER:
             continue
