@@ -32,12 +32,13 @@ def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[s
     from ray.train.torch import TorchTrainer
 
     gpus, least = shape["gpus_per_worker"], shape["least_workers"] or shape["workers"]
+    most = shape["workers"] if least == shape["workers"] else _room(least, shape["workers"], gpus)
     trainer = TorchTrainer(
         work,
         train_loop_config={"function": function, "config": config},
         torch_config=_no_group(),
         scaling_config=ScalingConfig(
-            num_workers=(least, shape["workers"]) if least < shape["workers"] else shape["workers"],
+            num_workers=(least, most) if least < most else most,
             use_gpu=bool(gpus),
             resources_per_worker={"CPU": WORKER_CPUS} | ({"GPU": gpus} if gpus else {}),
         ),
@@ -50,6 +51,19 @@ def lead(function: str, config: dict[str, Any], shape: dict[str, Any]) -> dict[s
     )
     outcome: dict[str, Any] = trainer.fit().return_value
     return outcome
+
+
+def _room(least: int, most: int, gpus: float) -> int:
+    """How many workers of an elastic job find room now, `least` where they would have to wait.
+
+    Ray counts what the cluster has, not what is free: beside served replicas, or a group of workers that an interrupt
+    left behind, it asks for more than there is, once a minute and for ever.
+    """
+    import ray
+
+    free = ray.available_resources()
+    places = [free.get("CPU", 0.0) / WORKER_CPUS] + ([free.get("GPU", 0.0) / gpus] if gpus else [])
+    return max(least, min(most, int(min(places))))
 
 
 def _no_group() -> Any:

@@ -227,11 +227,16 @@ def test_a_body_that_is_split_over_two_workers_learns_what_a_whole_one_learns(ra
 
 
 def test_an_elastic_job_starts_with_the_workers_that_there_are(ray_local, tmp_path):
+    import ray
+
+    kept = ray.util.placement_group([{"CPU": 0.5}])  # as what an interrupt left behind, or a served replica
+    ray.get(kept.ready())
     _, one = learn(tmp_path / "one", workers=0)
     _, some = learn(tmp_path / "some", workers=500, least=1)
     for key, value in safetensors.numpy.load(one["sentiment/adapter_model.safetensors"]).items():
         found = safetensors.numpy.load(some["sentiment/adapter_model.safetensors"])[key]
         np.testing.assert_allclose(found, value, atol=1e-4, rtol=0, err_msg=key)
+    ray.util.remove_placement_group(kept)
 
 
 def test_checkpoints_lie_where_the_url_says_and_a_second_job_goes_on_from_them(ray_local, tmp_path):
