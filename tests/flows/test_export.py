@@ -21,6 +21,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 import registry
 import tasks
+from flows import console, environment, paths
 from flows.__main__ import main
 from infra.settings import Settings
 from serving import loading, pyfunc, service
@@ -51,6 +52,14 @@ class Home:
         model = saved.open_folders({name: self.models / name}, 1)
         rows = tasks.task.Inputs(owner=np.arange(len(texts)), text=tuple(texts))
         return forward.raw(model, name, rows, without=frozenset({"classical", "table", "series"}))
+
+
+@pytest.fixture(autouse=True)
+def stdout_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command takes stdout, the folder and the variables of its process for good: here others run after it."""
+    monkeypatch.setattr(console, "keep_stdout", lambda: None)
+    monkeypatch.setattr(paths, "settle", lambda: None)
+    monkeypatch.setattr(environment, "apply", lambda _: None)
 
 
 @pytest.fixture(scope="module")
