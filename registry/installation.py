@@ -5,9 +5,6 @@ It is a key as persons have (registry/signing.py), in one file under the home.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from registry import signing
@@ -23,17 +20,7 @@ def read(path: Path) -> Key | None:
 def make(path: Path) -> Key:
     """The key in a file, made where there is none. Of two processes at once, one makes it. Raises RegistryError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent)  # readable by its owner alone
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(signing.new_key().pem)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(scratch, path)
-        finally:
-            Path(scratch).unlink()
+        signing.keep_once(path, signing.new_key().pem)
     except OSError as error:
         raise RegistryError(
             f"the installation's key cannot be written to {str(path)!r} ({error.strerror}); set ASSAY_HOME to a folder "

@@ -6,9 +6,6 @@ something is signed.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from registry.errors import NotAllowed, RegistryError
+from registry.signing import keep_once
 
 SIGNATURE, PUBLIC = "model.sig", "model.pub.pem"
 
@@ -42,7 +40,8 @@ def _public(path: Path) -> bytes:
     """The public key of a file in PEM, made where there is none."""
     try:
         if not path.exists():
-            _make(path)
+            form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            keep_once(path, ec.generate_private_key(ec.SECP256R1()).private_bytes(*form))
         if path.stat().st_mode & 0o077:
             raise NotAllowed(f"others may read the key {str(path)!r}; chmod 600 it, and make another if they did")
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
@@ -56,19 +55,3 @@ def _public(path: Path) -> bytes:
         raise RegistryError(f"{str(path)!r} is no key on P-256; move it away, and another is made")
     kind = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(serialization.Encoding.PEM, kind)
-
-
-def _make(path: Path) -> None:
-    """Of two processes at once, one makes it; readable by its owner alone."""
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(ec.generate_private_key(ec.SECP256R1()).private_bytes(*form))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(scratch, path)
-    finally:
-        Path(scratch).unlink()

@@ -6,8 +6,10 @@ may bear any name that ends in .pem. A public key is told as 64 hexadecimal digi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +92,21 @@ def keep_key(folder: Path, name: str, key: Key) -> Key:
             f"the key cannot be written to {str(path)!r} ({error.strerror}); free that place"
         ) from error
     return Key(key.private, path)
+
+
+def keep_once(path: Path, content: bytes) -> None:
+    """Give a file its content in one step, readable by its owner alone. Of two processes at once, one does; OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, path)
+    finally:
+        Path(scratch).unlink()
 
 
 def held_keys(folder: Path) -> dict[str, Key]:
