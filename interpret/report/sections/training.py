@@ -15,7 +15,8 @@ def learned(training: Mapping[str, Any]) -> list[Block]:
     curves = [trial["losses"] for trial in trials]
     most = max(map(len, curves), default=0)
     if most < 2:
-        why = "It was learned once, without trials." if training else "training.json is not in the version."
+        once = bool(training) and not trials
+        why = "It was learned once, without trials." if once else "training.json is not in the version."
         return [blocks.absent("training", "How it was learned", "not_provided", why)]
     kept, least = training["learning_rate"], training["best_loss"]
     rates = [trial["learning_rate"] for trial in trials]

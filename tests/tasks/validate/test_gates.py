@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.task import Head
+from tasks.validate import private
 from tasks.validate.bootstrap import Estimate
 from tasks.validate.gates import Evidence, collapsed, verdict
 from tasks.validate.judgement import CalibrationFigures
@@ -48,6 +49,14 @@ def test_a_version_not_told_apart_from_the_classical_model_is_accepted_and_that_
         "auc 0.750 [0.700, 0.800] is not told apart from the classical model scorecard (0.740 [0.690, 0.790]): "
         "lift 0.010 [-0.020, 0.040]"
     )
+
+
+def test_an_audit_above_the_claimed_epsilon_refuses_a_version_and_one_below_it_does_not() -> None:
+    spent = {"epsilon": 1.0, "audit": {"epsilon_at_least": 1.2}}
+    decision, reasons = verdict(Gates(), evidence(beyond_budget=private.beyond(spent)))
+    assert (decision, reasons[0][:39]) == ("refused", "the audit bounds epsilon at 1.20 or mor")
+    assert verdict(Gates(), evidence(beyond_budget=private.beyond({**spent, "epsilon": 3.0})))[0] == "accepted"
+    assert private.beyond({"epsilon": 1.0}) is None
 
 
 BAD = {
